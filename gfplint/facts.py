@@ -1,0 +1,396 @@
+"""The data model of one C file: frozen, serialisable, without behaviour.
+
+Two tiers. The *skeleton* of a file lists its top-level items (functions, macros, structs, tables, ...) with
+their spans and, for functions and macros, the names they call; it needs no parse. A *body* is the operation
+tree of one function, macro or initialiser, lowered from its own parse when the analysis asks for it.
+
+Lines and columns count from 1; columns are in characters. Offsets are in bytes of the file.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Place(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Where a construct starts and ends (end exclusive)."""
+
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+
+class Node(msgspec.Struct, frozen=True, array_like=True, tag_field="@"):
+    """Base of the operation tree's nodes; subclasses carry a tag."""
+
+
+# ---- expressions ---------------------------------------------------------------------------------------------
+
+
+class Name(Node, tag="N", gc=False):
+    """An identifier."""
+
+    name: str
+
+
+class Number(Node, tag="#", gc=False):
+    """An integer, character or floating literal as written."""
+
+    text: str
+
+
+class String(Node, tag="S", gc=False):
+    """A string literal; its text is not kept."""
+
+
+class Member(Node, tag="."):
+    """``base.field`` or, with ``arrow``, ``base->field``."""
+
+    base: Expr
+    field: str
+    arrow: bool
+
+
+class Index(Node, tag="["):
+    """``base[index]``."""
+
+    base: Expr
+    index: Expr
+
+
+class Unary(Node, tag="1"):
+    """A unary operator: ``& * ! ~ - +``, ``++``/``--`` before and ``p++``/``p--`` after."""
+
+    op: str
+    operand: Expr
+
+
+class Binary(Node, tag="2"):
+    """A binary operator, ``&&``, ``||`` and ``,`` included."""
+
+    op: str
+    left: Expr
+    right: Expr
+
+
+class Assign(Node, tag="="):
+    """``target op value`` with op ``=``, ``|=``, ``&=``, ``+=``, ..."""
+
+    op: str
+    target: Expr
+    value: Expr
+
+
+class Call(Node, tag="C"):
+    """``func(args)``; ``guard(x)(y)`` never appears as a call."""
+
+    func: Expr
+    args: tuple[Expr, ...]
+    place: Place
+
+
+class Conditional(Node, tag="?"):
+    """``test ? then : otherwise``; ``then`` is None in ``a ?: b``."""
+
+    test: Expr
+    then: Expr | None
+    otherwise: Expr
+
+
+class Cast(Node, tag="T"):
+    """``(type)value``."""
+
+    type: str
+    value: Expr
+
+
+class SizeOf(Node, tag="Z"):
+    """``sizeof`` of a type (``type``) or of an expression (``value``)."""
+
+    type: str
+    value: Expr | None
+
+
+class StatementExpr(Node, tag="{"):
+    """``({ ... })``; its value is the last statement's."""
+
+    body: tuple[Stmt, ...]
+
+
+class Initializer(Node, tag="I"):
+    """``{ .member = value, value, ... }``; a designator is ``""`` where there is none."""
+
+    items: tuple[tuple[str, Expr], ...]
+
+
+class Opaque(Node, tag="o"):
+    """Something that was not understood; the calls inside it are kept."""
+
+    inner: tuple[Expr, ...]
+
+
+Expr = (
+    Name | Number | String | Member | Index | Unary | Binary | Assign | Call | Conditional | Cast | SizeOf
+    | StatementExpr | Initializer | Opaque
+)
+
+# ---- statements ----------------------------------------------------------------------------------------------
+
+
+class Do(Node, tag="do"):
+    """An expression statement."""
+
+    expr: Expr
+    line: int
+
+
+class Declare(Node, tag="decl"):
+    """A local variable. ``cleanup`` is x of ``__free(x)`` (or of ``__cleanup(x)``, with ``cleanup(`` before it).
+
+    ``type`` is the type as written without the pointers, which ``pointers`` counts; ``array`` for arrays.
+    """
+
+    name: str
+    type: str
+    pointers: int
+    array: bool
+    static: bool
+    init: Expr | None
+    cleanup: str
+    place: Place
+
+
+class Guard(Node, tag="guard"):
+    """``guard(kind)(args);``, ``CLASS(kind, name)(args);``: holds to the end of the enclosing block."""
+
+    kind: str
+    args: tuple[Expr, ...]
+    name: str
+    place: Place
+
+
+class Scoped(Node, tag="scoped"):
+    """``scoped_guard(kind, args) body`` and ``scoped_cond_guard(kind, fail, args) body`` (``fail`` its failure arm)."""
+
+    kind: str
+    args: tuple[Expr, ...]
+    fail: Stmt | None
+    body: Stmt
+    place: Place
+
+
+class If(Node, tag="if"):
+    test: Expr
+    then: Stmt
+    otherwise: Stmt | None
+    line: int
+
+
+class Loop(Node, tag="loop"):
+    """``kind`` is ``while``, ``do``, ``for`` or the name of the for_each macro, whose arguments ``args`` holds."""
+
+    kind: str
+    init: Stmt | None
+    test: Expr | None
+    step: Expr | None
+    args: tuple[Expr, ...]
+    body: Stmt
+    place: Place
+
+
+class Switch(Node, tag="switch"):
+    value: Expr
+    body: Stmt
+    line: int
+
+
+class Case(Node, tag="case"):
+    """A ``case`` label (``value``) or ``default`` (None)."""
+
+    value: Expr | None
+    line: int
+
+
+class Label(Node, tag="label"):
+    name: str
+    line: int
+
+
+class Goto(Node, tag="goto"):
+    name: str
+    line: int
+
+
+class Break(Node, tag="break"):
+    pass
+
+
+class Continue(Node, tag="continue"):
+    pass
+
+
+class Return(Node, tag="return"):
+    value: Expr | None
+    place: Place
+
+
+class Block(Node, tag="block"):
+    """``{ ... }``: the scope of the cleanups in it."""
+
+    body: tuple[Stmt, ...]
+    end_line: int
+
+
+class Arms(Node, tag="arms"):
+    """``#if`` arms, tried as alternatives: (condition as written, statements); the last may be ``else``."""
+
+    arms: tuple[tuple[str, tuple[Stmt, ...]], ...]
+
+
+Stmt = (
+    Do | Declare | Guard | Scoped | If | Loop | Switch | Case | Label | Goto | Break | Continue | Return | Block | Arms
+)
+
+
+# ---- bodies --------------------------------------------------------------------------------------------------
+
+
+class Body(msgspec.Struct, frozen=True, array_like=True):
+    """The operation tree of one function or function-like macro; ``errors`` names what was not understood."""
+
+    stmts: tuple[Stmt, ...]
+    errors: tuple[str, ...] = ()
+
+
+# ---- skeleton ------------------------------------------------------------------------------------------------
+
+
+class Param(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A parameter: type as written without pointers, the number of pointers, name (``""`` if unnamed)."""
+
+    type: str
+    pointers: int
+    name: str
+
+
+class Function(msgspec.Struct, frozen=True, array_like=True):
+    """A function definition. ``start``/``body``/``end``: byte offsets of header, ``{`` and the end of the body.
+
+    ``callees``: every name called in it (or used as a block macro), sorted; ``words``: identifiers in the body that belong to the
+    front end's vocabulary (locks, masks, ...); ``annotations``: attribute macros of the header such as
+    ``__init`` or ``__must_hold(&x->lock)``; ``condition``: the ``#if`` arms it stands in.
+    """
+
+    name: str
+    line: int
+    end_line: int
+    start: int
+    body: int
+    end: int
+    static: bool
+    inline: bool
+    returns: str
+    params: tuple[Param, ...]
+    annotations: tuple[str, ...]
+    callees: tuple[str, ...]
+    refs: tuple[str, ...]
+    words: tuple[str, ...]
+    condition: str = ""
+
+
+class Macro(msgspec.Struct, frozen=True, array_like=True):
+    """``#define``. ``params`` is None for an object-like macro; ``text`` is the replacement with the continuations joined by spaces.
+
+    ``start``/``end``: byte offsets of the replacement text in the file.
+    """
+
+    name: str
+    line: int
+    params: tuple[str, ...] | None
+    start: int
+    end: int
+    callees: tuple[str, ...]
+    words: tuple[str, ...]
+    text: str
+
+
+class Field(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A struct member: type as written without pointers, the number of pointers, name, array or not."""
+
+    type: str
+    pointers: int
+    name: str
+    array: bool = False
+
+
+class Record(msgspec.Struct, frozen=True, array_like=True):
+    """``struct name { ... }`` or ``union name { ... }``; members of anonymous inner ones are lifted into it."""
+
+    name: str
+    line: int
+    fields: tuple[Field, ...]
+
+
+class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """``.member = function`` in an operation table, ``member`` with dots where nested (``ops.open``)."""
+
+    member: str
+    value: str
+    line: int
+
+
+class Table(msgspec.Struct, frozen=True, array_like=True):
+    """A designated initialiser of a struct: an operation table, or any other; ``name`` is ``""`` for inner ones."""
+
+    struct: str
+    name: str
+    line: int
+    static: bool
+    entries: tuple[Entry, ...]
+
+
+class Global(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A file-scope variable: type without pointers, their number, name, storage."""
+
+    type: str
+    pointers: int
+    name: str
+    static: bool
+    line: int
+
+
+class Definition(msgspec.Struct, frozen=True, array_like=True):
+    """A declaring macro at file scope: ``DEFINE_FREE(kfree, ...)``, ``DEFINE_SPINLOCK(x)``, ``module_init(f)``, ...
+
+    ``args`` as written, split at top-level commas; ``place`` for messages.
+    """
+
+    macro: str
+    args: tuple[str, ...]
+    line: int
+    start: int
+    end: int
+
+
+class Suppression(msgspec.Struct, frozen=True, array_like=True):
+    """``gfplint: ignore[CODES] reason`` in a comment; ``line`` is the comment's last line."""
+
+    codes: tuple[str, ...]
+    reason: str
+    line: int
+    column: int
+
+
+class FileFacts(msgspec.Struct, frozen=True, array_like=True):
+    """The skeleton of one file: what it defines, and which names each definition uses."""
+
+    functions: tuple[Function, ...]
+    macros: tuple[Macro, ...]
+    records: tuple[Record, ...]
+    tables: tuple[Table, ...]
+    globals: tuple[Global, ...]
+    definitions: tuple[Definition, ...]
+    includes: tuple[str, ...]
+    suppressions: tuple[Suppression, ...]
+    errors: tuple[str, ...] = ()
