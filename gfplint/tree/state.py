@@ -1,0 +1,254 @@
+"""States of a tree: the work tree, a git revision, the index, or any of them with some files replaced.
+
+All hand out bytes by path; paths are relative to the root, with ``/``, and valid UTF-8. A state never follows a
+symbolic link, never opens anything but regular files, and never runs anything that the tree brings along.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from gfplint.findings import Skipped
+from gfplint.tree.errors import MissingError, UnreadableError
+from gfplint.tree.layout import MAX_BYTES, enters_not, is_source, is_source_path
+
+
+class State(Protocol):
+    """One state of a tree."""
+
+    def files(self) -> Sequence[str]:
+        """The paths of the C sources and headers in it, sorted."""
+
+    def skipped(self) -> Sequence[Skipped]:
+        """What looks like a source by its name and can't be read as one; sorted by path."""
+
+    def read(self, path: str) -> bytes:
+        """The bytes of any regular file in it. Raises MissingError or UnreadableError."""
+
+    def identity(self, path: str) -> str:
+        """A cheap mark of the file's content: it changes when the content may have. Raises as ``read``."""
+
+    def close(self) -> None:
+        """Release what the state holds open; it may be used again."""
+
+
+class WorkTree:
+    """The files on disk below ``top`` (or below some of its files and folders: see ``Selection.scope``)."""
+
+    def __init__(self, top: Path, scope: Sequence[str] = ("",)) -> None:
+        self.top = top
+        self.scope = tuple(scope)
+        self._walked: tuple[tuple[str, ...], tuple[Skipped, ...]] | None = None
+
+    def files(self) -> Sequence[str]:
+        return self._walk()[0]
+
+    def skipped(self) -> Sequence[Skipped]:
+        return self._walk()[1]
+
+    def read(self, path: str) -> bytes:
+        return checked(path, read_regular(self._place(path), path))
+
+    def identity(self, path: str) -> str:
+        try:
+            status = os.lstat(self._place(path))
+        except OSError as error:
+            raise _unreadable(path, error) from error
+        # ctime too: a file's mtime can be set back, and often is when archives are unpacked.
+        parts = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        return "f" + ":".join(f"{part:x}" for part in parts)
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def _place(self, path: str) -> str:
+        return os.path.join(self.top, _inside(path))  # noqa: PTH118 -- this runs for each of 60,000 files
+
+    def _walk(self) -> tuple[tuple[str, ...], tuple[Skipped, ...]]:
+        if self._walked is None:
+            found: set[str] = set()
+            skipped: dict[str, Skipped] = {}
+            for named in self.scope:
+                for item in _walk_named(self.top, named):
+                    if isinstance(item, Skipped):
+                        skipped[item.path] = item
+                    else:
+                        found.add(item)
+            self._walked = (tuple(sorted(found)), tuple(skipped[path] for path in sorted(skipped)))
+        return self._walked
+
+
+class Overlay:
+    """A state with some files replaced: by bytes, by a file of another state, or by nothing (None: it is gone)."""
+
+    def __init__(self, base: State, contents: Mapping[str, bytes | tuple[State, str] | None]) -> None:
+        self.base = base
+        self.contents = dict(contents)
+        self._files: tuple[str, ...] | None = None
+
+    def files(self) -> Sequence[str]:
+        if self._files is None:
+            kept = {path for path in self.base.files() if path not in self.contents}
+            added = {path for path, content in self.contents.items() if content is not None and is_source_path(path)}
+            self._files = tuple(sorted(kept | added))
+        return self._files
+
+    def skipped(self) -> Sequence[Skipped]:
+        return [item for item in self.base.skipped() if item.path not in self.contents]
+
+    def read(self, path: str) -> bytes:
+        if path not in self.contents:
+            return self.base.read(path)
+        content = self.contents[path]
+        if content is None:
+            raise MissingError(path)
+        if isinstance(content, bytes):
+            return checked(path, content)
+        return content[0].read(content[1])
+
+    def identity(self, path: str) -> str:
+        if path not in self.contents:
+            return self.base.identity(path)
+        content = self.contents[path]
+        if content is None:
+            raise MissingError(path)
+        if isinstance(content, bytes):
+            return "c" + hashlib.sha256(content).hexdigest()
+        return content[0].identity(content[1])
+
+    def close(self) -> None:
+        self.base.close()
+        for content in self.contents.values():
+            if isinstance(content, tuple):
+                content[0].close()
+
+
+def read_regular(place: str | Path, path: str, limit: int = MAX_BYTES) -> bytes:
+    """The bytes of a regular file of at most ``limit`` bytes; never blocks on a FIFO or device, follows no link.
+
+    ``path`` names it in the error. Raises MissingError or UnreadableError.
+    """
+    try:
+        descriptor = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOCTTY)
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from error
+    with os.fdopen(descriptor, "rb") as stream:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise UnreadableError(path, f"not a regular file ({_kind(status.st_mode)})")
+        if status.st_size > limit:
+            raise UnreadableError(path, too_large(status.st_size, limit))
+        try:
+            # One byte more than allowed: the file may grow, and files of /proc have no size.
+            data = stream.read(limit + 1)
+        except OSError as error:
+            raise _unreadable(path, error) from error
+    if len(data) > limit:
+        raise UnreadableError(path, too_large(len(data), limit))
+    return data
+
+
+def checked(path: str, data: bytes) -> bytes:
+    """The data, if it can be C source. Raises UnreadableError for binary data and monsters."""
+    if len(data) > MAX_BYTES:
+        raise UnreadableError(path, too_large(len(data), MAX_BYTES))
+    if b"\0" in data:
+        raise UnreadableError(path, "binary data (NUL bytes)")
+    return data
+
+
+def too_large(size: int, limit: int) -> str:
+    """The reason for leaving out a file of ``size`` bytes."""
+    return f"too large ({size / 1e6:.1f} MB, the limit is {limit / 1e6:.1f} MB)"
+
+
+def _walk_named(top: Path, named: str) -> Iterator[str | Skipped]:
+    """What a named file or folder ("" or "folder", "folder/." without subfolders) contributes."""
+    flat = named == "." or named.endswith("/.")
+    relative = named[: -len("/.")] if named.endswith("/.") else named if named != "." else ""
+    if relative and not (top / relative).is_dir():
+        yield relative
+        return
+    yield from _walk_folder(top, relative, enter=not flat)
+
+
+def _walk_folder(top: Path, start: str, enter: bool) -> Iterator[str | Skipped]:
+    pending = [start]
+    while pending:
+        folder = pending.pop()
+        prefix = folder + "/" if folder else ""
+        try:
+            with os.scandir(os.fsencode(top / folder)) as entries:
+                listing = list(entries)
+        except OSError as error:
+            yield Skipped(folder or ".", f"folder not read: {_reason(error)}", failed=True)
+            continue
+        for entry in listing:
+            try:
+                name = entry.name.decode("utf-8")
+            except UnicodeDecodeError:
+                if is_source(entry.name.decode("utf-8", "backslashreplace")):
+                    yield Skipped(
+                        prefix + entry.name.decode("utf-8", "backslashreplace"), "file name is not UTF-8", failed=True
+                    )
+                continue
+            path = prefix + name
+            if entry.is_dir(follow_symlinks=False):
+                if enter and not enters_not(path, name):
+                    pending.append(path)
+            elif is_source(name):
+                if entry.is_file(follow_symlinks=False):
+                    yield path
+                else:
+                    yield from _special(top, path, entry)
+
+
+def _special(top: Path, path: str, entry: os.DirEntry[bytes]) -> Iterator[Skipped]:
+    """A source by name that is no regular file. Links into the tree lead to what is read anyway."""
+    try:
+        if not entry.is_symlink():
+            kind = _kind(entry.stat(follow_symlinks=False).st_mode)
+            yield Skipped(path, f"not a regular file ({kind})", failed=True)
+            return
+        target = Path(os.path.realpath(entry.path.decode("utf-8"), strict=True))
+    except OSError as error:
+        yield Skipped(path, f"symbolic link that leads nowhere: {_reason(error)}", failed=True)
+        return
+    if not target.is_relative_to(top):
+        yield Skipped(path, "symbolic link that leads out of the tree")
+
+
+_KINDS: Sequence[tuple[Callable[[int], bool], str]] = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a FIFO"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+
+
+def _kind(mode: int) -> str:
+    return next((name for test, name in _KINDS if test(mode)), "of an unknown kind")
+
+
+def _inside(path: str) -> str:
+    if path.startswith("/") or ".." in path.split("/"):
+        raise MissingError(path, "not a path inside the tree")
+    return path
+
+
+def _unreadable(path: str, error: OSError | ValueError) -> UnreadableError:
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return MissingError(path)
+    return UnreadableError(path, _reason(error))
+
+
+def _reason(error: OSError | ValueError) -> str:
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno)
+    return "not a file name"
