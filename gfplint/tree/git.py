@@ -156,7 +156,7 @@ class Git:
         return tuple((name, "false" if name.lower().endswith(".required") else "") for name in names)
 
     def _own_index(self) -> dict[str, str]:
-        """git commit -a and git commit FILE stage into an index of their own, and name it to the hooks that they run."""
+        """git commit -a and git commit FILE stage into an index of their own, and name it to their hooks."""
         folder = Path(os.fsdecode(self.run("rev-parse", "--absolute-git-dir").rstrip(b"\n")))
         named = os.environ.get("GIT_INDEX_FILE", "")
         index = Path(named).absolute() if named else folder

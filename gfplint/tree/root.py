@@ -20,7 +20,8 @@ class Root(msgspec.Struct, frozen=True):
     """The root of a scanned tree.
 
     ``path`` is absolute, without symbolic links. ``version`` is (major, minor) of a kernel tree, None outside of
-    one; ``release`` is the version in full ("6.12.117"), or "". ``git``: the top of the git work tree around it, or None.
+    one; ``release`` is the version in full ("6.12.117"), or "". ``git``: the top of the git work tree around it,
+    or None.
     """
 
     path: Path
