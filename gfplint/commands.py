@@ -1,0 +1,226 @@
+"""What each command does: from its options to the engine, and from the engine's answer to a report.
+
+The engine, the rules and the simulator are imported by the commands that need them: they are most of the start.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+import msgspec
+
+from gfplint import __version__, cli, config, console, fixes, manual, report, select
+from gfplint.config import Settings
+from gfplint.errors import CLEAN, FAILED, FOUND, GfplintError
+from gfplint.findings import ScanResult
+from gfplint.report import catalogue, gcc, lines, sites, text
+from gfplint.report.presentation import Presentation
+
+
+def run(options: Namespace) -> int:
+    """Run the command that ``options.command`` names; returns the exit status."""
+    return _COMMANDS[options.command](options)
+
+
+# ---- scans ---------------------------------------------------------------------------------------------------
+
+
+def _scan(options: Namespace) -> int:
+    settings = _settings(options)
+    result = _scanned(settings)
+    if settings.fix:
+        result = _fixed(settings, result)
+    if settings.fix_diff:
+        console.write(_fix_diff(settings, result), options.output, "surrogateescape")
+    else:
+        console.write(report.render(settings.format, result, _presentation(settings)), options.output)
+    if settings.statistics:
+        _write_statistics(settings, result)
+    return _status(result, settings.exit_zero)
+
+
+def _scanned(settings: Settings) -> ScanResult:
+    from gfplint import engine
+
+    with console.Progress(settings.quiet) as progress:
+        result = engine.scan(settings, progress=progress)
+    for skipped in result.skipped:
+        if skipped.failed:
+            console.complain(f"{skipped.path}: {skipped.reason}")
+    return result
+
+
+def _status(result: ScanResult, exit_zero: bool = False) -> int:
+    if any(skipped.failed for skipped in result.skipped):
+        return FAILED
+    return FOUND if result.findings and not exit_zero else CLEAN
+
+
+def _fixed(settings: Settings, result: ScanResult) -> ScanResult:
+    """Apply the safe fixes to the work tree; what is left of the result."""
+    from gfplint import engine
+
+    if settings.staged:
+        raise GfplintError("--fix changes the work tree, not what is staged; --fix-diff prints a patch")
+    chosen = fixes.choose(result.findings)
+    root = engine.root(settings)
+    for path, data in fixes.apply(chosen, engine.reader(settings)).items():
+        console.replace(root / path, data)
+    if not settings.quiet:
+        console.complain(f"{len(chosen)} fixed, {len(result.findings) - len(chosen)} left")
+    done = {id(finding) for finding in chosen}
+    return msgspec.structs.replace(result, findings=tuple(f for f in result.findings if id(f) not in done))
+
+
+def _fix_diff(settings: Settings, result: ScanResult) -> Iterable[str]:
+    from gfplint import engine
+
+    return fixes.patch(fixes.choose(result.findings), engine.reader(settings))
+
+
+def _write_statistics(settings: Settings, result: ScanResult) -> None:
+    # Beside a document for programs the counts would spoil it.
+    beside_text = settings.format == "text" and settings.output is None and not settings.fix_diff
+    console.write_to(sys.stdout if beside_text else sys.stderr, text.statistics(result))
+
+
+def _baseline(options: Namespace) -> int:
+    output = Path(options.output)
+    before = select.read_baseline(output) if options.output != "-" and output.exists() else None
+    settings = _settings(options)
+    result = _scanned(settings)
+    data = select.encode_baseline(select.make_baseline(result.findings, before, options.reason))
+    console.write([data.decode()], options.output)
+    if not settings.quiet:
+        console.complain(f"{len(result.findings)} findings written to {options.output}")
+    return _status(result, exit_zero=True)
+
+
+def _kbuild(options: Namespace) -> int:
+    """Lint the file that the last argument names; the build goes on whatever happens."""
+    if not options.arguments:
+        raise GfplintError('kbuild expects the arguments of a compiler: make C=1 CHECK="gfplint kbuild"')
+    try:
+        console.write_to(sys.stderr, _kbuild_report(options.arguments[-1]))
+    except Exception as error:
+        console.complain(console.describe(error))
+    return CLEAN
+
+
+def _kbuild_report(source: str) -> Iterable[str]:
+    from gfplint import engine
+
+    settings = config.load_settings(config.Options(paths=(source,), jobs=1), Path(source), _codes())
+    root = engine.root(settings)
+    # kbuild may run elsewhere (O=, M=): editors and make's log need paths from its folder.
+    how = Presentation(__version__, shown=lambda path: os.path.relpath(root / path))
+    return gcc.render(engine.scan(settings), how)
+
+
+# ---- questions -----------------------------------------------------------------------------------------------
+
+
+def _explain(options: Namespace) -> int:
+    from gfplint import rules
+
+    console.write(catalogue.page(catalogue.find(rules.catalogue(), options.code)), options.output)
+    return CLEAN
+
+
+def _rules(options: Namespace) -> int:
+    from gfplint import rules
+
+    render = catalogue.listing if options.format == "json" else catalogue.lines
+    console.write(render(rules.catalogue()), options.output)
+    return CLEAN
+
+
+def _sites(options: Namespace) -> int:
+    from gfplint import engine
+
+    settings = _settings(options)
+    with console.Progress(settings.quiet) as progress:
+        found = engine.sites(settings, progress=progress)
+    render = sites.listing if options.format == "json" else sites.lines
+    console.write(render(found), options.output)
+    return CLEAN
+
+
+def _summary(options: Namespace) -> int:
+    from gfplint import engine
+
+    settings = _settings(options)
+    with console.Progress(settings.quiet) as progress:
+        answer = engine.summary(settings, options.name, progress=progress)
+    console.write(answer, options.output)
+    return CLEAN
+
+
+def _simulate(options: Namespace) -> int:
+    from gfplint.simulator import command
+
+    if (options.file is None) == (options.oracle is None):
+        raise GfplintError("simulate takes either a program or --oracle FILE.csv")
+    return command.run(options)
+
+
+def _index(options: Namespace) -> int:
+    from gfplint import engine
+
+    settings = _settings(options)
+    with console.Progress(settings.quiet) as progress:
+        engine.index(settings, export=options.export, progress=progress)
+    return CLEAN
+
+
+def _completion(options: Namespace) -> int:
+    console.write([manual.completion(cli.parser(), options.shell)], options.output)
+    return CLEAN
+
+
+# ---- shared --------------------------------------------------------------------------------------------------
+
+
+def _settings(options: Namespace) -> Settings:
+    given = {field: getattr(options, field) for field in config.Options.__struct_fields__ if field in options}
+    for field in ("paths", "select", "ignore"):
+        if given.get(field) is not None:
+            given[field] = tuple(given[field])
+    start = Path(options.paths[0] if options.paths else ".")
+    return config.load_settings(config.Options(**given), start, _codes())
+
+
+def _codes() -> list[str]:
+    from gfplint import rules
+
+    return [rule.code for rule in rules.catalogue()]
+
+
+def _presentation(settings: Settings) -> Presentation:
+    from gfplint import engine, rules
+
+    return Presentation(
+        version=__version__,
+        read_lines=lines.reader(engine.reader(settings)),
+        rules={rule.code: rule for rule in rules.catalogue()},
+        colour=settings.output is None and console.wants_colour(settings.color, sys.stdout),
+        verbose=settings.verbose,
+    )
+
+
+_COMMANDS: Mapping[str, Callable[[Namespace], int]] = {
+    "scan": _scan,
+    "explain": _explain,
+    "rules": _rules,
+    "simulate": _simulate,
+    "sites": _sites,
+    "summary": _summary,
+    "baseline": _baseline,
+    "index": _index,
+    "kbuild": _kbuild,
+    "completion": _completion,
+}

@@ -1,0 +1,20 @@
+"""``--format gcc``: one line a finding as a C compiler writes it, its steps as notes, for editors and kbuild."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gfplint.findings import ScanResult, Severity
+from gfplint.report.escape import visible
+from gfplint.report.presentation import Presentation
+
+_KINDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.ADVICE: "note"}
+
+
+def render(result: ScanResult, how: Presentation) -> Iterator[str]:
+    """``path:line:column: error: message [GFP101]`` and a ``note`` for each step."""
+    for finding in result.findings:
+        place = f"{visible(how.shown(finding.path))}:{finding.line}:{finding.column}"
+        yield f"{place}: {_KINDS[finding.severity]}: {visible(finding.message)} [{finding.rule}]\n"
+        for step in finding.trace:
+            yield f"{visible(how.shown(step.path))}:{step.line}:{step.column}: note: {visible(step.message)}\n"

@@ -1,0 +1,52 @@
+"""``--format junit``: JUnit's XML, for services that know test results alone.
+
+A finding is a failed test case of the suite ``gfplint``; an input that could not be linted is an error; a scan
+with neither is one case that passed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gfplint.findings import Finding, ScanResult
+from gfplint.report.escape import visible
+from gfplint.report.presentation import Presentation
+
+
+def render(result: ScanResult, how: Presentation) -> Iterator[str]:
+    """One ``testsuites`` document."""
+    del how
+    failed = [skipped for skipped in result.skipped if skipped.failed]
+    cases = len(result.findings) + len(failed)
+    counts = f'tests="{cases or 1}" failures="{len(result.findings)}" errors="{len(failed)}"'
+    yield '<?xml version="1.0" encoding="utf-8"?>\n'
+    yield f'<testsuites name="gfplint" {counts}>\n  <testsuite name="gfplint" {counts}>\n'
+    for finding in result.findings:
+        yield from _failure(finding)
+    for skipped in failed:
+        yield f'    <testcase classname="{_attribute(skipped.path)}" name="lint">\n'
+        yield f'      <error message="{_attribute(skipped.reason)}"/>\n    </testcase>\n'
+    if not cases:
+        yield '    <testcase classname="gfplint" name="no findings"/>\n'
+    yield "  </testsuite>\n</testsuites>\n"
+
+
+def _failure(finding: Finding) -> Iterator[str]:
+    name = f"{finding.rule} {finding.name} line {finding.line} column {finding.column}"
+    place = f'file="{_attribute(finding.path)}" line="{finding.line}"'
+    yield f'    <testcase classname="{_attribute(finding.path)}" name="{_attribute(name)}" {place}>\n'
+    yield f'      <failure type="{finding.severity.value}" message="{_attribute(finding.message)}">'
+    lines = [f"{visible(finding.path)}:{finding.line}:{finding.column}: {visible(finding.message)}"]
+    lines += [
+        f"{number}. {visible(step.path)}:{step.line}: {visible(step.message)}"
+        for number, step in enumerate(finding.trace, 1)
+    ]
+    yield _content("\n".join(lines)) + "</failure>\n    </testcase>\n"
+
+
+def _attribute(text: str) -> str:
+    return _content(visible(text)).replace('"', "&quot;")
+
+
+def _content(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
