@@ -125,6 +125,8 @@ class ContextOp(Row, frozen=True, kw_only=True):
     ``effect``: ``enter`` or ``leave``. ``kinds``: the kinds entered (``spin_lock_bh``: spin, bh). ``lock``: number of the argument
     that identifies it; None where it has no identity. ``when``: ``always``, ``nonzero`` or ``zero`` or ``nonnull`` (the return value that means it took effect).
     ``flags``: argument in which irqsave keeps the flags. ``sleeps``: taking it sleeps (mutex_lock).
+    ``returns_lock``: the lock is the return value (``pmd_lock``); ``indirect``: argument ``lock`` is the address of the variable
+    that receives the lock's address (``pte_offset_map_lock``). A leave names every kind that may end; those not held stay as they are.
     """
 
     name: str
@@ -134,6 +136,8 @@ class ContextOp(Row, frozen=True, kw_only=True):
     when: str = "always"
     flags: int | None = None
     sleeps: bool = False
+    returns_lock: bool = False
+    indirect: bool = False
 
 
 class GuardClass(Row, frozen=True, kw_only=True):
@@ -176,6 +180,8 @@ class Sleeper(Row, frozen=True, kw_only=True):
     """
 
     name: str
+    arg: int | None = None
+    unless: str = ""
 
 
 class Callback(Row, frozen=True, kw_only=True):

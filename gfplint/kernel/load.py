@@ -1,0 +1,142 @@
+"""Picks from the tables what holds for one kernel.
+
+``load`` gives the ``Kernel`` that a scan needs; callbacks and entry points are large, only whole-program scans need them,
+and ``with_callbacks`` adds them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+
+from gfplint.kernel.masks import built_in_masks
+from gfplint.kernel.model import (
+    Allocator,
+    ContextKind,
+    ContextOp,
+    Family,
+    Free,
+    GuardClass,
+    Kernel,
+    Mask,
+    Query,
+    Row,
+    Scope,
+    Sleeper,
+    Version,
+)
+from gfplint.kernel.tables import CONDITIONS, Group, TableError, read_table, rows
+
+R = TypeVar("R", bound=Row)
+
+#: Tables of the user's own tree, as parsed from TOML: table name ("allocators", "frees", ...) to its groups.
+UserTables = Mapping[str, Sequence[Group]]
+
+#: Words before the bar that differ from the name of the field they set.
+_ALLOCATOR_WORDS = {"gfp": "mask", "dev": "device", "old": "resizes", "out": "result", "lock": "drops"}
+_FREE_WORDS = {"ptr": "arg", "dev": "device", "count": "bulk"}
+_QUERY_WORDS = {"gfp": "mask"}
+
+
+def load(
+    version: Version, probes: frozenset[str], masks: Mapping[str, Mask] | None = None, extra: UserTables | None = None
+) -> Kernel:
+    """What is known of the kernel ``version`` whose headers answered ``probes``.
+
+    ``masks``: those of the tree's own headers (None: the built-in ones). ``extra``: the user's tables, which replace built-in rows of the
+    same name. Callbacks and entry points are left empty. Raises TableError where a table of the user is malformed.
+    """
+    reader = _Reader(version, probes, extra or {})
+    return Kernel(
+        version=version,
+        probes=probes,
+        masks=dict(masks) if masks is not None else built_in_masks(version, probes),
+        families=reader.families(),
+        allocators=reader.allocators(),
+        frees=reader.positional("frees", Free, _FREE_WORDS),
+        kinds=reader.kinds(),
+        context_ops=reader.positional("context_ops", ContextOp, {}),
+        guards=reader.guards(),
+        scopes=reader.positional("scopes", Scope, {}),
+        queries=reader.positional("queries", Query, _QUERY_WORDS),
+        sleepers=reader.positional("sleepers", Sleeper, {}),
+        callbacks={},
+        registrars={},
+        entries={},
+        entry_registrars={},
+    )
+
+
+class _Reader:
+    """Reads one table after the other for one kernel."""
+
+    def __init__(self, version: Version, probes: frozenset[str], extra: UserTables) -> None:
+        self.version = version
+        self.probes = probes
+        self.extra = extra
+
+    def rows(self, table: str) -> Iterable[tuple[str, list[str], dict[str, Any]]]:
+        yield from rows(read_table(table), self.version, self.probes)
+        if table in self.extra:
+            yield from rows(self.extra[table], self.version, self.probes)
+
+    def families(self) -> dict[str, Family]:
+        return {
+            name: make(Family, name, {"title": " ".join(words), "contiguous": not fields.pop("noncontiguous", False), **fields})
+            for name, words, fields in self.rows("families")
+        }
+
+    def kinds(self) -> dict[str, ContextKind]:
+        defaults = {"atomic": False}
+        return {
+            name: make(ContextKind, name, {**defaults, "title": " ".join(words), "lock": not fields.pop("nolock", False), **fields})
+            for name, words, fields in self.rows("contexts")
+        }
+
+    def guards(self) -> dict[str, GuardClass]:
+        return {
+            name: make(GuardClass, name, {**fields, "lock": words.index("lock") if "lock" in words else None})
+            for name, words, fields in self.rows("guards")
+        }
+
+    def allocators(self) -> dict[str, Allocator]:
+        """Allocators by name, and under ``name_noprof`` the functions behind the macros where the tree has these."""
+        found: dict[str, Allocator] = {}
+        hooks = "alloc_hooks" in self.probes
+        for name, words, fields in self.rows("allocators"):
+            noprof = fields.pop("noprof", False)
+            found[name] = make(Allocator, name, {**fields, **_arguments(words, _ALLOCATOR_WORDS)})
+            if noprof and hooks:
+                alias = f"{name}_noprof"
+                found[alias] = msgspec.structs.replace(found[name], name=alias)
+        return found
+
+    def positional(self, table: str, row: type[R], words: Mapping[str, str]) -> dict[str, R]:
+        return {
+            name: make(row, name, {**fields, **_arguments(said, words)}) for name, said, fields in self.rows(table)
+        }
+
+
+def make(row: type[R], name: str, fields: Mapping[str, Any]) -> R:
+    """A row from its fields; raises TableError naming the row."""
+    try:
+        return msgspec.convert({"name": name, **_split_lists(fields)}, row, strict=False)
+    except msgspec.ValidationError as error:
+        raise TableError(f"{name}: {error}") from None
+
+
+def _arguments(words: Sequence[str], renamed: Mapping[str, str]) -> dict[str, int]:
+    """``size gfp`` as {"size": 0, "mask": 1}."""
+    return {renamed.get(word, word): number for number, word in enumerate(words) if word != "_"}
+
+
+def _split_lists(fields: Mapping[str, Any]) -> dict[str, Any]:
+    listed = ("may_be", "families", "kinds", "clears")
+    return {
+        key: value.split(",") if key in listed and isinstance(value, str) else value for key, value in fields.items()
+    }
+
+
+__all__ = ["CONDITIONS", "TableError", "UserTables", "load", "make"]
