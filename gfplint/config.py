@@ -17,7 +17,7 @@ import msgspec
 
 from gfplint.findings import Confidence
 from gfplint.kernel import model
-from gfplint.tree import TreeError, UnreadableError, read_regular
+from gfplint.tree import UnreadableError, printable, read_regular
 
 #: The name of the configuration file.
 FILE_NAME = ".gfplint.toml"
@@ -37,9 +37,12 @@ T = TypeVar("T")
 class ConfigError(Exception):
     """The configuration or an option is wrong; the text is for the user and the exit status 2."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
+
 
 class PerPath(msgspec.Struct, frozen=True, rename="kebab"):
-    """Settings for the files that match one of ``paths``: globs from the configuration's folder, see ``glob_matches``."""
+    """Settings for the files that match one of ``paths``: globs from the configuration's folder."""
 
     paths: tuple[str, ...]
     ignore: tuple[str, ...] = ()
@@ -233,7 +236,7 @@ def _read(file: Path) -> bytes:
         return read_regular(file.resolve(), str(file), _MAX_BYTES)
     except UnreadableError as error:
         raise ConfigError(str(error)) from error
-    except (OSError, RuntimeError, TreeError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise ConfigError(f"{file}: {error}") from error
 
 

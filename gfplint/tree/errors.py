@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 
+def printable(text: str) -> str:
+    """The text with what a terminal would act on, and what is no text at all, written as escapes."""
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
+
+
 class TreeError(Exception):
     """The input can't be used at all; the text is for the user and the exit status 2."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
 
 
 class PatchError(TreeError):
@@ -15,7 +23,7 @@ class UnreadableError(Exception):
     """One file can't be read; the run goes on without it. ``reason`` is for the user."""
 
     def __init__(self, path: str, reason: str) -> None:
-        super().__init__(f"{path}: {reason}")
+        super().__init__(printable(f"{path}: {reason}"))
         self.path = path
         self.reason = reason
 

@@ -72,6 +72,10 @@ class Git:
         except (TreeError, IndexError) as error:
             raise TreeError(f"{left[:12]} and {right[:12]} have no common ancestor") from error
 
+    def empty_tree(self) -> str:
+        """The id of the tree without files, which every repository has."""
+        return self.run("hash-object", "-t", "tree", "--stdin").decode("ascii").strip()
+
     def run(self, *arguments: str, accept: Sequence[int] = (0,)) -> bytes:
         """The output of one git command. Raises TreeError with git's own words when it fails."""
         command = ("git", "-C", os.fspath(self.top), *arguments)

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from gfplint.tree.errors import TreeError
-from gfplint.tree.layout import is_kernel_code
+from gfplint.tree.layout import is_kernel_code, is_source_path
 
 _ASSIGNMENT = re.compile(rb"^(VERSION|PATCHLEVEL|SUBLEVEL)[ \t]*=[ \t]*(\d{1,4})[ \t]*$", re.MULTILINE)
 _MAKEFILE_HEAD = 16 << 10
@@ -139,11 +139,16 @@ def _relative(root: Root, place: Path) -> str:
 
 
 def _scope(root: Root, places: Sequence[Path]) -> tuple[str, ...]:
-    """A tree or repository is one program; loose files see the folder that they stand in."""
-    if root.version is not None or root.git is not None:
-        return ("",)
-    scope = {
-        _relative(root, place) if place.is_dir() else f"{_relative(root, place.parent)}/.".lstrip("/")
-        for place in places
-    }
+    """A tree or repository is one program; loose files see the folder that they stand in.
+
+    What the user names is read even where a walk does not lead to it (build output, hidden folders).
+    """
+    whole = root.version is not None or root.git is not None
+    scope = {""} if whole else set()
+    for place in places:
+        relative = _relative(root, place)
+        if not place.is_dir():
+            scope |= {relative} if whole else {relative, f"{_relative(root, place.parent)}/.".lstrip("/")}
+        elif not whole or (relative and not is_source_path(relative + "/x.c")):
+            scope.add(relative)
     return tuple(sorted(scope))

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from gfplint.findings import Skipped
 from gfplint.tree.errors import MissingError, UnreadableError
-from gfplint.tree.layout import MAX_BYTES, enters_not, is_source, is_source_path
+from gfplint.tree.layout import MAX_BYTES, SUFFIXES, enters_not, is_source, is_source_path
 
 
 class State(Protocol):
@@ -172,9 +172,21 @@ def _walk_named(top: Path, named: str) -> Iterator[str | Skipped]:
     flat = named == "." or named.endswith("/.")
     relative = named[: -len("/.")] if named.endswith("/.") else named if named != "." else ""
     if relative and not (top / relative).is_dir():
-        yield relative
+        yield _named_file(top, relative)
         return
     yield from _walk_folder(top, relative, enter=not flat)
+
+
+def _named_file(top: Path, path: str) -> str | Skipped:
+    if not path.endswith(SUFFIXES):
+        return Skipped(
+            path, f"not a C source or header ({', '.join('*' + suffix for suffix in SUFFIXES)})", failed=True
+        )
+    try:
+        mode = os.lstat(top / path).st_mode
+    except OSError as error:
+        return Skipped(path, _reason(error), failed=True)
+    return path if stat.S_ISREG(mode) else Skipped(path, f"not a regular file ({_kind(mode)})", failed=True)
 
 
 def _walk_folder(top: Path, start: str, enter: bool) -> Iterator[str | Skipped]:

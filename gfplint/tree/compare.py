@@ -1,0 +1,316 @@
+"""Two states of a tree, and what the second one changes: ``--diff``, ``--staged`` and ``--patch``.
+
+Both states share the work tree's files wherever nothing changed, so that facts are read once for both.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from gfplint.findings import Skipped
+from gfplint.tree.errors import MissingError, PatchError, TreeError, UnreadableError
+from gfplint.tree.git import Git, GitIndex, GitRevision
+from gfplint.tree.layout import is_source_path
+from gfplint.tree.patch import (
+    MAX_PATCH_BYTES,
+    FilePatch,
+    Line,
+    Patch,
+    apply_hunks,
+    is_unicode,
+    parse_diff,
+    parse_patches,
+    split_lines,
+    stripped,
+)
+from gfplint.tree.root import Root, Selection
+from gfplint.tree.state import Overlay, State, WorkTree, read_regular
+
+
+class Changes(msgspec.Struct, frozen=True):
+    """What differs between two states; only C sources and headers count.
+
+    ``added``: path -> numbers of the lines that the second state adds. ``changed``: every path whose content differs,
+    those that only one state has included. ``renamed``: path in the first state -> path in the second.
+    """
+
+    added: dict[str, frozenset[int]]
+    changed: frozenset[str]
+    renamed: dict[str, str] = {}
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    """Two states; ``notes`` are for the user (hunks that applied elsewhere), ``skipped`` what could not be compared."""
+
+    before: State
+    after: State
+    changes: Changes
+    notes: tuple[str, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+
+
+def work_tree(selection: Selection) -> WorkTree:
+    """The state on disk that a selection is about."""
+    return WorkTree(selection.root.path, selection.scope)
+
+
+# ---- git -------------------------------------------------------------------------------------------------------
+
+_DIFF = (
+    "--patch",
+    "--unified=0",
+    "--find-renames",
+    "--full-index",
+    "--relative",
+    "--text",
+    "--no-ext-diff",
+    "--no-textconv",
+    "--no-color",
+    "--ignore-submodules=all",
+    "--src-prefix=a/",
+    "--dst-prefix=b/",
+)
+_SOURCES = ("--", "*.c", "*.h")
+
+
+def since(selection: Selection, revision: str) -> Comparison:
+    """What the work tree adds to a revision; ``A..B`` and ``A...B`` compare two revisions, as in git diff.
+
+    Untracked files count, ignored ones do not. Raises TreeError.
+    """
+    git = _git(selection.root)
+    left, dots, right = revision.partition("..")
+    if dots:
+        return _between(git, left, right)
+    before = GitRevision(git, revision)
+    after = work_tree(selection)
+    files = _diff(git, "diff-index", *_DIFF, before.commit)
+    untracked = _names(git.run("ls-files", "--others", "--exclude-standard", "-z", *_SOURCES))
+    # git shows no difference for files with merge conflicts: all that is in them may be new.
+    unmerged = _names(git.run("diff-files", "-z", "--name-only", "--diff-filter=U", "--relative", *_SOURCES))
+    changes = _with_new_files(_changes(files), (*untracked, *unmerged), after)
+    contents = _old_contents(files, untracked, before)
+    contents |= {path: (before, path) if path in before.blobs() else None for path in unmerged}
+    return Comparison(Overlay(after, contents), after, changes)
+
+
+def staged(selection: Selection) -> Comparison:
+    """What the index adds to HEAD (to nothing before the first commit). Raises TreeError."""
+    git = _git(selection.root)
+    index = GitIndex(git)
+    disk = work_tree(selection)
+    tracked = index.blobs()
+    unstaged = _names(git.run("diff-files", "-z", "--name-only", "--relative", "--ignore-submodules=all", *_SOURCES))
+    contents: dict[str, bytes | tuple[State, str] | None] = {path: None for path in disk.files() if path not in tracked}
+    contents |= {path: (index, path) if path in tracked else None for path in unstaged}
+    after = Overlay(disk, contents)
+    try:
+        head: GitRevision | None = GitRevision(git, "HEAD")
+    except TreeError:
+        head = None
+    base = head.commit if head is not None else git.empty_tree()
+    files = _diff(git, "diff-index", "--cached", *_DIFF, base)
+    old = _old_contents(files, (), head) if head is not None else dict.fromkeys(tracked)
+    return Comparison(Overlay(after, old), after, _changes(files), skipped=tuple(index.skipped()))
+
+
+def _between(git: Git, left: str, right: str) -> Comparison:
+    after = GitRevision(git, right.removeprefix(".") or "HEAD")
+    start = git.commit(left or "HEAD")
+    before = GitRevision(git, git.merge_base(start, after.commit) if right.startswith(".") else start)
+    files = _diff(git, "diff-tree", "-r", *_DIFF, before.commit, after.commit)
+    return Comparison(before, after, _changes(files))
+
+
+def _git(root: Root) -> Git:
+    if root.git is None:
+        raise TreeError(f"{root.path} is in no git repository: --diff and --staged need one")
+    return Git(root.path)
+
+
+def _diff(git: Git, *arguments: str) -> tuple[FilePatch, ...]:
+    """What git says is different; files whose names are not UTF-8 are in no state."""
+    files = parse_diff(git.run(*arguments, *_SOURCES))
+    return tuple(file for file in files if is_unicode((file.old or "") + (file.new or "")))
+
+
+def _names(listing: bytes) -> tuple[str, ...]:
+    """The sources in a list of names that NUL bytes end."""
+    names = (name.decode("utf-8", "surrogateescape") for name in listing.split(b"\0") if name)
+    return tuple(name for name in names if is_unicode(name) and is_source_path(name))
+
+
+def _changes(files: Iterable[FilePatch]) -> Changes:
+    added: dict[str, frozenset[int]] = {}
+    changed: set[str] = set()
+    renamed: dict[str, str] = {}
+    for file in files:
+        old, new = _paths(file)
+        changed |= {path for path in (old, new) if path is not None and is_source_path(path)}
+        if new is not None and is_source_path(new):
+            added[new] = frozenset(_added_lines(file))
+            if old is not None and old != new and not file.copy:
+                renamed[old] = new
+    return Changes(added, frozenset(changed), renamed)
+
+
+def _paths(file: FilePatch) -> tuple[str | None, str | None]:
+    level = 0 if file.bare else 1
+    return (
+        stripped(file.old, level) if file.old is not None else None,
+        stripped(file.new, level) if file.new is not None else None,
+    )
+
+
+def _added_lines(file: FilePatch) -> Iterable[int]:
+    for hunk in file.hunks:
+        number = hunk.new_start if hunk.new_count else hunk.new_start + 1
+        for sign, _ in hunk.lines:
+            if sign == b"+":
+                yield number
+            number += sign != b"-"
+
+
+def _with_new_files(changes: Changes, paths: Iterable[str], state: State) -> Changes:
+    added = dict(changes.added)
+    for path in paths:
+        try:
+            added[path] = frozenset(range(1, len(split_lines(state.read(path))) + 1))
+        except UnreadableError:
+            # The scan names it when it reads it.
+            added[path] = frozenset()
+    return Changes(added, changes.changed | added.keys(), changes.renamed)
+
+
+def _old_contents(
+    files: Iterable[FilePatch], created: Iterable[str], before: State
+) -> dict[str, bytes | tuple[State, str] | None]:
+    """What to put over the second state to get the first one."""
+    contents: dict[str, bytes | tuple[State, str] | None] = dict.fromkeys(created)
+    renames = [(old, new, file.copy) for file in files for old, new in (_paths(file),)]
+    contents |= {new: None for old, new, _ in renames if new is not None and new != old}
+    contents |= {old: (before, old) for old, new, copy in renames if old is not None and not (copy and old != new)}
+    return contents
+
+
+# ---- patches ---------------------------------------------------------------------------------------------------
+
+
+def read_patch(name: str) -> bytes:
+    """The bytes of ``--patch FILE`` or, for ``-``, of standard input. Raises PatchError."""
+    if name == "-":
+        data = sys.stdin.buffer.read(MAX_PATCH_BYTES + 1)
+        if len(data) > MAX_PATCH_BYTES:
+            raise PatchError("the patch is too large")
+        return data
+    try:
+        return read_regular(Path(name).resolve(), name, MAX_PATCH_BYTES)
+    except UnreadableError as error:
+        raise PatchError(str(error)) from error
+    except (OSError, RuntimeError, ValueError) as error:
+        raise PatchError(f"{name}: not a file") from error
+
+
+def patched(before: State, data: bytes) -> Comparison:
+    """A state, and the state with a patch or series applied. Raises PatchError where it does not apply."""
+    patches = parse_patches(data)
+    series = _Series(before, _level(before, patches))
+    for patch in patches:
+        for file in patch.files:
+            try:
+                series.apply(file)
+            except PatchError as error:
+                title = f" [{patch.title}]" if patch.title else ""
+                raise PatchError(f"{error}{title}") from error
+    return series.result()
+
+
+def _level(state: State, patches: Iterable[Patch]) -> int:
+    """1 for names with ``a/`` and ``b/``; 0 where only the names as they stand are in the tree."""
+    names = [file.old or file.new or "" for patch in patches for file in patch.files if not file.bare]
+    known = frozenset(state.files())
+    if any(name.partition("/")[2] in known for name in names):
+        return 1
+    return 0 if any(name in known for name in names) else 1
+
+
+class _Series:
+    """The files that a series has touched so far."""
+
+    def __init__(self, before: State, level: int) -> None:
+        self.before = before
+        self.level = level
+        self.lines: dict[str, list[Line] | None] = {}
+        self.origin: dict[str, str] = {}
+        self.notes: list[str] = []
+        self.skipped: list[Skipped] = []
+
+    def apply(self, file: FilePatch) -> None:
+        level = 0 if file.bare else self.level
+        old = stripped(file.old, level) if file.old is not None else None
+        new = stripped(file.new, level) if file.new is not None else None
+        path = new or old or ""
+        if not any(name is not None and is_source_path(name) for name in (old, new)):
+            return
+        if file.binary or file.special:
+            kind = "not text" if file.binary else "not about a regular file"
+            self.skipped.append(Skipped(path, f"the patch's change is {kind}: left out"))
+            return
+        lines = self._start(old, new)
+        try:
+            placed = apply_hunks(lines, file.hunks)
+        except PatchError as error:
+            raise PatchError(f"{path}: {error}") from error
+        self.notes += [f"{path}: {note}" for note in placed.notes]
+        if old is not None and old != new and not file.copy:
+            self.lines[old] = None
+        if new is not None:
+            self.lines[new] = placed.lines
+            if old is not None and old != new and not file.copy:
+                self.origin[new] = self.origin.pop(old, old)
+        elif placed.lines:
+            raise PatchError(f"{path}: the patch deletes the file, but not all of its lines")
+
+    def result(self) -> Comparison:
+        contents: dict[str, bytes | tuple[State, str] | None] = {}
+        added: dict[str, frozenset[int]] = {}
+        for path, lines in self.lines.items():
+            content = b"".join(line for line, _ in lines) if lines is not None else None
+            if not is_source_path(path) or content == self._original(path):
+                continue
+            contents[path] = content
+            if lines is not None:
+                added[path] = frozenset(number for number, (_, new) in enumerate(lines, 1) if new)
+        renamed = {old: new for new, old in self.origin.items() if new in added and contents.get(old, b"") is None}
+        changes = Changes(added, frozenset(contents), renamed)
+        after = Overlay(self.before, contents)
+        return Comparison(self.before, after, changes, tuple(self.notes), tuple(self.skipped))
+
+    def _start(self, old: str | None, new: str | None) -> list[Line]:
+        """The lines to which a file's hunks apply."""
+        if new is not None and new != old and self._lines(new) is not None:
+            raise PatchError(f"{new}: the patch creates the file, but there is one already")
+        if old is None:
+            return []
+        lines = self._lines(old)
+        if lines is None:
+            raise PatchError(f"{old}: the patch changes the file, but there is none in the tree")
+        return lines
+
+    def _lines(self, path: str) -> list[Line] | None:
+        if path not in self.lines:
+            content = self._original(path)
+            self.lines[path] = None if content is None else [(line, False) for line in split_lines(content)]
+        return self.lines[path]
+
+    def _original(self, path: str) -> bytes | None:
+        try:
+            return self.before.read(path)
+        except MissingError:
+            return None
+        except UnreadableError as error:
+            raise PatchError(str(error)) from error
