@@ -1,1 +1,3 @@
-"""What is known of the kernel: masks, allocators, frees, contexts, by kernel version and by what a tree's headers offer."""
+"""What is known of the kernel: masks, allocators, frees, contexts, by kernel version and by what a tree's headers
+offer.
+"""

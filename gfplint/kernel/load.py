@@ -1,7 +1,7 @@
 """Picks from the tables what holds for one kernel.
 
-``load`` gives the ``Kernel`` that a scan needs; callbacks and entry points are large, only whole-program scans need them,
-and ``with_callbacks`` adds them.
+``load`` gives the ``Kernel`` that a scan needs; callbacks and entry points are large, only whole-program scans need
+them, and ``with_callbacks`` adds them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from gfplint.kernel.model import (
     Sleeper,
     Version,
 )
-from gfplint.kernel.tables import CONDITIONS, Group, TableError, read_table, rows
+from gfplint.kernel.tables import Group, TableError, read_table, rows
 
 R = TypeVar("R", bound=Row)
 
@@ -45,8 +45,9 @@ def load(
 ) -> Kernel:
     """What is known of the kernel ``version`` whose headers answered ``probes``.
 
-    ``masks``: those of the tree's own headers (None: the built-in ones). ``extra``: the user's tables, which replace built-in rows of the
-    same name. Callbacks and entry points are left empty. Raises TableError where a table of the user is malformed.
+    ``masks``: those of the tree's own headers (None: the built-in ones). ``extra``: the user's tables, which replace
+    built-in rows of the same name. Callbacks and entry points are left empty. Raises TableError where a table of the
+    user is malformed.
     """
     reader = _Reader(version, probes, extra or {})
     return Kernel(
@@ -83,17 +84,18 @@ class _Reader:
             yield from rows(self.extra[table], self.version, self.probes)
 
     def families(self) -> dict[str, Family]:
-        return {
-            name: make(Family, name, {"title": " ".join(words), "contiguous": not fields.pop("noncontiguous", False), **fields})
-            for name, words, fields in self.rows("families")
-        }
+        found: dict[str, Family] = {}
+        for name, words, fields in self.rows("families"):
+            contiguous = not fields.pop("noncontiguous", False)
+            found[name] = make(Family, name, {"title": " ".join(words), "contiguous": contiguous, **fields})
+        return found
 
     def kinds(self) -> dict[str, ContextKind]:
-        defaults = {"atomic": False}
-        return {
-            name: make(ContextKind, name, {**defaults, "title": " ".join(words), "lock": not fields.pop("nolock", False), **fields})
-            for name, words, fields in self.rows("contexts")
-        }
+        found: dict[str, ContextKind] = {}
+        for name, words, fields in self.rows("contexts"):
+            said = {"atomic": False, "title": " ".join(words), "lock": not fields.pop("nolock", False)}
+            found[name] = make(ContextKind, name, {**said, **fields})
+        return found
 
     def guards(self) -> dict[str, GuardClass]:
         return {
@@ -137,6 +139,3 @@ def _split_lists(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {
         key: value.split(",") if key in listed and isinstance(value, str) else value for key, value in fields.items()
     }
-
-
-__all__ = ["CONDITIONS", "TableError", "UserTables", "load", "make"]

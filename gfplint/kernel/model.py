@@ -34,14 +34,15 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 class Allocator(Row, frozen=True, kw_only=True):
     """A function or macro that allocates.
 
-    ``family``: what it hands out (families.toml). ``mask``: number of the gfp argument; ``default``: the mask where there is
-    no gfp argument or it may be left out. ``sleeps``: ``mask`` (exactly if the mask blocks), ``always`` (whatever the mask), ``never``.
-    ``result``: ``return`` or the number of the by-reference argument. ``error``: ``null``, ``errptr``, ``int`` or ``none``.
-    ``cache``/``device``/``size``/``count``/``order``/``node``: argument numbers. ``resizes``: the old pointer's argument.
-    ``drops``: argument whose own lock the callee drops before it blocks (``__xa_store``); ``needs``: a field path from
-    that argument to the lock (``xa_lock``). ``lazy``: may be satisfied without reaching a sleep check (xarray and idr).
-    ``maximum``: ``kmalloc`` if bounded by KMALLOC_MAX_SIZE. ``restricts``: masks it can't take (see masks.toml).
-    ``hidden``: allocates on the side; the result is not the memory (``request_irq``).
+    ``family``: what it hands out (families.toml). ``mask``: number of the gfp argument; ``default``: the mask where
+    there is no gfp argument or it may be left out. ``sleeps``: ``mask`` (exactly if the mask blocks), ``always``
+    (whatever the mask), ``never``. ``result``: ``return`` or the number of the by-reference argument. ``error``:
+    ``null``, ``errptr``, ``int`` or ``none``. ``cache``/``device``/``size``/``count``/``order``/``node``: argument
+    numbers. ``resizes``: the old pointer's argument. ``drops``: argument whose own lock the callee drops before it
+    blocks (``__xa_store``); ``needs``: a field path from that argument to the lock (``xa_lock``). ``lazy``: may be
+    satisfied without reaching a sleep check (xarray and idr). ``maximum``: ``kmalloc`` if bounded by
+    KMALLOC_MAX_SIZE. ``restricts``: masks it can't take (see masks.toml). ``hidden``: allocates on the side; the
+    result is not the memory (``request_irq``).
     """
 
     name: str
@@ -70,12 +71,13 @@ class Allocator(Row, frozen=True, kw_only=True):
 class Free(Row, frozen=True, kw_only=True):
     """A function or macro that frees.
 
-    ``arg``: number of the pointer's argument. ``families``: what it may legally free on this kernel.
-    ``sleeps``: ``always`` (BUG or splat in any atomic context), ``never``, ``task`` (sleeps for vmalloc memory in
-    atomic task context, deferred in interrupt or with bottom halves off: vfree), ``task-vmalloc`` (the same, only
-    where the memory may be vmalloc'ed: kvfree), ``irq`` (must not run with interrupts off: dma_free_coherent).
-    ``field``: for kfree_rcu(p, field), the argument that makes it the non-sleeping form. ``rcu``: freed after a
-    grace period. ``bulk``: argument that counts the pointers. ``null``/``errptr``: what it does with those: ``ok``, ``crash``, ``warn``, ``silent``.
+    ``arg``: number of the pointer's argument. ``families``: what it may legally free on this kernel. ``sleeps``:
+    ``always`` (BUG or splat in any atomic context), ``never``, ``task`` (sleeps for vmalloc memory in atomic task
+    context, deferred in interrupt or with bottom halves off: vfree), ``task-vmalloc`` (the same, only where the
+    memory may be vmalloc'ed: kvfree), ``irq`` (must not run with interrupts off: dma_free_coherent). ``field``: for
+    kfree_rcu(p, field), the argument that makes it the non-sleeping form. ``rcu``: freed after a grace period.
+    ``bulk``: argument that counts the pointers. ``null``/``errptr``: what it does with those: ``ok``, ``crash``,
+    ``warn``, ``silent``.
     """
 
     name: str
@@ -94,7 +96,9 @@ class Free(Row, frozen=True, kw_only=True):
 
 
 class Family(Row, frozen=True, kw_only=True):
-    """A kind of memory. ``contiguous``: physically contiguous; ``may_be``: families it may turn out to be (kvmalloc: kmalloc, vmalloc)."""
+    """A kind of memory. ``contiguous``: physically contiguous; ``may_be``: families it may turn out to be
+    (kvmalloc: kmalloc, vmalloc).
+    """
 
     name: str
     title: str
@@ -122,11 +126,12 @@ class ContextKind(Row, frozen=True, kw_only=True):
 class ContextOp(Row, frozen=True, kw_only=True):
     """A call that changes the context.
 
-    ``effect``: ``enter`` or ``leave``. ``kinds``: the kinds entered (``spin_lock_bh``: spin, bh). ``lock``: number of the argument
-    that identifies it; None where it has no identity. ``when``: ``always``, ``nonzero`` or ``zero`` or ``nonnull`` (the return value that means it took effect).
-    ``flags``: argument in which irqsave keeps the flags. ``sleeps``: taking it sleeps (mutex_lock).
-    ``returns_lock``: the lock is the return value (``pmd_lock``); ``indirect``: argument ``lock`` is the address of the variable
-    that receives the lock's address (``pte_offset_map_lock``). A leave names every kind that may end; those not held stay as they are.
+    ``effect``: ``enter`` or ``leave``. ``kinds``: the kinds entered (``spin_lock_bh``: spin, bh). ``lock``: number of
+    the argument that identifies it; None where it has no identity. ``when``: ``always``, ``nonzero`` or ``zero`` or
+    ``nonnull`` (the return value that means it took effect). ``flags``: argument in which irqsave keeps the flags.
+    ``sleeps``: taking it sleeps (mutex_lock). ``returns_lock``: the lock is the return value (``pmd_lock``);
+    ``indirect``: argument ``lock`` is the address of the variable that receives the lock's address
+    (``pte_offset_map_lock``). A leave names every kind that may end; those not held stay as they are.
     """
 
     name: str
@@ -141,7 +146,9 @@ class ContextOp(Row, frozen=True, kw_only=True):
 
 
 class GuardClass(Row, frozen=True, kw_only=True):
-    """A ``guard(name)``/``scoped_guard(name)`` class: the kinds it holds; ``when`` as in ContextOp for conditional classes."""
+    """A ``guard(name)``/``scoped_guard(name)`` class: the kinds it holds; ``when`` as in ContextOp for conditional
+    classes.
+    """
 
     name: str
     kinds: tuple[str, ...]
@@ -151,7 +158,9 @@ class GuardClass(Row, frozen=True, kw_only=True):
 
 
 class Scope(Row, frozen=True, kw_only=True):
-    """memalloc_*_save/_restore and their like. ``effect``: ``save`` or ``restore``; ``clears``: bits taken from every mask inside."""
+    """memalloc_*_save/_restore and their like. ``effect``: ``save`` or ``restore``; ``clears``: bits taken from
+    every mask inside.
+    """
 
     name: str
     effect: str
@@ -163,8 +172,8 @@ class Scope(Row, frozen=True, kw_only=True):
 class Query(Row, frozen=True, kw_only=True):
     """A question about the context or a mask.
 
-    ``true_means``/``false_means``: one of ``atomic``, ``interrupt``, ``sleepable``, ``blocking`` (the mask of argument ``mask`` blocks),
-    ``nonblocking``, or "" (nothing known).
+    ``true_means``/``false_means``: one of ``atomic``, ``interrupt``, ``sleepable``, ``blocking`` (the mask of
+    argument ``mask`` blocks), ``nonblocking``, or "" (nothing known).
     """
 
     name: str
@@ -187,10 +196,10 @@ class Sleeper(Row, frozen=True, kw_only=True):
 class Callback(Row, frozen=True, kw_only=True):
     """In which context the core calls a function pointer.
 
-    Either an operation table's member (``struct``, ``member``) or a registrar's argument (``function``, ``arg``; ``arg`` may be
-    a member set in an initialiser macro). ``context``: a name of contexts.toml's vocabulary (``sleepable``, ``softirq``,
-    ``hardirq``, ``rcu``, ``atomic_mixed``, ``either_unknown``, ...). ``unless``: condition that changes it, as
-    ``flag=...``. ``confidence``: high or medium.
+    Either an operation table's member (``struct``, ``member``) or a registrar's argument (``function``, ``arg``;
+    ``arg`` may be a member set in an initialiser macro). ``context``: a name of contexts.toml's vocabulary
+    (``sleepable``, ``softirq``, ``hardirq``, ``rcu``, ``atomic_mixed``, ``either_unknown``, ...). ``unless``:
+    condition that changes it, as ``flag=...``. ``confidence``: high or medium.
     """
 
     struct: str = ""
@@ -206,7 +215,8 @@ class Callback(Row, frozen=True, kw_only=True):
 class EntryPoint(Row, frozen=True, kw_only=True):
     """Where user space comes in: an operation table's member, a registrar's argument or a declaring macro.
 
-    ``trigger``: what the user does (``ioctl``, ``netlink``, ...). ``privilege``: ``unprivileged``, ``userns-root``, ``root``, ...
+    ``trigger``: what the user does (``ioctl``, ``netlink``, ...). ``privilege``: ``unprivileged``, ``userns-root``,
+    ``root``, ...
     """
 
     struct: str = ""

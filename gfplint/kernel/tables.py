@@ -9,16 +9,16 @@ A table is a list of groups. A group's own keys hold for every row in it, and a 
     kmalloc = "size gfp"
     kcalloc = "count size gfp | zeroes"
 
-The words before the bar say what the arguments are, in order (``_``: of no interest). After the bar stand fields of the row,
-``name=value`` or, for booleans, ``name``. ``rows`` may be a plain list of names where there is nothing to say. One string a row keeps the
-tables readable and quick to load: parsing TOML is most of the cost of starting.
+The words before the bar say what the arguments are, in order (``_``: of no interest). After the bar stand fields of
+the row, ``name=value`` or, for booleans, ``name``. ``rows`` may be a plain list of names where there is nothing to say.
+One string a row keeps the tables readable and quick to load: parsing TOML is most of the cost of starting.
 """
 
 from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from gfplint.kernel.model import Version
@@ -26,8 +26,7 @@ from gfplint.kernel.model import Version
 #: A group as parsed from TOML: field names to values, and ``rows``.
 Group = Mapping[str, Any]
 
-#: The keys of a group that decide whether it holds.
-CONDITIONS = ("since", "until", "probe")
+_TABLES = Path(__file__).parent / "tables"
 
 
 class TableError(ValueError):
@@ -36,9 +35,13 @@ class TableError(ValueError):
 
 def read_table(name: str) -> list[Group]:
     """The groups of the built-in table ``name``."""
-    text = resources.files("gfplint.kernel").joinpath("tables", f"{name}.toml").read_text(encoding="utf-8")
-    groups: list[Group] = tomllib.loads(text)["group"]
+    groups: list[Group] = read_toml(name)["group"]
     return groups
+
+
+def read_toml(name: str) -> dict[str, Any]:
+    """The built-in TOML file ``name``."""
+    return tomllib.loads((_TABLES / f"{name}.toml").read_text(encoding="utf-8"))
 
 
 def parse_version(text: str) -> Version:
@@ -59,7 +62,9 @@ def holds(row: Mapping[str, Any], version: Version, probes: frozenset[str]) -> b
     return not (until and version >= parse_version(until))
 
 
-def rows(groups: Iterable[Group], version: Version, probes: frozenset[str]) -> Iterator[tuple[str, list[str], dict[str, Any]]]:
+def rows(
+    groups: Iterable[Group], version: Version, probes: frozenset[str]
+) -> Iterator[tuple[str, list[str], dict[str, Any]]]:
     """The rows that hold, as (name, words before the bar, fields)."""
     for group in groups:
         shared = {key: value for key, value in group.items() if key != "rows"}
