@@ -52,8 +52,8 @@ def patch(findings: Sequence[Finding], read: Reader) -> Iterator[str]:
 
 def _overlaps(edit: Edit, span: _Span) -> bool:
     start, end = span
-    if edit.start == edit.end or start == end:  # insertions: in the same place their order would be arbitrary
-        return start <= edit.start <= end if start != end or edit.start == edit.end else edit.start <= start <= edit.end
+    if edit.start == edit.end or start == end:  # where an insertion touches another edit, their order would be arbitrary
+        return edit.start <= end and start <= edit.end
     return edit.start < end and start < edit.end
 
 
@@ -67,7 +67,7 @@ def _by_path(findings: Sequence[Finding]) -> Mapping[str, list[Edit]]:
 
 def _edited(path: str, text: str, edits: Sequence[Edit]) -> str:
     starts = _line_starts(text)
-    for edit in sorted(edits, key=lambda edit: edit.start, reverse=True):
+    for edit in reversed(sorted(edits, key=lambda edit: (edit.start, edit.end))):
         start = _offset(path, text, starts, edit.start)
         end = _offset(path, text, starts, edit.end)
         text = text[:start] + edit.text + text[end:]
@@ -106,17 +106,16 @@ def _lines(text: str) -> list[str]:
 
 def _name(path: str) -> str:
     """A path as git writes it in a patch's header."""
-    if any(character in '"\\' or character < " " or character == "\x7f" for character in path):
-        quoted = "".join(
-            f"\\{character}"
-            if character in '"\\'
-            else character
-            if " " <= character != "\x7f"
-            else f"\\{ord(character):03o}"
-            for character in path
-        )
+    quoted = "".join(_quoted(character) for character in path)
+    if quoted != path:
         return f'"{quoted}"'
     return f"{path}\t" if " " in path else path
+
+
+def _quoted(character: str) -> str:
+    if character in '"\\':
+        return "\\" + character
+    return f"\\{ord(character):03o}" if character < " " or character == "\x7f" else character
 
 
 def _decode(data: bytes) -> str:

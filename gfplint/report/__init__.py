@@ -18,7 +18,7 @@ _MODULES = {"json": "json_"}
 
 
 def render(form: str, result: ScanResult, how: Presentation) -> Iterator[str]:
-    """The document of ``result`` in format ``form``, one of config.FORMATS, piece by piece; imports that format alone."""
+    """The document of ``result`` in format ``form`` (one of config.FORMATS), piece by piece."""
     module = importlib.import_module(f"gfplint.report.{_MODULES.get(form, form)}")
     pieces: Iterator[str] = module.render(result, how)
     return pieces

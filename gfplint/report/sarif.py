@@ -8,12 +8,12 @@ within these limits, and what was left out is stated in the run's notifications.
 from __future__ import annotations
 
 import gzip
-import os
 from collections.abc import Iterator, Mapping
 from urllib.parse import quote
 
 from gfplint.findings import Edit, Finding, Fix, ScanResult, Severity, Step
 from gfplint.report.encode import Json, document
+from gfplint.report.escape import encodable
 from gfplint.report.presentation import Presentation, Rule, unique_fingerprints, worst_first
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -148,7 +148,7 @@ def _region(start: tuple[int, int], end: tuple[int, int] | None) -> Json:
 
 
 def _artifact(path: str) -> Json:
-    uri = quote(os.fsencode(path))
+    uri = quote(encodable(path))
     return {"uri": f"file://{uri}"} if path.startswith("/") else {"uri": uri, "uriBaseId": "SRCROOT"}
 
 
