@@ -114,7 +114,7 @@ def staged(selection: Selection) -> Comparison:
         head = None
     base = head.commit if head is not None else git.empty_tree()
     files = _diff(git, "diff-index", "--cached", *_DIFF, base)
-    old = _old_contents(files, (), head) if head is not None else dict.fromkeys(tracked)
+    old = _old_contents(files, (), head) if head is not None else dict.fromkeys(tracked, None)
     return Comparison(Overlay(after, old), after, _changes(files), skipped=tuple(index.skipped()))
 
 
@@ -183,7 +183,7 @@ def _with_new_files(changes: Changes, paths: Iterable[str], state: State) -> Cha
         except UnreadableError:
             # The scan names it when it reads it.
             added[path] = frozenset()
-    return Changes(added, changes.changed | added.keys(), changes.renamed)
+    return Changes(added, changes.changed.union(added), changes.renamed)
 
 
 def _old_contents(

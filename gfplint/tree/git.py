@@ -7,10 +7,11 @@ names go in and out separated by NUL bytes, and no shell is involved.
 
 from __future__ import annotations
 
+import abc
 import os
 import re
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -167,75 +168,78 @@ class Git:
         return {"GIT_INDEX_FILE": os.fspath(index)} if index.parent == folder else {}
 
 
-class GitRevision:
-    """The tree of one commit."""
+class _BlobState(abc.ABC):
+    """A state whose files are blobs."""
 
-    def __init__(self, git: Git, revision: str) -> None:
+    def __init__(self, git: Git) -> None:
         self.git = git
-        self.commit = git.commit(revision)
-        self._blobs: dict[str, str] | None = None
+
+    @abc.abstractmethod
+    def blobs(self) -> Mapping[str, str]:
+        """Path -> object id of every regular file whose name is UTF-8."""
 
     def files(self) -> Sequence[str]:
-        return _sources(self.blobs())
+        return tuple(sorted(path for path in self.blobs() if is_source_path(path)))
 
     def skipped(self) -> Sequence[Skipped]:
         return ()
 
     def read(self, path: str) -> bytes:
-        return self.git.blob(_look_up(self.blobs(), path), path)
+        return self.git.blob(self._object(path), path)
 
     def identity(self, path: str) -> str:
-        return "b" + _look_up(self.blobs(), path)
+        return "b" + self._object(path)
 
     def close(self) -> None:
         self.git.close()
 
-    def blobs(self) -> dict[str, str]:
-        """Path -> object id of every regular file."""
+    def _object(self, path: str) -> str:
+        if path not in self.blobs():
+            raise MissingError(path)
+        return self.blobs()[path]
+
+
+class GitRevision(_BlobState):
+    """The tree of one commit. Raises TreeError where there is none of that name."""
+
+    def __init__(self, git: Git, revision: str) -> None:
+        super().__init__(git)
+        self.commit = git.commit(revision)
+        self._blobs: dict[str, str] | None = None
+
+    def blobs(self) -> Mapping[str, str]:
         if self._blobs is None:
             listing = self.git.run("ls-tree", "-r", "-z", self.commit)
             rows = (row.partition(b"\t") for row in listing.split(b"\0") if row)
-            self._blobs = dict(_regular(((*head.split(), name) for head, _, name in rows), object_at=2))
+            self._blobs = dict(_regular((*head.split(), name) for head, _, name in rows))
         return self._blobs
 
 
-class GitIndex:
+class GitIndex(_BlobState):
     """The files as staged. A file with merge conflicts is left out, and the run is incomplete."""
 
     def __init__(self, git: Git) -> None:
-        self.git = git
-        self._blobs: dict[str, str] | None = None
-        self._skipped: tuple[Skipped, ...] = ()
+        super().__init__(git)
+        self._listed: tuple[dict[str, str], tuple[Skipped, ...]] | None = None
 
-    def files(self) -> Sequence[str]:
-        return _sources(self.blobs())
+    def blobs(self) -> Mapping[str, str]:
+        return self._list()[0]
 
     def skipped(self) -> Sequence[Skipped]:
-        self.blobs()
-        return self._skipped
+        return self._list()[1]
 
-    def read(self, path: str) -> bytes:
-        return self.git.blob(_look_up(self.blobs(), path), path)
-
-    def identity(self, path: str) -> str:
-        return "b" + _look_up(self.blobs(), path)
-
-    def close(self) -> None:
-        self.git.close()
-
-    def blobs(self) -> dict[str, str]:
-        """Path -> object id of every regular file."""
-        if self._blobs is None:
+    def _list(self) -> tuple[dict[str, str], tuple[Skipped, ...]]:
+        if self._listed is None:
             listing = self.git.run("ls-files", "--stage", "-z")
             rows = [row.partition(b"\t") for row in listing.split(b"\0") if row]
-            merged = ((*head.split(), name) for head, _, name in rows if head.endswith(b" 0"))
-            self._blobs = dict(_regular(merged, object_at=1))
+            blobs = dict(_regular((*head.split()[:2], name) for head, _, name in rows if head.endswith(b" 0")))
             conflicts = {_decoded(name) for head, _, name in rows if not head.endswith(b" 0")}
-            self._skipped = tuple(
+            skipped = tuple(
                 Skipped(path, "has merge conflicts in the index", failed=True)
                 for path in sorted(path for path in conflicts if path is not None and is_source_path(path))
             )
-        return self._blobs
+            self._listed = (blobs, skipped)
+        return self._listed
 
 
 def _environment(settings: Sequence[tuple[str, str]]) -> dict[str, str]:
@@ -268,12 +272,12 @@ def _user_settings() -> Iterator[tuple[str, str]]:
         yield key, value
 
 
-def _regular(rows: Iterator[tuple[bytes, ...]], object_at: int) -> Iterator[tuple[str, str]]:
-    """(path, object id) of the rows (mode, ..., name) that are regular files with a name in UTF-8."""
+def _regular(rows: Iterable[tuple[bytes, ...]]) -> Iterator[tuple[str, str]]:
+    """(path, object id) of the rows (mode, ..., object id, name) that are regular files with a name in UTF-8."""
     for row in rows:
         name = _decoded(row[-1])
         if row[0].startswith(b"100") and name is not None:
-            yield name, row[object_at].decode("ascii")
+            yield name, row[-2].decode("ascii")
 
 
 def _decoded(name: bytes) -> str | None:
@@ -281,13 +285,3 @@ def _decoded(name: bytes) -> str | None:
         return name.decode("utf-8")
     except UnicodeDecodeError:
         return None
-
-
-def _sources(blobs: dict[str, str]) -> tuple[str, ...]:
-    return tuple(sorted(path for path in blobs if is_source_path(path)))
-
-
-def _look_up(blobs: dict[str, str], path: str) -> str:
-    if path not in blobs:
-        raise MissingError(path)
-    return blobs[path]

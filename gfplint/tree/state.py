@@ -1,7 +1,7 @@
 """States of a tree: the work tree, a git revision, the index, or any of them with some files replaced.
 
-All hand out bytes by path; paths are relative to the root, with ``/``, and valid UTF-8. A state never follows a
-symbolic link, never opens anything but regular files, and never runs anything that the tree brings along.
+All hand out bytes by path; paths are relative to the root, with ``/``, and valid UTF-8. A state lists no symbolic
+links, opens nothing but regular files, and never runs anything that the tree brings along.
 """
 
 from __future__ import annotations
