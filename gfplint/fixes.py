@@ -52,7 +52,8 @@ def patch(findings: Sequence[Finding], read: Reader) -> Iterator[str]:
 
 def _overlaps(edit: Edit, span: _Span) -> bool:
     start, end = span
-    if edit.start == edit.end or start == end:  # where an insertion touches another edit, their order would be arbitrary
+    if edit.start == edit.end or start == end:
+        # Where an insertion touches another edit, their order would be arbitrary.
         return edit.start <= end and start <= edit.end
     return edit.start < end and start < edit.end
 
@@ -67,7 +68,8 @@ def _by_path(findings: Sequence[Finding]) -> Mapping[str, list[Edit]]:
 
 def _edited(path: str, text: str, edits: Sequence[Edit]) -> str:
     starts = _line_starts(text)
-    for edit in reversed(sorted(edits, key=lambda edit: (edit.start, edit.end))):
+    ordered = sorted(edits, key=lambda edit: (edit.start, edit.end))
+    for edit in reversed(ordered):  # from the end, so that the offsets before it stay true
         start = _offset(path, text, starts, edit.start)
         end = _offset(path, text, starts, edit.end)
         text = text[:start] + edit.text + text[end:]
