@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from gfplint.errors import GfplintError
 from gfplint.findings import Confidence
 from gfplint.kernel import model
 from gfplint.tree import UnreadableError, printable, read_regular
@@ -34,7 +35,7 @@ COLORS = ("auto", "always", "never")
 T = TypeVar("T")
 
 
-class ConfigError(Exception):
+class ConfigError(GfplintError):
     """The configuration or an option is wrong; the text is for the user and the exit status 2."""
 
     def __init__(self, message: str) -> None:
@@ -189,6 +190,12 @@ def load_settings(options: Options, start: Path, codes: Sequence[str] = ()) -> S
     )
     _check_codes_known(settings, codes, where)
     return settings
+
+
+def as_options(values: Mapping[str, object]) -> Options:
+    """The options among a command's arguments (``vars`` of what argparse returns); others are passed over."""
+    known = {name: values[name] for name in Options.__struct_fields__ if name in values}
+    return msgspec.convert(known, Options)
 
 
 def find_config(start: Path) -> Path | None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from gfplint.errors import GfplintError
+
 
 def printable(text: str) -> str:
     """The text with what a terminal would act on, and what is no text at all, written as escapes."""
     return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
 
 
-class TreeError(Exception):
+class TreeError(GfplintError):
     """The input can't be used at all; the text is for the user and the exit status 2."""
 
     def __init__(self, message: str) -> None:

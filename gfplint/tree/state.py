@@ -137,17 +137,19 @@ def read_regular(place: str | Path, path: str, limit: int = MAX_BYTES) -> bytes:
         descriptor = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOCTTY)
     except (OSError, ValueError) as error:
         raise _unreadable(path, error) from error
-    with os.fdopen(descriptor, "rb") as stream:
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise UnreadableError(path, f"not a regular file ({_kind(status.st_mode)})")
         if status.st_size > limit:
             raise UnreadableError(path, too_large(status.st_size, limit))
-        try:
-            # One byte more than allowed: the file may grow, and files of /proc have no size.
+        # One byte more than allowed: the file may grow, and files of /proc have no size.
+        with os.fdopen(descriptor, "rb", closefd=False) as stream:
             data = stream.read(limit + 1)
-        except OSError as error:
-            raise _unreadable(path, error) from error
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    finally:
+        os.close(descriptor)
     if len(data) > limit:
         raise UnreadableError(path, too_large(len(data), limit))
     return data
