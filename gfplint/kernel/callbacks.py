@@ -1,0 +1,102 @@
+"""Callbacks and entry points: the large tables, which only whole-program scans load.
+
+They list thousands of function pointers, so a group's rows are one text of lines; see tables/callbacks.toml and
+tables/entrypoints.toml for what a line holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from gfplint.kernel.load import UserTables
+from gfplint.kernel.model import Callback, EntryPoint, Kernel, Version
+from gfplint.kernel.tables import Group, TableError, holds, read_table
+
+#: ``argument`` of a declaring macro (SYSCALL_DEFINE3, TRACE_EVENT): the function that the macro itself defines.
+DECLARED = -1
+
+Callbacks = tuple[dict[tuple[str, str], Callback], dict[tuple[str, int], Callback]]
+EntryPoints = tuple[dict[tuple[str, str], EntryPoint], dict[tuple[str, int], EntryPoint]]
+
+
+def with_callbacks(kernel: Kernel, extra: UserTables | None = None) -> Kernel:
+    """``kernel`` with its callbacks and entry points; ``extra`` as for ``load``. Raises TableError for a bad user
+    table.
+    """
+    callbacks, registrars = load_callbacks(kernel.version, kernel.probes, extra)
+    entries, entry_registrars = load_entry_points(kernel.version, kernel.probes, extra)
+    return msgspec.structs.replace(
+        kernel, callbacks=callbacks, registrars=registrars, entries=entries, entry_registrars=entry_registrars
+    )
+
+
+def load_callbacks(version: Version, probes: frozenset[str], extra: UserTables | None = None) -> Callbacks:
+    """The contexts of operation tables' members, by (struct, member), and of registrars' arguments, by (function,
+    argument).
+    """
+    members: dict[tuple[str, str], Callback] = {}
+    registrars: dict[tuple[str, int], Callback] = {}
+    for group in _groups("callbacks", version, probes, extra):
+        shared = {key: group[key] for key in ("context", "confidence", "since", "until", "probe") if key in group}
+        for name, last, cells in _lines(group, 4):
+            note, source, unless = cells
+            said = {**shared, "note": note, "source": source, "unless": unless}
+            if group.get("table") == "registrars":
+                number = _number(name, last)
+                registrars[name, number] = Callback(function=name, arg=number, **said)
+            else:
+                members[name, last] = Callback(struct=name, member=last, **said)
+    return members, registrars
+
+
+def load_entry_points(version: Version, probes: frozenset[str], extra: UserTables | None = None) -> EntryPoints:
+    """Where user space comes in: by (struct, member), (declaring macro, name) or ("", function), and by
+    (registrar, argument).
+    """
+    entries: dict[tuple[str, str], EntryPoint] = {}
+    registrars: dict[tuple[str, int], EntryPoint] = {}
+    for group in _groups("entrypoints", version, probes, extra):
+        shared = {key: group[key] for key in ("privilege", "confidence", "since", "until", "probe") if key in group}
+        for name, last, cells in _lines(group, 4):
+            trigger, note, source = cells
+            said = {**shared, "trigger": trigger, "note": note, "source": source}
+            if group.get("table") == "registrars":
+                number = _number(name, last)
+                registrars[name, number] = EntryPoint(function=name, arg=number, **said)
+            elif group.get("table") == "functions":
+                entries["", name] = EntryPoint(function=name, **said)
+            else:
+                entries[name, last] = EntryPoint(struct=name, member=last, **said)
+    return entries, registrars
+
+
+def _groups(table: str, version: Version, probes: frozenset[str], extra: UserTables | None) -> Iterator[Group]:
+    user: Iterable[Group] = (extra or {}).get(table, ())
+    for group in (*read_table(table), *user):
+        if holds(group, version, probes):
+            yield group
+
+
+def _lines(group: Group, cells: int) -> Iterator[tuple[str, str, list[str]]]:
+    """The lines of ``group`` as (what stands before the dot, what after it, the further cells, filled up with "")."""
+    text: Any = group.get("rows", "")
+    if not isinstance(text, str):
+        raise TableError("rows must be one text of lines")
+    for line in text.splitlines():
+        if not line:
+            continue
+        key, *rest = line.split("|")
+        name, _, last = key.strip().partition(".")
+        if len(rest) >= cells:
+            raise TableError(f"{name}: too many cells in a line")
+        yield name, last, [*rest, *[""] * (cells - 1 - len(rest))]
+
+
+def _number(name: str, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise TableError(f"{name}: {text!r} is not the number of an argument") from None
