@@ -114,7 +114,7 @@ def _result(finding: Finding, rule_index: int, fingerprint: str) -> Json:
     if finding.trace:
         flow: list[Json] = [{"location": _step(step)} for step in _shortened(finding.trace)]
         value["codeFlows"] = [{"threadFlows": [{"locations": flow}]}]
-    if finding.fix:
+    if finding.fix and finding.fix.edits:
         value["fixes"] = [_fix(finding.fix)]
     return value
 

@@ -6,6 +6,7 @@ to a window around the place meant.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 
@@ -17,6 +18,7 @@ _TAB = 8
 _WINDOW = 160  # characters of a source line that are shown
 _LEAD = 60  # of these, at most so many before the place meant where the line is cut
 _COLOURS = {Severity.ERROR: "1;31", Severity.WARNING: "1;35", Severity.ADVICE: "1;36"}
+_WORD = re.compile(r"\w+")  # what a step points at: the name of the call
 _BOLD, _FAINT, _CARET = "1", "2", "1;32"
 
 
@@ -60,7 +62,7 @@ def _block(finding: Finding, how: Presentation) -> Iterator[str]:
     end = finding.end_column if finding.end_line == finding.line else None
     yield from _frame(how, finding.path, finding.line, finding.column, end)
     for number, step in enumerate(finding.trace, 1):
-        yield from _step(number, step, finding.path, how)
+        yield from _step(number, step, how)
     if finding.needs:
         yield f"  needs {', '.join(visible(symbol) for symbol in finding.needs)}\n"
     if finding.fix:
@@ -75,11 +77,11 @@ def _tag(finding: Finding) -> str:
     return f"[{finding.rule} {finding.name}{sure}]"
 
 
-def _step(number: int, step: Step, near: str, how: Presentation) -> Iterator[str]:
-    path = "line " if step.path == near else f"{visible(step.path)}:"
-    where = f" in {visible(step.function)}()" if step.function else ""
-    yield f"  {number}. {visible(step.message)} ({path}{step.line}{where})\n"
-    yield from _frame(how, step.path, step.line, step.column, step.column + 1)
+def _step(number: int, step: Step, how: Presentation) -> Iterator[str]:
+    where = f", in {visible(step.function)}()" if step.function else ""
+    yield f"  {number}. {visible(step.path)}:{step.line}: {visible(step.message)}{where}\n"
+    word = _WORD.match(_line(how.read_lines, step.path, step.line), step.column - 1)
+    yield from _frame(how, step.path, step.line, step.column, word.end() + 1 if word else step.column + 1)
 
 
 def _frame(how: Presentation, path: str, line: int, column: int, end: int | None) -> Iterator[str]:
