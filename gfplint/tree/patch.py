@@ -352,17 +352,30 @@ class Placed(msgspec.Struct, frozen=True):
 
 def apply_hunks(lines: Sequence[Line], hunks: Sequence[Hunk]) -> Placed:
     """The lines of a file with hunks applied. Raises PatchError that names the first one that does not fit."""
-    text = [line for line, _ in lines]
-    place = _Placer(text)
+    try:
+        return _apply(lines, hunks)
+    except PatchError:
+        if not any(line.endswith(b"\r\n") for line, _ in lines[:1]):
+            raise
+        # Mails lose the carriage returns of files that have them.
+        return _apply(lines, [_with_carriage_returns(hunk) for hunk in hunks])
+
+
+def _with_carriage_returns(hunk: Hunk) -> Hunk:
+    lines = ((sign, re.sub(rb"\r?\n\Z", b"\r\n", line)) for sign, line in hunk.lines)
+    return msgspec.structs.replace(hunk, lines=tuple(lines))
+
+
+def _apply(lines: Sequence[Line], hunks: Sequence[Hunk]) -> Placed:
+    place = _Placer([line for line, _ in lines])
     result: list[Line] = []
     notes: list[str] = []
     done = drift = 0
-    for hunk in _with_line_ends(hunks, text):
+    for hunk in hunks:
         start, fuzz_before, fuzz_after, wanted = place.find(hunk, drift, done)
-        inner = hunk.lines[fuzz_before : len(hunk.lines) - fuzz_after]
         result.extend(lines[done:start])
         done = start
-        for sign, added in inner:
+        for sign, added in hunk.lines[fuzz_before : len(hunk.lines) - fuzz_after]:
             if sign == b"+":
                 result.append((added, True))
                 continue
@@ -375,20 +388,6 @@ def apply_hunks(lines: Sequence[Line], hunks: Sequence[Hunk]) -> Placed:
             notes.append(f"hunk {hunk.number} applied with offset {start - wanted:+d}{fuzz}")
     result.extend(lines[done:])
     return Placed(result, tuple(notes))
-
-
-def _with_line_ends(hunks: Sequence[Hunk], text: Sequence[bytes]) -> Sequence[Hunk]:
-    """Mails lose the carriage returns of files that have them; give them back."""
-    crlf = bool(text) and all(line.endswith(b"\r\n") for line in text[:50] if line.endswith(b"\n"))
-    if not crlf or any(line.endswith(b"\r\n") for hunk in hunks for _, line in hunk.lines):
-        return hunks
-    return [
-        msgspec.structs.replace(
-            hunk,
-            lines=tuple((sign, line[:-1] + b"\r\n" if line.endswith(b"\n") else line) for sign, line in hunk.lines),
-        )
-        for hunk in hunks
-    ]
 
 
 class _Placer:
