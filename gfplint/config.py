@@ -7,6 +7,7 @@ a place to write to, or a file outside its own folder. An option given on the co
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -155,7 +156,8 @@ def load_settings(options: Options, start: Path, codes: Sequence[str] = ()) -> S
     file = _config_path(options, start)
     config = parse_config(_read(file), str(file)) if file is not None else ConfigFile()
     where = str(file) if file is not None else FILE_NAME
-    base = (file.parent if file is not None else start).absolute()
+    # Without links, as the root of the tree is given, to which the globs are compared.
+    base = Path(os.path.realpath(file.parent if file is not None else start))
     _check_options(options)
     settings = Settings(
         paths=options.paths,

@@ -7,7 +7,6 @@ versions of a file: it holds no line number.
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -256,13 +255,12 @@ def shown(
     Advice is shown where it is asked for (``advice``, or the rule's whole code) and, in a comparison, on added lines:
     ``added`` maps a path to them. ``root``: the folder to which the findings' paths are relative.
     """
-    prefix = _prefix(root, settings.base)
     return tuple(
         finding
         for finding in findings
         if finding.rule in chosen.codes
         and _severe(finding, chosen, settings, added)
-        and _allowed(finding, settings, prefix)
+        and _allowed(finding, settings, root)
     )
 
 
@@ -272,11 +270,12 @@ def _severe(finding: Finding, chosen: Chosen, settings: Settings, added: Mapping
     return added is not None and finding.line in added.get(finding.path, ())
 
 
-def _allowed(finding: Finding, settings: Settings, prefix: str | None) -> bool:
+def _allowed(finding: Finding, settings: Settings, root: Path) -> bool:
     """Confidence and per-path settings; of several that match, the last one's confidence counts."""
     least = settings.min_confidence
+    path = _from_base(finding.path, root, settings.base) if settings.per_path else None
     for entry in settings.per_path:
-        if prefix is None or not _matches(entry, prefix + finding.path):
+        if path is None or not _matches(entry, path):
             continue
         if _match(finding.rule, entry.ignore) >= 0:
             return False
@@ -284,13 +283,12 @@ def _allowed(finding: Finding, settings: Settings, prefix: str | None) -> bool:
     return _RANK[finding.confidence] >= _RANK[least]
 
 
-def _prefix(root: Path, base: Path) -> str | None:
-    """What leads from the folder of the configuration to the root; None if the root stands elsewhere."""
-    relative = os.path.relpath(root, base)
-    if relative.startswith(".."):
-        # The configuration stands below the root: globs then match only the paths below it, as its folder says.
-        return None
-    return "" if relative == "." else relative.replace(os.sep, "/") + "/"
+def _from_base(path: str, root: Path, base: Path) -> str | None:
+    """A path of the tree as seen from the configuration's folder; None for a path that is not in that folder."""
+    if root.is_relative_to(base):
+        return (root.relative_to(base) / path).as_posix()
+    below = base.relative_to(root).as_posix() + "/" if base.is_relative_to(root) else None
+    return path[len(below) :] if below is not None and path.startswith(below) else None
 
 
 def _matches(entry: PerPath, path: str) -> bool:
@@ -365,7 +363,7 @@ def read_baseline(path: Path) -> Baseline:
         baseline = msgspec.json.decode(data, type=Baseline)
     except UnreadableError as error:
         raise ConfigError(str(error)) from error
-    except (OSError, RuntimeError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (OSError, RuntimeError, ValueError, msgspec.DecodeError) as error:
         raise ConfigError(f"{path}: not a baseline: {error}") from error
     if baseline.version != 1:
         raise ConfigError(f"{path}: a baseline of version {baseline.version}; this gfplint reads version 1")
