@@ -7,13 +7,12 @@ tables/entrypoints.toml for what a line holds.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 import msgspec
 
 from gfplint.kernel.load import UserTables
 from gfplint.kernel.model import Callback, EntryPoint, Kernel, Version
-from gfplint.kernel.tables import Group, TableError, holds, read_table
+from gfplint.kernel.tables import Group, TableError, holds, lines, read_table
 
 #: ``argument`` of a declaring macro (SYSCALL_DEFINE3, TRACE_EVENT): the function that the macro itself defines.
 DECLARED = -1
@@ -81,13 +80,8 @@ def _groups(table: str, version: Version, probes: frozenset[str], extra: UserTab
 
 
 def _lines(group: Group, cells: int) -> Iterator[tuple[str, str, list[str]]]:
-    """The lines of ``group`` as (what stands before the dot, what after it, the further cells, filled up with "")."""
-    text: Any = group.get("rows", "")
-    if not isinstance(text, str):
-        raise TableError("rows must be one text of lines")
-    for line in text.splitlines():
-        if not line:
-            continue
+    """The lines of ``group`` as (before the dot, after the dot, further cells, filled up with "")."""
+    for line in lines(group):
         key, *rest = line.split("|")
         name, _, last = key.strip().partition(".")
         if len(rest) >= cells:

@@ -15,6 +15,8 @@ from pycparser import c_ast, c_parser  # type: ignore[import-untyped]
 
 from gfplint.kernel.model import Mask
 
+#: Where a tree defines its masks; gfp_types.h exists since 6.0.
+MASK_HEADERS = ("include/linux/gfp_types.h", "include/linux/gfp.h")
 #: Bodies longer or deeper than this are no masks: no kernel has one near it, and the parser is recursive.
 MAX_TOKENS = 200
 MAX_DEPTH = 32

@@ -107,7 +107,7 @@ class _Reader:
         """Allocators by name, and under ``name_noprof`` the functions behind the macros where the tree has these."""
         found: dict[str, Allocator] = {}
         hooks = "alloc_hooks" in self.probes
-        for name, words, fields in self.rows("allocators"):
+        for name, words, fields in (*self.rows("takers"), *self.rows("allocators")):
             noprof = fields.pop("noprof", False)
             found[name] = make(Allocator, name, {**fields, **_arguments(words, _ALLOCATOR_WORDS)})
             if noprof and hooks:
@@ -116,9 +116,7 @@ class _Reader:
         return found
 
     def positional(self, table: str, row: type[R], words: Mapping[str, str]) -> dict[str, R]:
-        return {
-            name: make(row, name, {**fields, **_arguments(said, words)}) for name, said, fields in self.rows(table)
-        }
+        return {name: make(row, name, {**fields, **_arguments(said, words)}) for name, said, fields in self.rows(table)}
 
 
 def make(row: type[R], name: str, fields: Mapping[str, Any]) -> R:
@@ -135,7 +133,7 @@ def _arguments(words: Sequence[str], renamed: Mapping[str, str]) -> dict[str, in
 
 
 def _split_lists(fields: Mapping[str, Any]) -> dict[str, Any]:
-    listed = ("may_be", "families", "kinds", "clears")
+    listed = ("may_be", "restricts", "families", "kinds", "clears")
     return {
         key: value.split(",") if key in listed and isinstance(value, str) else value for key, value in fields.items()
     }

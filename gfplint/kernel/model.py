@@ -41,8 +41,8 @@ class Allocator(Row, frozen=True, kw_only=True):
     numbers. ``resizes``: the old pointer's argument. ``drops``: argument whose own lock the callee drops before it
     blocks (``__xa_store``); ``needs``: a field path from that argument to the lock (``xa_lock``). ``lazy``: may be
     satisfied without reaching a sleep check (xarray and idr). ``maximum``: ``kmalloc`` if bounded by
-    KMALLOC_MAX_SIZE. ``restricts``: masks it can't take (see masks.toml). ``hidden``: allocates on the side; the
-    result is not the memory (``request_irq``).
+    KMALLOC_MAX_SIZE. ``hidden``: allocates on the side; the result is not the memory (``request_irq``). ``weak``: a
+    function whose own body counts more where it is in view.
     """
 
     name: str
@@ -64,8 +64,8 @@ class Allocator(Row, frozen=True, kw_only=True):
     zeroes: bool = False
     lazy: bool = False
     maximum: str = ""
-    restricts: str = ""
     hidden: bool = False
+    weak: bool = False
 
 
 class Free(Row, frozen=True, kw_only=True):
@@ -104,6 +104,7 @@ class Family(Row, frozen=True, kw_only=True):
     title: str
     contiguous: bool = True
     managed: bool = False
+    restricts: tuple[str, ...] = ()
     may_be: tuple[str, ...] = ()
 
 

@@ -1,17 +1,18 @@
 """The format of the TOML tables, and the reader that picks the rows which hold for one kernel.
 
-A table is a list of groups. A group's own keys hold for every row in it, and a row is one string::
+A table is a list of groups. A group's own keys hold for every row in it, and a row is one line::
 
     [[group]]
     family = "kmalloc"
     source = "include/linux/slab.h"
-    [group.rows]
-    kmalloc = "size gfp"
-    kcalloc = "count size gfp | zeroes"
+    rows = '''
+    kmalloc: size gfp
+    kcalloc: count size gfp | zeroes
+    '''
 
 The words before the bar say what the arguments are, in order (``_``: of no interest). After the bar stand fields of
-the row, ``name=value`` or, for booleans, ``name``. ``rows`` may be a plain list of names where there is nothing to say.
-One string a row keeps the tables readable and quick to load: parsing TOML is most of the cost of starting.
+the row, ``name=value`` or, for booleans, ``name``. A name alone stands for a row about which there is nothing to say.
+One text a group keeps the tables readable and quick to load: parsing TOML is most of the cost of starting.
 """
 
 from __future__ import annotations
@@ -70,21 +71,22 @@ def rows(
         shared = {key: value for key, value in group.items() if key != "rows"}
         if not holds(shared, version, probes):
             continue
-        for name, text in _items(group):
+        for line in lines(group):
+            name, _, text = line.partition(":")
             words, fields = _split(text)
             merged = {**shared, **fields} if fields else dict(shared)
             if not fields or holds(merged, version, probes):
                 yield name, words, merged
 
 
-def _items(group: Group) -> Iterator[tuple[str, str]]:
-    listed = group.get("rows", {})
-    if isinstance(listed, Mapping):
-        yield from listed.items()
-    elif isinstance(listed, list):
-        yield from ((name, "") for name in listed)
-    else:
-        raise TableError("rows must be a table or a list of names")
+def lines(group: Group) -> Iterator[str]:
+    """The lines of a group's rows, without empty ones and comments; raises TableError."""
+    text: Any = group.get("rows", "")
+    if not isinstance(text, str):
+        raise TableError("rows must be one text of lines")
+    for line in text.splitlines():
+        if (line := line.strip()) and not line.startswith("#"):
+            yield line
 
 
 def _split(text: str) -> tuple[list[str], dict[str, Any]]:
