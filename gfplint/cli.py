@@ -28,7 +28,7 @@ _CONTEXTS = ("plain", "hardirq", "softirq", "timer", "tasklet", "workqueue", "kt
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status. No input and no interruption makes it raise."""
-    arguments = sys.argv[1:] if arguments is None else arguments
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
     try:
         options = _parse(arguments)
         from gfplint import commands

@@ -8,6 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 #: Options whose value is a file or folder, which shells complete by themselves.
 _FILE_VALUES = frozenset({"FILE", "FILE.c", "FILE.csv", "DIR", "PATH"})
 
+#: What zsh's _arguments takes for its own in an option's description.
+_ZSH_ESCAPES = {ord(character): f"\\{character}" for character in "[]:"}
+
 
 def completion(parser: argparse.ArgumentParser, shell: str) -> str:
     """A completion script for ``bash``, ``zsh`` or ``fish``."""
@@ -138,7 +141,7 @@ def _zsh(parser: argparse.ArgumentParser) -> Iterator[str]:
 
 
 def _zsh_spec(action: argparse.Action) -> str:
-    text = _help(action).translate(str.maketrans({"[": "\\[", "]": "\\]", ":": "\\:"}))
+    text = _help(action).translate(_ZSH_ESCAPES)
     value = f":{_meta(action).replace(':', '')}:{_zsh_values(action)}" if _takes_value(action) else ""
     return " ".join(_quoted(f"{name}[{text}]{value}") for name in action.option_strings)
 

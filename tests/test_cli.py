@@ -1,0 +1,361 @@
+"""The command line with a fake engine: options, exit statuses, messages, what goes where."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import gfplint
+from gfplint import cli, commands, config, report
+from gfplint.config import Settings
+from gfplint.findings import Edit, Finding, Fix, ScanResult, Severity
+from tests.report.samples import RULES, SAFE, SOURCE, finding, result
+
+Run = Callable[..., int]
+
+
+class Engine(types.ModuleType):
+    """What the command line asks of the engine; answers with ``result`` and remembers the settings."""
+
+    def __init__(self, top: Path) -> None:
+        super().__init__("gfplint.engine")
+        self.top = top
+        self.answer: ScanResult | Exception = result()
+        self.asked: Settings | None = None
+
+    def scan(self, settings: Settings, progress: Callable[[int, int], None] | None = None) -> ScanResult:
+        self.asked = settings
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        if progress is not None:
+            progress(1, 1)
+        return self.answer
+
+    def root(self, settings: Settings) -> Path:
+        return self.top
+
+    def reader(self, settings: Settings) -> Callable[[str], bytes]:
+        return lambda path: (self.top / path).read_bytes()
+
+
+@pytest.fixture
+def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
+    """A fake engine for a tree with the sample driver, which is also the current folder."""
+    (tmp_path / "drivers").mkdir()
+    (tmp_path / "drivers/ring.c").write_text(SOURCE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    rules = types.ModuleType("gfplint.rules")
+    vars(rules)["catalogue"] = lambda: tuple(RULES.values())
+    fake = Engine(tmp_path)
+    for name, module in (("engine", fake), ("rules", rules)):
+        monkeypatch.setitem(sys.modules, f"gfplint.{name}", module)
+        monkeypatch.setattr(gfplint, name, module, raising=False)
+    return fake
+
+
+def run(*arguments: str) -> int:
+    """The exit status of a command line, whether argparse or the command ended it."""
+    try:
+        return cli.main(arguments)
+    except SystemExit as end:
+        return int(end.code or 0)
+
+
+# ---- exit status ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answer", "options", "status"),
+    [
+        (result(), (), 0),
+        (result(finding()), (), 1),
+        (result(finding()), ("--exit-zero",), 0),
+        (result(failed=True), (), 2),
+        (result(finding(), failed=True), ("--exit-zero",), 2),
+        (config.ConfigError("no"), (), 2),
+        (FileNotFoundError(2, "No such file or directory", "x.c"), (), 2),
+        (RecursionError("deep"), (), 2),
+        (KeyboardInterrupt(), (), 130),
+    ],
+)
+def test_exit_status(engine: Engine, answer: Any, options: tuple[str, ...], status: int) -> None:
+    engine.answer = answer
+    if isinstance(answer, KeyboardInterrupt):
+        engine.scan = _interrupted  # type: ignore[method-assign]
+    assert run("scan", *options) == status
+
+
+def _interrupted(settings: Settings, progress: Callable[[int, int], None] | None = None) -> ScanResult:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("lint",),
+        ("scan", "--format", "yaml"),
+        ("scan", "--jobs", "0"),
+        ("scan", "--jobs", "many"),
+        ("scan", "--diff", "HEAD", "--staged"),
+        ("scan", "--fix", "--fix-diff"),
+        ("scan", "--fix", "--staged"),
+        ("scan", "--fix", "--patch", "x.patch"),
+        ("scan", "--sel", "GFP1"),
+        ("scan", "--select", "E501"),
+        ("scan", "--select", "GFP999"),
+        ("scan", "--kernel-version", "new"),
+        ("scan", "--config", "gone.toml"),
+        ("explain", "GFP999"),
+        ("simulate",),
+        ("simulate", "x.c", "--oracle", "y.csv"),
+        ("kbuild",),
+    ],
+)
+def test_bad_usage_is_told_on_stderr(
+    engine: Engine, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    assert run(*arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "gfplint" in err
+    assert "Traceback" not in err
+
+
+def test_what_was_not_linted_is_named(engine: Engine, capsys: pytest.CaptureFixture[str]) -> None:
+    engine.answer = result(failed=True)
+    run("scan", "-q")
+    assert capsys.readouterr().err == "gfplint: drivers/huge.c: too large\n"
+
+
+def test_messages_are_safe_to_show(engine: Engine, capsys: pytest.CaptureFixture[str]) -> None:
+    engine.answer = config.ConfigError("a\x1b]0;owned\x07\u202eb")
+    run("scan")
+    assert capsys.readouterr().err == "gfplint: a\\x1b]0;owned\\x07\\u202eb\n"
+
+
+def test_an_unexpected_error_is_no_traceback(
+    engine: Engine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GFPLINT_DEBUG", raising=False)
+    engine.answer = ZeroDivisionError("division by zero")
+    assert run("scan") == 2
+    err = capsys.readouterr().err
+    assert err == "gfplint: internal error: ZeroDivisionError: division by zero (GFPLINT_DEBUG=1 shows where)\n"
+
+
+# ---- scan ----------------------------------------------------------------------------------------------------
+
+
+def test_options_reach_the_engine(engine: Engine) -> None:
+    run(
+        *("scan", "drivers", "--select", "GFP1,GFP601", "--ignore", "GFP601", "--min-confidence", "low", "--advice"),
+        *("--preview", "--kernel-version", "6.1", "--jobs", "3", "--diff", "HEAD~1", "--no-cache", "-q"),
+    )
+    asked = engine.asked
+    assert asked is not None
+    assert asked.paths == ("drivers",)
+    assert asked.select == ("GFP1", "GFP601")
+    assert asked.ignore == ("GFP601",)
+    assert (asked.min_confidence, asked.advice, asked.preview) == ("low", True, True)
+    assert (asked.kernel_version, asked.jobs, asked.diff) == ((6, 1), 3, "HEAD~1")
+    assert (asked.cache, asked.quiet) == (False, True)
+
+
+def test_the_configuration_file_holds_where_no_option_is_given(engine: Engine) -> None:
+    (engine.top / ".gfplint.toml").write_text('advice = true\nselect = ["GFP1"]\n')
+    run("scan", "drivers")
+    assert engine.asked is not None
+    assert engine.asked.advice
+    assert engine.asked.select == ("GFP1",)
+
+
+@pytest.mark.parametrize("form", config.FORMATS)
+def test_every_format_is_written(engine: Engine, capsys: pytest.CaptureFixture[str], form: str) -> None:
+    engine.answer = result(finding())
+    assert run("scan", "--format", form) == 1
+    assert "GFP101" in capsys.readouterr().out
+
+
+def test_the_parser_knows_the_formats_and_the_colours() -> None:
+    scan = cli.parser().parse_args(["scan"])
+    assert cli._FORMATS == config.FORMATS
+    assert scan.color in config.COLORS
+    assert all(list(report.render(form, result(), commands.Presentation("1"))) is not None for form in config.FORMATS)
+
+
+def test_code_is_shown_in_colour_when_asked(
+    engine: Engine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.answer = result(finding())
+    run("scan", "--color", "always")
+    assert "\x1b[" in capsys.readouterr().out
+    run("scan")
+    plain = capsys.readouterr().out
+    assert "\x1b[" not in plain
+    assert "kmalloc(n, GFP_KERNEL)" in plain
+
+
+def test_output_goes_to_a_file_whole(engine: Engine, capsys: pytest.CaptureFixture[str]) -> None:
+    engine.answer = result(finding())
+    target = engine.top / "out.json"
+    target.write_text("old")
+    assert run("scan", "--format", "json", "--output", str(target), "--color", "always") == 1
+    assert json.loads(target.read_text())["findings"][0]["rule"] == "GFP101"
+    assert capsys.readouterr().out == ""
+    assert [path.name for path in engine.top.iterdir() if "out" in path.name] == ["out.json"]
+
+
+def test_output_into_no_folder_fails(engine: Engine, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("scan", "--output", "gone/out.txt") == 2
+    assert "No such file or directory" in capsys.readouterr().err
+
+
+def test_statistics_stay_out_of_documents(engine: Engine, capsys: pytest.CaptureFixture[str]) -> None:
+    engine.answer = result(finding())
+    run("scan", "--format", "json", "--statistics")
+    out, err = capsys.readouterr()
+    json.loads(out)
+    assert "1  GFP101" in err
+    run("scan", "--statistics")
+    assert "1  GFP101" in capsys.readouterr().out
+
+
+# ---- fixes ---------------------------------------------------------------------------------------------------
+
+
+def test_fix_applies_safe_fixes_and_shows_the_rest(engine: Engine, capsys: pytest.CaptureFixture[str]) -> None:
+    unsafe = Fix(safe=False, edits=(Edit("drivers/ring.c", (1, 1), (1, 7), "x"),))
+    engine.answer = result(finding(1, fix=SAFE), finding(2, Severity.WARNING, fix=unsafe))
+    assert run("scan", "--fix") == 1
+    assert (engine.top / "drivers/ring.c").read_text() == SOURCE.replace("GFP_KERNEL", "GFP_NOWAIT")
+    out, err = capsys.readouterr()
+    assert "1 warning" in out
+    assert "1 fixed, 1 left" in err
+
+
+def test_fix_diff_is_a_patch_that_git_applies(engine: Engine, capfd: pytest.CaptureFixture[str]) -> None:
+    engine.answer = result(finding(1, fix=SAFE))
+    assert run("scan", "--fix-diff") == 1
+    subprocess.run(["git", "apply", "-"], input=capfd.readouterr().out, text=True, check=True, cwd=engine.top)
+    assert (engine.top / "drivers/ring.c").read_text() == SOURCE.replace("GFP_KERNEL", "GFP_NOWAIT")
+
+
+# ---- the other commands ----------------------------------------------------------------------------------------
+
+
+def test_baseline_keeps_the_reasons_of_the_one_before(engine: Engine) -> None:
+    engine.answer = result(finding(1))
+    assert run("baseline", "-q", "--reason", "before the rule") == 0
+    engine.answer = result(finding(1), finding(2))
+    assert run("baseline", "-q", "--reason", "later") == 0
+    written = json.loads((engine.top / ".gfplint-baseline.json").read_text())
+    assert [row["reason"] for row in written["findings"]] == ["before the rule", "later"]
+
+
+def test_kbuild_lints_the_last_argument_and_never_fails(engine: Engine, capsys: pytest.CaptureFixture[str]) -> None:
+    compiler = (
+        "-D__linux__",
+        "-Iinclude",
+        "-include",
+        "kconfig.h",
+        "-Wno-x",
+        "--param=a=b",
+        "--version",
+        "drivers/ring.c",
+    )
+    engine.answer = result(finding())
+    assert run("kbuild", *compiler) == 0
+    assert engine.asked is not None
+    assert engine.asked.paths == ("drivers/ring.c",)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("drivers/ring.c:6:6: error: ")
+    for failure in (ZeroDivisionError("x"), OSError(5, "Input/output error"), config.ConfigError("bad")):
+        engine.answer = failure
+        assert run("kbuild", *compiler) == 0
+        assert capsys.readouterr().err.startswith("gfplint: ")
+
+
+def test_kbuild_names_files_from_the_folder_that_make_runs_in(
+    engine: Engine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (engine.top / "build").mkdir()
+    monkeypatch.chdir(engine.top / "build")
+    engine.answer = result(finding())
+    assert run("kbuild", "-O2", "../drivers/ring.c") == 0
+    assert capsys.readouterr().err.startswith("../drivers/ring.c:6:6: ")
+
+
+def test_rules_are_listed(engine: Engine, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("rules") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == list(RULES)
+    assert lines[1].endswith("(preview)")
+    assert run("rules", "--format", "json") == 0
+    assert [rule["code"] for rule in json.loads(capsys.readouterr().out)] == list(RULES)
+
+
+@pytest.mark.parametrize("name", ["GFP101", "gfp101", "blocking-allocation-in-atomic-context"])
+def test_explain(engine: Engine, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    assert run("explain", name) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("# GFP101 blocking-allocation-in-atomic-context (error)\n")
+    assert "## What it does" in out
+
+
+def test_explain_names_the_nearest_rule(engine: Engine, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("explain", "GFP611") == 2
+    assert "did you mean GFP601?" in capsys.readouterr().err
+
+
+# ---- as a program --------------------------------------------------------------------------------------------
+
+
+def _program(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "gfplint", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, **options)
+
+
+def test_version_imports_nothing_heavy() -> None:
+    code = "import sys; from gfplint import cli\ntry: cli.main(['--version'])\nexcept SystemExit: print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.startswith(f"gfplint {gfplint.__version__}\n")
+    # These take longer to load than a start may last.
+    assert not {"msgspec", "tree_sitter", "pycparser", "asyncio", "multiprocessing"} & set(done.stdout.split())
+
+
+def test_help_of_every_command_is_printed() -> None:
+    done = _program("--help")
+    assert done.returncode == 0
+    for name in commands._COMMANDS:
+        assert name in done.stdout
+        assert _program(name, "--help").returncode == 0
+
+
+def test_a_reader_that_goes_away_is_no_crash() -> None:
+    command = f"{sys.executable} -m gfplint completion zsh | true"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=False)
+    assert done.stderr == ""
+
+
+def test_a_narrow_encoding_is_no_crash(engine: Engine) -> None:
+    done = _program("explain", "\u6f22", env={**os.environ, "LC_ALL": "C", "PYTHONIOENCODING": "ascii"})
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_findings_sort_nothing_themselves(engine: Engine, capsys: pytest.CaptureFixture[str]) -> None:
+    engine.answer = result(finding(path="z.c"), finding(path="a.c"))
+    run("scan", "--format", "json")
+    paths: list[Finding] = [found["path"] for found in json.loads(capsys.readouterr().out)["findings"]]
+    assert paths == ["z.c", "a.c"]  # the engine has put them in order
