@@ -1,0 +1,115 @@
+"""What stands around the program: the package's contents, the README's commands, the hook and the action."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import textwrap
+import tomllib
+from pathlib import Path
+
+import pytest
+
+_TOP = Path(__file__).resolve().parent.parent
+
+
+def _command(name: str) -> str:
+    """The code block of the README that follows the mark of ``name``, as .ci/run finds it."""
+    found = re.search(rf"^<!-- command: {name} -->\n```sh\n(.*?)^```$", (_TOP / "README.md").read_text(), re.M | re.S)
+    assert found, f"no command {name!r}"
+    return found[1]
+
+
+def test_every_package_is_listed() -> None:
+    listed = tomllib.loads((_TOP / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    folders = {path.parent.relative_to(_TOP) for path in (_TOP / "gfplint").rglob("__init__.py")}
+    assert set(listed) == {".".join(folder.parts) for folder in folders} | {"gfplint.rules"}
+
+
+def test_the_tables_are_package_data() -> None:
+    data = tomllib.loads((_TOP / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    shipped = {
+        path
+        for package, globs in data.items()
+        for glob in globs
+        for path in (_TOP / package.replace(".", "/")).glob(glob)
+    }
+    assert shipped == {path for path in (_TOP / "gfplint").rglob("*.toml") if "rules" not in path.parts}
+
+
+def test_rules_are_found_as_a_package_without_an_installation() -> None:
+    assert (_TOP / "gfplint/rules").resolve() == _TOP / "rules"
+
+
+@pytest.mark.parametrize("name", ["example", "tests"])
+def test_the_commands_of_the_readme_are_one_line_each(name: str) -> None:
+    command = _command(name)
+    assert command.count("\n") == 1
+    assert subprocess.run(["bash", "-n"], input=command, text=True, check=False).returncode == 0
+
+
+def test_the_documents_that_the_readme_names_exist() -> None:
+    links = re.findall(r"\]\(([^)#:]+)\)", (_TOP / "README.md").read_text())
+    assert links
+    assert [link for link in links if not (_TOP / link).exists()] == []
+
+
+@pytest.mark.parametrize("script", [".ci/run", "scripts/get-corpus"])
+def test_scripts_parse_and_can_be_run(script: str) -> None:
+    assert os.access(_TOP / script, os.X_OK)
+    assert subprocess.run(["bash", "-n", _TOP / script], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("arguments", [[], ["6.12"], ["new", "x"], ["../6.12", "x"], ["6.12;true", "x"]])
+def test_get_corpus_refuses_bad_arguments(arguments: list[str], tmp_path: Path) -> None:
+    script = _TOP / "scripts/get-corpus"
+    done = subprocess.run([script, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "get-corpus" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_get_corpus_never_replaces_a_folder_of_someone_else(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("kept")
+    done = subprocess.run([_TOP / "scripts/get-corpus", "6.12", tmp_path], capture_output=True, check=False)
+    assert done.returncode == 2
+    assert (tmp_path / "mine").read_text() == "kept"
+
+
+# ---- the action ----------------------------------------------------------------------------------------------
+
+
+def _action_script() -> str:
+    """The script of the action's last step."""
+    text = (_TOP / "action.yml").read_text()
+    return textwrap.dedent(text.rpartition("run: |\n")[2])
+
+
+@pytest.mark.parametrize("status", [0, 1, 2])
+def test_the_action_hands_options_on_and_reports_the_status(tmp_path: Path, status: int) -> None:
+    fake = tmp_path / "gfplint/bin/gfplint"
+    fake.parent.mkdir(parents=True)
+    fake.write_text(f'#!/bin/sh\nprintf "<%s>" "$@" >> "{tmp_path}/calls"\necho >> "{tmp_path}/calls"\nexit {status}\n')
+    fake.chmod(0o755)
+    output = tmp_path / "output"
+    done = subprocess.run(
+        ["bash", "-e", "-o", "pipefail", "-c", _action_script()],
+        env={
+            **os.environ,
+            "RUNNER_TEMP": str(tmp_path),
+            "GITHUB_OUTPUT": str(output),
+            "GFPLINT_PATHS": "drivers/a *",
+            "GFPLINT_DIFF": "origin/$(touch owned) x",
+            "GFPLINT_ARGUMENTS": "--select GFP1",
+            "GFPLINT_SARIF": "",
+        },
+        cwd=tmp_path,
+        check=False,
+    )
+    assert done.returncode == status
+    assert output.read_text() == f"status={status}\n"
+    assert not (tmp_path / "owned").exists()
+    assert (tmp_path / "calls").read_text() == (
+        "<scan><--quiet><--select><GFP1><--diff><origin/$(touch owned) x><--format><github><--><drivers/a><*>\n"
+    )
