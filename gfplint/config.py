@@ -19,7 +19,7 @@ import msgspec
 from gfplint.errors import GfplintError
 from gfplint.findings import Confidence
 from gfplint.kernel import model
-from gfplint.tree import UnreadableError, printable, read_regular
+from gfplint.tree import UnreadableError, is_file, printable, read_regular
 
 #: The name of the configuration file.
 FILE_NAME = ".gfplint.toml"
@@ -204,7 +204,7 @@ def find_config(start: Path) -> Path | None:
     """The nearest ``.gfplint.toml`` in the folder ``start`` (or that of a file) or above it, or None."""
     place = start.absolute()
     for folder in (place, *place.parents):
-        if (folder / FILE_NAME).is_file():
+        if is_file(folder / FILE_NAME):
             return folder / FILE_NAME
     return None
 

@@ -5,7 +5,7 @@ from gfplint.tree.errors import MissingError, PatchError, TreeError, UnreadableE
 from gfplint.tree.git import Git, GitIndex, GitRevision
 from gfplint.tree.layout import MAX_BYTES, SUFFIXES, is_kernel_code, is_source, is_source_path
 from gfplint.tree.root import Root, Selection, find_root, kernel_version, select
-from gfplint.tree.state import Overlay, State, WorkTree, read_regular
+from gfplint.tree.state import Overlay, State, WorkTree, is_file, is_folder, read_regular
 
 __all__ = [
     "MAX_BYTES",
@@ -25,6 +25,8 @@ __all__ = [
     "UnreadableError",
     "WorkTree",
     "find_root",
+    "is_file",
+    "is_folder",
     "is_kernel_code",
     "is_source",
     "is_source_path",

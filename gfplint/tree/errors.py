@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 from gfplint.errors import GfplintError
-
-
-def printable(text: str) -> str:
-    """The text with what a terminal would act on, and what is no text at all, written as escapes."""
-    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
+from gfplint.escape import printable
 
 
 class TreeError(GfplintError):
@@ -21,7 +17,7 @@ class PatchError(TreeError):
     """A patch is malformed, hostile, or does not apply; the text says which file and hunk."""
 
 
-class UnreadableError(Exception):
+class UnreadableError(GfplintError):
     """One file can't be read; the run goes on without it. ``reason`` is for the user."""
 
     def __init__(self, path: str, reason: str) -> None:

@@ -11,6 +11,7 @@ import msgspec
 
 from gfplint.tree.errors import TreeError
 from gfplint.tree.layout import is_kernel_code, is_source_path
+from gfplint.tree.state import is_file, is_folder
 
 _ASSIGNMENT = re.compile(rb"^(VERSION|PATCHLEVEL|SUBLEVEL)[ \t]*=[ \t]*(\d{1,4})[ \t]*$", re.MULTILINE)
 _MAKEFILE_HEAD = 16 << 10
@@ -90,7 +91,7 @@ def _real(path: str | Path) -> Path:
 
 
 def _folder_of(place: Path) -> Path:
-    return place if place.is_dir() else place.parent
+    return place if is_folder(place) else place.parent
 
 
 def _root_of(folder: Path) -> Root:
@@ -105,12 +106,12 @@ def _root_of(folder: Path) -> Root:
 
 def _is_git_top(folder: Path) -> bool:
     dot_git = folder / ".git"
-    return dot_git.is_file() or (dot_git / "HEAD").is_file()
+    return is_file(dot_git) or is_file(dot_git / "HEAD")
 
 
 def _version_of(folder: Path) -> tuple[tuple[int, int], str] | None:
     makefile = folder / "Makefile"
-    if not makefile.is_file() or not _has_kernel_layout(folder):
+    if not is_file(makefile) or not _has_kernel_layout(folder):
         return None
     try:
         with makefile.open("rb") as stream:
@@ -120,9 +121,9 @@ def _version_of(folder: Path) -> tuple[tuple[int, int], str] | None:
 
 
 def _has_kernel_layout(folder: Path) -> bool:
-    if (folder / "include/linux/gfp.h").is_file():
+    if is_file(folder / "include/linux/gfp.h"):
         return True
-    return all((folder / name).is_dir() for name in ("init", "kernel", "mm"))
+    return all(is_folder(folder / name) for name in ("init", "kernel", "mm"))
 
 
 def _common_root(roots: Iterable[Root], places: Sequence[Path]) -> Root:
@@ -147,7 +148,7 @@ def _scope(root: Root, places: Sequence[Path]) -> tuple[str, ...]:
     scope = {""} if whole else set()
     for place in places:
         relative = _relative(root, place)
-        if not place.is_dir():
+        if not is_folder(place):
             scope |= {relative} if whole else {relative, f"{_relative(root, place.parent)}/.".lstrip("/")}
         elif not whole or (relative and not is_source_path(relative + "/x.c")):
             scope.add(relative)

@@ -128,6 +128,16 @@ class Overlay:
                 content[0].close()
 
 
+def is_file(path: Path) -> bool:
+    """True for a regular file that can be seen; pathlib raises where a folder above may not be entered."""
+    return os.path.isfile(path)  # noqa: PTH113
+
+
+def is_folder(path: Path) -> bool:
+    """True for a folder that can be seen, as ``is_file``."""
+    return os.path.isdir(path)  # noqa: PTH112
+
+
 def read_regular(place: str | Path, path: str, limit: int = MAX_BYTES) -> bytes:
     """The bytes of a regular file of at most ``limit`` bytes; never blocks on a FIFO or device, follows no link.
 
@@ -173,7 +183,7 @@ def _walk_named(top: Path, named: str) -> Iterator[str | Skipped]:
     """What a named file or folder ("" or "folder", "folder/." without subfolders) contributes."""
     flat = named == "." or named.endswith("/.")
     relative = named[: -len("/.")] if named.endswith("/.") else named if named != "." else ""
-    if relative and not (top / relative).is_dir():
+    if relative and not is_folder(top / relative):
         yield _named_file(top, relative)
         return
     yield from _walk_folder(top, relative, enter=not flat)
