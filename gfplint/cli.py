@@ -14,7 +14,9 @@ from collections.abc import Sequence
 from typing import NoReturn, TypeAlias
 
 from gfplint import __version__
+from gfplint.console import complain, describe
 from gfplint.errors import FAILED
+from gfplint.escape import printable
 
 _INTERRUPTED = 130  # what a shell reports for SIGINT
 
@@ -69,10 +71,8 @@ def _parse(arguments: Sequence[str]) -> Options:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        from gfplint.report.escape import visible
-
         self.print_usage(sys.stderr)
-        self.exit(FAILED, f"{self.prog}: {visible(message)}\n")
+        self.exit(FAILED, f"{self.prog}: {printable(message)}\n")
 
 
 _Commands: TypeAlias = "argparse._SubParsersAction[_Parser]"
@@ -254,11 +254,9 @@ def _count(text: str) -> int:
 
 
 def _failed(error: Exception) -> int:
-    from gfplint import console
-
     if os.environ.get("GFPLINT_DEBUG"):
         traceback.print_exc()
-    console.complain(console.describe(error))
+    complain(describe(error))
     return FAILED
 
 

@@ -12,10 +12,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TextIO
 
-from gfplint.config import ConfigError
 from gfplint.errors import GfplintError
-from gfplint.report.escape import visible
-from gfplint.tree.errors import TreeError, UnreadableError
+from gfplint.escape import printable
 
 _PROGRESS_INTERVAL = 0.1  # seconds between two updates of the progress line
 
@@ -30,12 +28,12 @@ def wants_colour(choice: str, stream: TextIO) -> bool:
 def complain(message: str) -> None:
     """Write ``gfplint: message`` to stderr, safe to show whatever it quotes."""
     with contextlib.suppress(OSError, ValueError):  # a closed stderr leaves nobody to tell
-        print("\n".join(f"gfplint: {visible(line)}" for line in message.split("\n")), file=sys.stderr)
+        print("\n".join(f"gfplint: {printable(line)}" for line in message.split("\n")), file=sys.stderr)
 
 
 def describe(error: Exception) -> str:
     """What to tell the user of an error that ended the run."""
-    if isinstance(error, GfplintError | ConfigError | TreeError | UnreadableError):
+    if isinstance(error, GfplintError):
         return str(error)
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename is not None else error.strerror

@@ -6,7 +6,7 @@ import json
 
 import msgspec
 
-from gfplint.report.escape import encodable
+from gfplint.escape import encodable
 
 #: What a JSON document is made of.
 Json = str | int | bool | None | list["Json"] | dict[str, "Json"]

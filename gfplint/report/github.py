@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gfplint.escape import printable
 from gfplint.findings import Finding, ScanResult, Severity
-from gfplint.report.escape import visible
 from gfplint.report.presentation import Presentation, worst_first
 from gfplint.report.text import count_line
 
@@ -40,8 +40,10 @@ def _command(finding: Finding) -> str:
         "title": f"{finding.rule} {finding.name}",
     }
     written = ",".join(f"{key}={_property(value)}" for key, value in properties.items())
-    steps = "".join(f"\n{n}. {visible(s.path)}:{s.line}: {visible(s.message)}" for n, s in enumerate(finding.trace, 1))
-    return f"::{_COMMANDS[finding.severity]} {written}::{_data(visible(finding.message) + steps)}\n"
+    steps = "".join(
+        f"\n{n}. {printable(s.path)}:{s.line}: {printable(s.message)}" for n, s in enumerate(finding.trace, 1)
+    )
+    return f"::{_COMMANDS[finding.severity]} {written}::{_data(printable(finding.message) + steps)}\n"
 
 
 def _one_line(finding: Finding) -> bool:
@@ -50,7 +52,7 @@ def _one_line(finding: Finding) -> bool:
 
 def _data(text: str) -> str:
     escaped = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-    return visible(escaped)
+    return printable(escaped)
 
 
 def _property(text: str) -> str:

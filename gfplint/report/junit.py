@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gfplint.escape import printable
 from gfplint.findings import Finding, ScanResult
-from gfplint.report.escape import visible
 from gfplint.report.presentation import Presentation
 
 
@@ -36,16 +36,16 @@ def _failure(finding: Finding) -> Iterator[str]:
     place = f'file="{_attribute(finding.path)}" line="{finding.line}"'
     yield f'    <testcase classname="{_attribute(finding.path)}" name="{_attribute(name)}" {place}>\n'
     yield f'      <failure type="{finding.severity.value}" message="{_attribute(finding.message)}">'
-    lines = [f"{visible(finding.path)}:{finding.line}:{finding.column}: {visible(finding.message)}"]
+    lines = [f"{printable(finding.path)}:{finding.line}:{finding.column}: {printable(finding.message)}"]
     lines += [
-        f"{number}. {visible(step.path)}:{step.line}: {visible(step.message)}"
+        f"{number}. {printable(step.path)}:{step.line}: {printable(step.message)}"
         for number, step in enumerate(finding.trace, 1)
     ]
     yield _content("\n".join(lines)) + "</failure>\n    </testcase>\n"
 
 
 def _attribute(text: str) -> str:
-    return _content(visible(text)).replace('"', "&quot;")
+    return _content(printable(text)).replace('"', "&quot;")
 
 
 def _content(text: str) -> str:

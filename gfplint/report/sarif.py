@@ -11,9 +11,9 @@ import gzip
 from collections.abc import Iterator, Mapping
 from urllib.parse import quote
 
+from gfplint.escape import encodable
 from gfplint.findings import Edit, Finding, Fix, ScanResult, Severity, Step
 from gfplint.report.encode import Json, document
-from gfplint.report.escape import encodable
 from gfplint.report.presentation import Presentation, Rule, unique_fingerprints, worst_first
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"

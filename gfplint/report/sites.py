@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
+from gfplint.escape import printable
 from gfplint.report.encode import document
-from gfplint.report.escape import visible
 
 
 class Site(Protocol):
@@ -40,7 +40,7 @@ def lines(sites: Sequence[Site]) -> Iterator[str]:
     for site in sites:
         place = f"{site.path}:{site.line}:{site.column}"
         cells = (place, site.function, site.callee, site.kind, site.family, site.mask or "-", site.size or "-")
-        yield "\t".join(visible(cell) for cell in cells) + "\n"
+        yield "\t".join(printable(cell) for cell in cells) + "\n"
 
 
 def listing(sites: Sequence[Site]) -> Iterator[str]:

@@ -10,8 +10,8 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 
+from gfplint.escape import printable, width
 from gfplint.findings import Confidence, Finding, ScanResult, Severity, Step
-from gfplint.report.escape import visible, width
 from gfplint.report.presentation import LineReader, Presentation
 
 _TAB = 8
@@ -49,22 +49,22 @@ def statistics(result: ScanResult) -> Iterator[str]:
     for rule, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
         yield f"{count:7}  {rule}  {names[rule]}\n"
     for name, value in sorted(result.statistics.items()):
-        yield f"{value:7}  {visible(name)}\n"
+        yield f"{value:7}  {printable(name)}\n"
 
 
 def _block(finding: Finding, how: Presentation) -> Iterator[str]:
     paint = _painter(how.colour)
-    place = f"{visible(finding.path)}:{finding.line}:{finding.column}:"
+    place = f"{printable(finding.path)}:{finding.line}:{finding.column}:"
     severity = paint(finding.severity.value, _COLOURS[finding.severity])
-    yield f"{paint(place, _BOLD)} {severity}: {visible(finding.message)} {_tag(finding)}\n"
+    yield f"{paint(place, _BOLD)} {severity}: {printable(finding.message)} {_tag(finding)}\n"
     if finding.function:
-        yield f"  in {visible(finding.function)}()\n"
+        yield f"  in {printable(finding.function)}()\n"
     end = finding.end_column if finding.end_line == finding.line else None
     yield from _frame(how, finding.path, finding.line, finding.column, end)
     for number, step in enumerate(finding.trace, 1):
         yield from _step(number, step, how)
     if finding.needs:
-        yield f"  needs {', '.join(visible(symbol) for symbol in finding.needs)}\n"
+        yield f"  needs {', '.join(printable(symbol) for symbol in finding.needs)}\n"
     if finding.fix:
         safety = (
             "--fix applies it, --fix-diff shows it" if finding.fix.safe else "read it first: it may change behaviour"
@@ -78,8 +78,8 @@ def _tag(finding: Finding) -> str:
 
 
 def _step(number: int, step: Step, how: Presentation) -> Iterator[str]:
-    where = f", in {visible(step.function)}()" if step.function else ""
-    yield f"  {number}. {visible(step.path)}:{step.line}: {visible(step.message)}{where}\n"
+    where = f", in {printable(step.function)}()" if step.function else ""
+    yield f"  {number}. {printable(step.path)}:{step.line}: {printable(step.message)}{where}\n"
     word = _WORD.match(_line(how.read_lines, step.path, step.line), step.column - 1)
     yield from _frame(how, step.path, step.line, step.column, word.end() + 1 if word else step.column + 1)
 
@@ -117,21 +117,21 @@ def _window(text: str, start: int, end: int) -> tuple[str, int, int]:
 def _show(text: str, column: int) -> str:
     """``text`` made visible, starting at terminal column ``column``; a tab reaches to the next tab stop."""
     if "\t" not in text:
-        return visible(text)
+        return printable(text)
     result = ""
     for index, part in enumerate(text.split("\t")):
         if index:
             result += " " * (_TAB - (column + width(result)) % _TAB)
-        result += visible(part)
+        result += printable(part)
     return result
 
 
 def _left_out(result: ScanResult) -> Iterator[str]:
     for skipped in result.skipped:
-        yield f"skipped {visible(skipped.path)}: {visible(skipped.reason)}\n"
+        yield f"skipped {printable(skipped.path)}: {printable(skipped.reason)}\n"
     for degraded in result.degraded:
-        where = f"{visible(degraded.path)}: {visible(degraded.function)}()"
-        yield f"analysed in part {where}: {visible(degraded.reason)}\n"
+        where = f"{printable(degraded.path)}: {printable(degraded.function)}()"
+        yield f"analysed in part {where}: {printable(degraded.reason)}\n"
 
 
 def _painter(colour: bool) -> Callable[[str, str], str]:
