@@ -1,7 +1,7 @@
 """What to scan: which files, which kernel version, what changed."""
 
 from gfplint.tree.compare import Changes, Comparison, patched, read_patch, since, staged, work_tree
-from gfplint.tree.errors import MissingError, PatchError, TreeError, UnreadableError, printable
+from gfplint.tree.errors import MissingError, PatchError, TreeError, UnreadableError
 from gfplint.tree.git import Git, GitIndex, GitRevision
 from gfplint.tree.layout import MAX_BYTES, SUFFIXES, is_kernel_code, is_source, is_source_path
 from gfplint.tree.root import Root, Selection, find_root, kernel_version, select
@@ -32,7 +32,6 @@ __all__ = [
     "is_source_path",
     "kernel_version",
     "patched",
-    "printable",
     "read_patch",
     "read_regular",
     "select",

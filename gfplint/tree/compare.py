@@ -63,6 +63,7 @@ def work_tree(selection: Selection) -> WorkTree:
 _DIFF = (
     "--patch",
     "--unified=0",
+    "--inter-hunk-context=0",
     "--find-renames",
     "--full-index",
     "--relative",
@@ -134,7 +135,7 @@ def _git(root: Root) -> Git:
 
 def _diff(git: Git, *arguments: str) -> tuple[FilePatch, ...]:
     """What git says is different; files whose names are not UTF-8 are in no state."""
-    files = parse_diff(git.run(*arguments, *_SOURCES))
+    files = parse_diff(git.run(*arguments, *_SOURCES), texts=False)
     return tuple(file for file in files if is_unicode((file.old or "") + (file.new or "")))
 
 
@@ -167,12 +168,9 @@ def _paths(file: FilePatch) -> tuple[str | None, str | None]:
 
 
 def _added_lines(file: FilePatch) -> Iterable[int]:
+    """From a diff without context, where a hunk's range is what it adds."""
     for hunk in file.hunks:
-        number = hunk.new_start if hunk.new_count else hunk.new_start + 1
-        for sign, _ in hunk.lines:
-            if sign == b"+":
-                yield number
-            number += sign != b"-"
+        yield from range(hunk.new_start, hunk.new_start + hunk.new_count)
 
 
 def _with_new_files(changes: Changes, paths: Iterable[str], state: State) -> Changes:

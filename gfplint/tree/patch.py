@@ -150,9 +150,13 @@ _MARKED = (b"diff --git ", b"--- ", b"+++ ", b"@@ -")
 _REGULAR = b"100"
 
 
-def parse_diff(data: bytes) -> tuple[FilePatch, ...]:
-    """The changes in one text of unified diffs; other words in it are passed over. Raises PatchError."""
-    return tuple(_Reader(_without_transport_cr(split_lines(data))).files())
+def parse_diff(data: bytes, texts: bool = True) -> tuple[FilePatch, ...]:
+    """The changes in one text of unified diffs; other words in it are passed over. Raises PatchError.
+
+    Without ``texts`` the hunks have no lines: enough for ranges, and cheap where git compares two releases.
+    """
+    lines = split_lines(data)
+    return tuple(_Reader(_without_transport_cr(lines) if texts else lines, texts).files())
 
 
 def split_lines(data: bytes) -> list[bytes]:
@@ -173,8 +177,9 @@ def _without_transport_cr(lines: list[bytes]) -> list[bytes]:
 class _Reader:
     """A cursor over the lines of one diff."""
 
-    def __init__(self, lines: list[bytes]) -> None:
+    def __init__(self, lines: list[bytes], texts: bool) -> None:
         self.lines = lines
+        self.texts = texts
         self.at = 0
 
     def files(self) -> Iterator[FilePatch]:
@@ -242,11 +247,18 @@ class _Reader:
         while found := _HUNK.match(self._peek()):
             self.at += 1
             old, old_count, new, new_count = (int(number) if number is not None else 1 for number in found.groups())
-            lines = tuple(self._hunk_lines(old_count, new_count))
+            lines = tuple(self._hunk_lines(old_count, new_count)) if self.texts else self._skip(old_count, new_count)
             hunks.append(Hunk(len(hunks) + 1, old, old_count, new, new_count, lines))
             if self._peek().startswith(b"+"):
                 raise PatchError(f"line {self.at + 1}: the hunk is longer than its header says ({hunks[-1].header})")
         return tuple(hunks)
+
+    def _skip(self, *counts: int) -> tuple[()]:
+        """Pass over the lines of a hunk without context; each side may end without a newline."""
+        for count in counts:
+            self.at += count
+            self.at += self._peek().startswith(b"\\")
+        return ()
 
     def _hunk_lines(self, old_left: int, new_left: int) -> list[tuple[bytes, bytes]]:
         lines: list[tuple[bytes, bytes]] = []

@@ -224,3 +224,17 @@ def test_patch_from_a_file_or_standard_input(tmp_path: Path, monkeypatch: pytest
     for name in ("missing", "fifo", "loop", "", "a\0b"):
         with pytest.raises(PatchError):
             read_patch(str(tmp_path / name))
+
+
+def test_lines_without_a_newline_at_the_end(tmp_path: Path) -> None:
+    repository = Repository(tmp_path)
+    repository.commit(a_c="a\nb", b_c="a\nb\n", c_c="a\nb", d_c="same")
+    for name, content in (
+        ("a.c", "a\nc"),
+        ("b.c", "a\nb"),
+        ("c.c", "a\nb\n"),
+        ("d.c", "- same\n++ b/x.c\n@@ -1 +1 @@\n"),
+    ):
+        repository.write(name, content)
+    added = since(select([tmp_path]), "HEAD").changes.added
+    assert added == {"a.c": {2}, "b.c": {2}, "c.c": {2}, "d.c": {1, 2, 3}}

@@ -211,6 +211,37 @@ def test_redirections_in_the_environment_are_ignored(tmp_path: Path, monkeypatch
     assert GitRevision(Git(repository.top), "HEAD").files() == ("a.c",)
 
 
+def test_settings_in_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user's own settings hold, unless they would run something."""
+    repository = Repository(tmp_path / "r")
+    repository.commit(a_c="a\n")
+    mark = tmp_path / "ran"
+    for number, (key, value) in enumerate((("core.abbrev", "9"), ("core.fsmonitor", f"touch {mark}"))):
+        monkeypatch.setenv(f"GIT_CONFIG_KEY_{number}", key)
+        monkeypatch.setenv(f"GIT_CONFIG_VALUE_{number}", value)
+    for count in ("2", "3", "many", "-1", ""):
+        monkeypatch.setenv("GIT_CONFIG_COUNT", count)
+        git = Git(repository.top)
+        assert git.run("diff-files", "--name-only") == b""
+        short = git.run("rev-parse", "--short", "HEAD").strip()
+        assert len(short) == (9 if count in ("2", "3") else 7)
+    assert not mark.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_repository_of_somebody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    repository = Repository(tmp_path)
+    repository.commit(a_c="a\n")
+    for place in (tmp_path, tmp_path / ".git"):
+        os.chown(place, 65534, 65534)
+    with pytest.raises(TreeError, match=r"ownership|safe\.directory"):
+        Git(tmp_path)
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", "safe.directory")
+    monkeypatch.setenv("GIT_CONFIG_VALUE_0", "*")
+    assert GitRevision(Git(tmp_path), "HEAD").read("a.c") == b"a\n"
+
+
 def test_states_cross_processes_and_close(tmp_path: Path) -> None:
     repository = Repository(tmp_path)
     repository.commit(a_c="a\n")
