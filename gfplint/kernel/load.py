@@ -109,14 +109,14 @@ class _Reader:
         hooks = "alloc_hooks" in self.probes
         for name, words, fields in (*self.rows("takers"), *self.rows("allocators")):
             noprof = fields.pop("noprof", False)
-            found[name] = make(Allocator, name, {**fields, **_arguments(words, _ALLOCATOR_WORDS)})
+            found[name] = make(Allocator, name, {**_arguments(words, _ALLOCATOR_WORDS), **fields})
             if noprof and hooks:
                 alias = f"{name}_noprof"
                 found[alias] = msgspec.structs.replace(found[name], name=alias)
         return found
 
     def positional(self, table: str, row: type[R], words: Mapping[str, str]) -> dict[str, R]:
-        return {name: make(row, name, {**fields, **_arguments(said, words)}) for name, said, fields in self.rows(table)}
+        return {name: make(row, name, {**_arguments(said, words), **fields}) for name, said, fields in self.rows(table)}
 
 
 def make(row: type[R], name: str, fields: Mapping[str, Any]) -> R:

@@ -16,7 +16,7 @@ Version = tuple[int, int]
 Mask = frozenset[str]
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True):
+class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What every row has: from and until when it holds, and where the fact was read.
 
     ``since``/``until`` are mainline versions ("6.12"; until is exclusive); ``probe`` names a probe that must hold
@@ -199,8 +199,11 @@ class Callback(Row, frozen=True, kw_only=True):
 
     Either an operation table's member (``struct``, ``member``) or a registrar's argument (``function``, ``arg``;
     ``arg`` may be a member set in an initialiser macro). ``context``: a name of contexts.toml's vocabulary
-    (``sleepable``, ``softirq``, ``hardirq``, ``rcu``, ``atomic_mixed``, ``either_unknown``, ...). ``unless``:
-    condition that changes it, as ``flag=...``. ``confidence``: high or medium.
+    (``sleepable``, ``softirq``, ``hardirq``, ``rcu``, ``atomic_mixed``, ``either_unknown``, ...). ``unless``: where
+    another context holds, as ``flag=NAME:context`` (NAME is given where the table or the callback is registered) or
+    ``field=NAME:context`` (that field of the same or of the owning structure is set); whoever can't tell takes the row
+    as ``either_unknown``. ``arg`` -1: the function that a declaring macro itself defines. ``confidence``: high or
+    medium.
     """
 
     struct: str = ""
