@@ -112,7 +112,8 @@ def _add_explain(commands: _Commands) -> None:
 
 def _add_rules(commands: _Commands) -> None:
     command = _command(commands, "rules", "list all rules, a line each")
-    command.add_argument("--facts", action="store_true", help="list the facts that rest on the kernel's source alone")
+    _version_option(command)
+    command.add_argument("--facts", action="store_true", help="list the facts that only the kernel's source confirms")
     command.add_argument("--format", choices=_TWO_FORMATS, default="text", help="format of the list (default: text)")
     _output(command)
 

@@ -17,7 +17,7 @@ from gfplint import __version__, cli, config, console, fixes, manual, report, se
 from gfplint.config import Settings
 from gfplint.errors import CLEAN, FAILED, FOUND, GfplintError
 from gfplint.findings import ScanResult
-from gfplint.report import catalogue, gcc, lines, sites, text
+from gfplint.report import catalogue, facts, gcc, lines, sites, text
 from gfplint.report.presentation import Presentation
 
 
@@ -132,10 +132,25 @@ def _explain(options: Namespace) -> int:
 
 
 def _rules(options: Namespace) -> int:
+    if options.facts:
+        return _facts(options)
     from gfplint import rules
 
     render = catalogue.listing if options.format == "json" else catalogue.lines
     console.write(render(rules.catalogue()), options.output)
+    return CLEAN
+
+
+def _facts(options: Namespace) -> int:
+    from gfplint.engine import NEWEST
+    from gfplint.kernel.load import load
+    from gfplint.kernel.probe import probes_of
+
+    asked = config.load_settings(config.Options(kernel_version=options.kernel_version), Path())
+    version = asked.kernel_version or NEWEST
+    kernel = load(version, probes_of(version))
+    render = facts.listing if options.format == "json" else facts.lines
+    console.write(render(kernel), options.output)
     return CLEAN
 
 

@@ -137,6 +137,17 @@ def test_kbuild_prints_findings_and_lets_the_build_go_on(repository: Path) -> No
     assert re.search(r"^ring\.c:\d+:\d+: error: .*\[GFP101\]$", done.stderr, re.MULTILINE)
 
 
+def test_facts_that_only_the_source_confirms_are_listed_by_version() -> None:
+    listed = json.loads(_gfplint(_TOP, "rules", "--facts", "--kernel-version", "6.1", "--format", "json").stdout)
+    assert listed["kernel_version"] == "6.1"
+    assert {fact["table"] for fact in listed["unconfirmed"]} <= {
+        *("allocators", "frees", "contexts", "context_ops", "guards", "scopes")
+    }
+    text = _gfplint(_TOP, "rules", "--facts", "--kernel-version", "6.1").stdout.splitlines()
+    assert len(text) == len(listed["unconfirmed"]) + 1
+    assert text[-1].startswith(f"{len(listed['unconfirmed'])} of ")
+
+
 def test_hostile_files_cost_themselves_alone(tmp_path: Path) -> None:
     (tmp_path / "ring.c").write_text(_EXAMPLE.read_text())
     (tmp_path / "nul.c").write_bytes(b"int a;\0")

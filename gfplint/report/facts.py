@@ -1,0 +1,48 @@
+"""``gfplint rules --facts``: facts behind the rules that no run of a real kernel has confirmed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from gfplint.kernel.model import Kernel, Row
+from gfplint.report.encode import Json, document
+
+
+def lines(kernel: Kernel) -> Iterator[str]:
+    """A line a fact: table, name, where it was read; then how many of how many there are."""
+    unconfirmed = list(_unconfirmed(kernel))
+    for table, name, row in unconfirmed:
+        yield f"{table}\t{name}\t{row.source}\n"
+    total = sum(len(rows) for rows in _tables(kernel).values())
+    yield f"{len(unconfirmed)} of {total} facts for {_release(kernel)} rest on the kernel's source alone\n"
+
+
+def listing(kernel: Kernel) -> Iterator[str]:
+    """The same as one JSON object."""
+    facts: list[Json] = [
+        {"table": table, "name": name, "source": row.source} for table, name, row in _unconfirmed(kernel)
+    ]
+    yield document({"kernel_version": _release(kernel), "unconfirmed": facts})
+
+
+def _unconfirmed(kernel: Kernel) -> Iterator[tuple[str, str, Row]]:
+    for table, rows in _tables(kernel).items():
+        for name, row in sorted(rows.items()):
+            if not row.oracle:
+                yield table, name, row
+
+
+def _tables(kernel: Kernel) -> Mapping[str, Mapping[str, Row]]:
+    """The tables whose rows state what a call does, which a run can confirm."""
+    return {
+        "allocators": kernel.allocators,
+        "frees": kernel.frees,
+        "contexts": kernel.kinds,
+        "context_ops": kernel.context_ops,
+        "guards": kernel.guards,
+        "scopes": kernel.scopes,
+    }
+
+
+def _release(kernel: Kernel) -> str:
+    return f"{kernel.version[0]}.{kernel.version[1]}"
