@@ -17,9 +17,11 @@ from typing import Any, TypeVar
 import msgspec
 
 from gfplint.errors import GfplintError
+from gfplint.escape import printable
 from gfplint.findings import Confidence
 from gfplint.kernel import model
-from gfplint.tree import UnreadableError, is_file, printable, read_regular
+from gfplint.tree import UnreadableError, is_file, read_regular
+from gfplint.user_tables import RowError, UserTables, check_rows
 
 #: The name of the configuration file.
 FILE_NAME = ".gfplint.toml"
@@ -27,7 +29,6 @@ FILE_NAME = ".gfplint.toml"
 _MAX_BYTES = 1 << 20
 _CODE = re.compile(r"GFP\d{0,3}\Z|ALL\Z")
 _VERSION = re.compile(r"(\d{1,3})\.(\d{1,3})(?:\.\d+)?(?:-rc\d+)?\Z")
-_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 FORMATS = ("text", "gcc", "json", "sarif", "github", "gitlab", "junit", "rdjson")
 COLORS = ("auto", "always", "never")
@@ -49,21 +50,6 @@ class PerPath(msgspec.Struct, frozen=True, rename="kebab"):
     paths: tuple[str, ...]
     ignore: tuple[str, ...] = ()
     min_confidence: Confidence | None = None
-
-
-class UserTables(msgspec.Struct, frozen=True, rename="kebab"):
-    """Facts of the user's own tree: the rows of the kernel tables, field by field."""
-
-    allocators: tuple[model.Allocator, ...] = ()
-    frees: tuple[model.Free, ...] = ()
-    families: tuple[model.Family, ...] = ()
-    context_ops: tuple[model.ContextOp, ...] = ()
-    guards: tuple[model.GuardClass, ...] = ()
-    scopes: tuple[model.Scope, ...] = ()
-    queries: tuple[model.Query, ...] = ()
-    sleepers: tuple[model.Sleeper, ...] = ()
-    callbacks: tuple[model.Callback, ...] = ()
-    entry_points: tuple[model.EntryPoint, ...] = ()
 
 
 class ConfigFile(UserTables, frozen=True, rename="kebab"):
@@ -302,20 +288,6 @@ def _plain(message: str) -> str:
     return message
 
 
-#: Fields of rows that take one of a few words.
-_WORDS: Mapping[tuple[type[model.Row], str], tuple[str, ...]] = {
-    (model.Allocator, "sleeps"): ("mask", "always", "never"),
-    (model.Allocator, "error"): ("null", "errptr", "int", "none"),
-    (model.Free, "sleeps"): ("always", "never", "task", "task-vmalloc", "irq"),
-    (model.ContextOp, "effect"): ("enter", "leave"),
-    (model.ContextOp, "when"): ("always", "nonzero", "zero", "nonnull"),
-    (model.GuardClass, "when"): ("always", "nonzero", "zero", "nonnull"),
-    (model.Scope, "effect"): ("save", "restore"),
-    (model.Callback, "confidence"): ("high", "medium"),
-    (model.EntryPoint, "confidence"): ("high", "medium"),
-}
-
-
 def _check_values(config: ConfigFile, where: str) -> None:
     _codes(config.select, f"{where}: select")
     _codes(config.ignore, f"{where}: ignore")
@@ -324,28 +296,10 @@ def _check_values(config: ConfigFile, where: str) -> None:
         _codes(entry.ignore, f"{where}: per-path[{number}].ignore")
         if not entry.paths:
             raise ConfigError(f"{where}: per-path[{number}].paths: expected at least one glob")
-    for field in msgspec.structs.fields(UserTables):
-        for number, row in enumerate(getattr(config, field.name)):
-            _check_row(row, f"{where}: {field.encode_name}[{number}]")
-
-
-def _check_row(row: model.Row, where: str) -> None:
-    for field in msgspec.structs.fields(type(row)):
-        value = getattr(row, field.name)
-        words = _WORDS.get((type(row), field.name))
-        if words is not None and value not in words:
-            raise ConfigError(f"{where}.{field.name}: {value!r} is none of {', '.join(words)}")
-        if isinstance(value, int) and not isinstance(value, bool) and not 0 <= value < 32:
-            raise ConfigError(f"{where}.{field.name}: {value} is no argument number (they count from 0)")
-        if field.name in ("since", "until") and value:
-            _version(value, f"{where}.{field.name}")
-    name = getattr(row, "name", None)
-    if name is not None and not isinstance(row, model.Family) and not _IDENTIFIER.match(name):
-        raise ConfigError(f"{where}.name: {name!r} is no C identifier")
-    if isinstance(row, model.Callback | model.EntryPoint):
-        member, registrar = bool(row.struct and row.member), bool(row.function and row.arg is not None)
-        if member == registrar:
-            raise ConfigError(f"{where}: expected either 'struct' and 'member' or 'function' and 'arg'")
+    try:
+        check_rows(config)
+    except RowError as error:
+        raise ConfigError(f"{where}: {error}") from error
 
 
 def _check_options(options: Options) -> None:

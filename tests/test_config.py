@@ -15,7 +15,6 @@ from gfplint.config import (
     Options,
     PerPath,
     Settings,
-    UserTables,
     as_codes,
     as_options,
     find_config,
@@ -25,6 +24,7 @@ from gfplint.config import (
 from gfplint.errors import GfplintError
 from gfplint.findings import Confidence
 from gfplint.kernel.model import Allocator, Callback, ContextOp, EntryPoint, Free
+from gfplint.user_tables import UserTables
 
 CODES = ("GFP101", "GFP102", "GFP401", "GFP901")
 
@@ -163,7 +163,7 @@ def test_the_nearest_file_above_is_found(tmp_path: Path) -> None:
             "allocators[0].sleeps: 'no' is none of mask, always",
         ),
         ("[[allocators]]\nname = 'a b'\nfamily = 'k'", "allocators[0].name: 'a b' is no C identifier"),
-        ("[[allocators]]\nname = 'f'\nfamily = 'k'\nsince = 'x'", "allocators[0].since: 'x' is no kernel version"),
+        ("[[allocators]]\nname = 'f'\nfamily = 'k'\nsince = 'x'", "allocators[0].since: not a kernel version: 'x'"),
         ("[[callbacks]]\nstruct = 's'", "callbacks[0]: expected either 'struct' and 'member' or"),
         ("[[callbacks]]\nstruct = 's'\nmember = 'm'\nfunction = 'f'\narg = 0", "callbacks[0]: expected either"),
         ("[[per-path]]\npaths = []", "per-path[0].paths: expected at least one glob"),

@@ -23,7 +23,7 @@ _NOT_KERNEL = re.compile(
     re.VERBOSE,
 )
 _BUILT_NAME = re.compile(r"\.mod\.[ch]$|\.tab\.[ch]$|\.lex\.c$|\.asn1\.[ch]$")
-_BUILT_DIRECTORY = re.compile(r"^(?:include/(?:generated|config)|arch/[^/]+/include/generated|debian/build)$")
+_BUILT_FOLDER = re.compile(r"(?:include/generated|arch/[^/]+/include/generated|debian/build)/")
 
 
 def is_source(name: str) -> bool:
@@ -33,16 +33,18 @@ def is_source(name: str) -> bool:
 
 def is_source_path(path: str) -> bool:
     """As :func:`is_source`, for a path relative to the root: no folder of it is hidden or holds build output."""
-    folders = path.split("/")
-    name = folders.pop()
-    return is_source(name) and not any(
-        enters_not("/".join(folders[: depth + 1]), folder) for depth, folder in enumerate(folders)
+    return (
+        path.endswith(SUFFIXES)
+        and not path.startswith(".")
+        and "/." not in path
+        and is_source(path.rpartition("/")[2])
+        and _BUILT_FOLDER.match(path) is None
     )
 
 
-def enters_not(path: str, name: str) -> bool:
-    """True for a folder (``path`` relative to the root, ``name`` its last part) that a scan does not enter."""
-    return name.startswith(".") or _BUILT_DIRECTORY.match(path) is not None
+def is_entered(folder: str) -> bool:
+    """True for a folder (relative to the root) in which a walk looks for sources."""
+    return not folder.rpartition("/")[2].startswith(".") and _BUILT_FOLDER.match(folder + "/") is None
 
 
 def is_kernel_code(path: str) -> bool:

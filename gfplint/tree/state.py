@@ -15,7 +15,7 @@ from typing import Protocol
 
 from gfplint.findings import Skipped
 from gfplint.tree.errors import MissingError, UnreadableError
-from gfplint.tree.layout import MAX_BYTES, SUFFIXES, enters_not, is_source, is_source_path
+from gfplint.tree.layout import MAX_BYTES, SUFFIXES, is_entered, is_source, is_source_path
 
 
 class State(Protocol):
@@ -216,14 +216,13 @@ def _walk_folder(top: Path, start: str, enter: bool) -> Iterator[str | Skipped]:
             try:
                 name = entry.name.decode("utf-8")
             except UnicodeDecodeError:
-                if is_source(entry.name.decode("utf-8", "backslashreplace")):
-                    yield Skipped(
-                        prefix + entry.name.decode("utf-8", "backslashreplace"), "file name is not UTF-8", failed=True
-                    )
+                shown = entry.name.decode("utf-8", "backslashreplace")
+                if entry.is_dir(follow_symlinks=False) or is_source(shown):
+                    yield Skipped(prefix + shown, "file name is not UTF-8", failed=True)
                 continue
             path = prefix + name
             if entry.is_dir(follow_symlinks=False):
-                if enter and not enters_not(path, name):
+                if enter and is_entered(path):
                     pending.append(path)
             elif is_source(name):
                 if entry.is_file(follow_symlinks=False):

@@ -83,6 +83,41 @@ def test_staged(tmp_path: Path) -> None:
     assert result.changes.renamed == {"old.c": "new name.c"}
 
 
+def test_hook_of_a_real_commit(tmp_path: Path) -> None:
+    """In a hook git names its index, and with ``commit FILE`` one that holds that file alone."""
+    repository = Repository(tmp_path / "r")
+    repository.commit(a_c="a\n", b_c="b\n")
+    seen = tmp_path / "seen"
+    code = f"""
+import pathlib
+from gfplint.tree import select, staged
+added = staged(select(["."])).changes.added
+pathlib.Path({str(seen)!r}).write_text(repr([(path, sorted(added[path])) for path in sorted(added)]))
+"""
+    hook = repository.write(".git/hooks/pre-commit", f"#!/bin/sh\nexec {sys.executable} {tmp_path / 'hook.py'}\n")
+    hook.chmod(0o755)
+    (tmp_path / "hook.py").write_text(code)
+    for arguments, wanted in (
+        (("a.c",), [("a.c", [2])]),
+        (("-a",), [("b.c", [2])]),
+    ):
+        repository.write("a.c", "a\nmore\n")
+        repository.write("b.c", "b\nmore\n")
+        repository.git("commit", "-q", "-m", "x", *arguments)
+        assert seen.read_text() == repr(wanted)
+
+
+def test_linked_work_tree(tmp_path: Path) -> None:
+    repository = Repository(tmp_path / "r")
+    repository.commit(a_c="a\n")
+    repository.git("worktree", "add", "-q", "-b", "other", str(tmp_path / "linked"))
+    (tmp_path / "linked/a.c").write_text("a\nb\n")
+    selection = select([tmp_path / "linked/a.c"])
+    assert selection.root.path == tmp_path / "linked"
+    assert since(selection, "main").changes.added == {"a.c": {2}}
+    assert since(select([repository.top]), "HEAD").changes.added == {}
+
+
 def test_staged_before_the_first_commit(tmp_path: Path) -> None:
     repository = Repository(tmp_path)
     repository.write("a.c", "a\nb\n")

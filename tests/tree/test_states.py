@@ -120,10 +120,12 @@ def test_paths_outside_or_absent(tmp_path: Path, path: str) -> None:
 
 def test_names_that_are_not_text(tmp_path: Path) -> None:
     (Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.c"))).write_bytes(b"")
+    (Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xfe"))).mkdir()
+    (Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.o"))).write_bytes(b"")
     write(tmp_path, "a\nb.c", "")
     state = WorkTree(tmp_path)
     assert state.files() == ("a\nb.c",)
-    assert _skipped(state) == {"\\xff.c": ("file name is not UTF-8", True)}
+    assert _skipped(state) == dict.fromkeys(("\\xfe", "\\xff.c"), ("file name is not UTF-8", True))
 
 
 def test_vanished_file_is_missing(tmp_path: Path) -> None:
