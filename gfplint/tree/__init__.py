@@ -1,6 +1,6 @@
 """What to scan: which files, which kernel version, what changed."""
 
-from gfplint.tree.compare import Changes, Comparison, patched, read_patch, since, staged, work_tree
+from gfplint.tree.compare import Changes, Comparison, patched, read_patch, since, staged, with_patches, work_tree
 from gfplint.tree.errors import MissingError, PatchError, TreeError, UnreadableError
 from gfplint.tree.git import Git, GitIndex, GitRevision
 from gfplint.tree.layout import MAX_BYTES, SUFFIXES, is_kernel_code, is_source, is_source_path
@@ -37,5 +37,6 @@ __all__ = [
     "select",
     "since",
     "staged",
+    "with_patches",
     "work_tree",
 ]

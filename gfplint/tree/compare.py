@@ -6,27 +6,18 @@ Both states share the work tree's files wherever nothing changed, so that facts 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import msgspec
 
 from gfplint.findings import Skipped
+from gfplint.tree.diff import FilePatch, is_unicode, parse_diff, split_lines, stripped
 from gfplint.tree.errors import MissingError, PatchError, TreeError, UnreadableError
 from gfplint.tree.git import Git, GitIndex, GitRevision
+from gfplint.tree.hunks import Line, apply_hunks
 from gfplint.tree.layout import is_source_path
-from gfplint.tree.patch import (
-    MAX_PATCH_BYTES,
-    FilePatch,
-    Line,
-    Patch,
-    apply_hunks,
-    is_unicode,
-    parse_diff,
-    parse_patches,
-    split_lines,
-    stripped,
-)
+from gfplint.tree.mail import MAX_PATCH_BYTES, Patch, parse_patches
 from gfplint.tree.root import Root, Selection
 from gfplint.tree.state import Overlay, State, WorkTree, read_regular
 
@@ -213,10 +204,24 @@ def read_patch(name: str) -> bytes:
         raise PatchError(f"{name}: not a file") from error
 
 
-def patched(before: State, data: bytes) -> Comparison:
-    """A state, and the state with a patch or series applied. Raises PatchError where it does not apply."""
+def patched(selection: Selection, name: str) -> Comparison:
+    """The work tree, and the work tree with the patch or series in a file ("-": standard input) applied.
+
+    Raises PatchError where it does not apply.
+    """
+    root = selection.root
+    folder = root.path.relative_to(root.git).as_posix() if root.git not in (None, root.path) else ""
+    return with_patches(work_tree(selection), read_patch(name), folder)
+
+
+def with_patches(before: State, data: bytes, folder: str = "") -> Comparison:
+    """A state, and the state with a patch or series applied.
+
+    ``folder``: the folder of the repository in which the state's root stands; a patch made in the repository names
+    it, and what it changes elsewhere is passed over. Raises PatchError where the patch does not apply.
+    """
     patches = parse_patches(data)
-    series = _Series(before, _level(before, patches))
+    series = _Series(before, _prefix(before, patches, folder))
     for patch in patches:
         for file in patch.files:
             try:
@@ -227,30 +232,49 @@ def patched(before: State, data: bytes) -> Comparison:
     return series.result()
 
 
-def _level(state: State, patches: Iterable[Patch]) -> int:
-    """1 for names with ``a/`` and ``b/``; 0 where only the names as they stand are in the tree."""
-    names = [file.old or file.new or "" for patch in patches for file in patch.files if not file.bare]
+class _Prefix(msgspec.Struct, frozen=True):
+    """What stands before the paths in a patch's names: ``level`` folders of any name, then ``folder``."""
+
+    level: int
+    folder: str = ""
+
+    def path(self, name: str, bare: bool) -> str | None:
+        """The path that a name means; None outside of the folder. Raises PatchError for a hostile name."""
+        path = stripped(name, 0 if bare else self.level)
+        if not self.folder:
+            return path
+        return path[len(self.folder) + 1 :] if path.startswith(self.folder + "/") else None
+
+    def leads_to(self, known: Collection[str], name: str, bare: bool) -> bool:
+        """True if a name means one of the paths; a name that this form can't mean is no evidence for it."""
+        try:
+            return self.path(name, bare) in known
+        except PatchError:
+            return False
+
+
+def _prefix(state: State, patches: Iterable[Patch], folder: str) -> _Prefix:
+    """The form under which most names are in the tree: ``a/`` and ``b/`` before, as they stand, from the top."""
+    names = [(name, file.bare) for patch in patches for file in patch.files for name in (file.old, file.new) if name]
     known = frozenset(state.files())
-    if any(name.partition("/")[2] in known for name in names):
-        return 1
-    return 0 if any(name in known for name in names) else 1
+    forms = [_Prefix(1), _Prefix(0)] + [_Prefix(level, folder) for level in (1, 0) if folder]
+    return max(forms, key=lambda form: sum(form.leads_to(known, name, bare) for name, bare in names))
 
 
 class _Series:
     """The files that a series has touched so far."""
 
-    def __init__(self, before: State, level: int) -> None:
+    def __init__(self, before: State, prefix: _Prefix) -> None:
         self.before = before
-        self.level = level
+        self.prefix = prefix
         self.lines: dict[str, list[Line] | None] = {}
         self.origin: dict[str, str] = {}
         self.notes: list[str] = []
         self.skipped: list[Skipped] = []
 
     def apply(self, file: FilePatch) -> None:
-        level = 0 if file.bare else self.level
-        old = stripped(file.old, level) if file.old is not None else None
-        new = stripped(file.new, level) if file.new is not None else None
+        old = self.prefix.path(file.old, file.bare) if file.old is not None else None
+        new = self.prefix.path(file.new, file.bare) if file.new is not None else None
         path = new or old or ""
         if not any(name is not None and is_source_path(name) for name in (old, new)):
             return

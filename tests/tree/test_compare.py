@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gfplint.tree import Comparison, PatchError, TreeError, read_patch, select, since, staged
+from gfplint.tree import Comparison, PatchError, TreeError, patched, read_patch, select, since, staged
 from tests.tree.repositories import Repository
 
 
@@ -273,3 +273,27 @@ def test_lines_without_a_newline_at_the_end(tmp_path: Path) -> None:
         repository.write(name, content)
     added = since(select([tmp_path]), "HEAD").changes.added
     assert added == {"a.c": {2}, "b.c": {2}, "c.c": {2}, "d.c": {1, 2, 3}}
+
+
+def test_patch_on_the_work_tree(tmp_path: Path) -> None:
+    repository = Repository(tmp_path / "r")
+    repository.commit(linux__Makefile="VERSION = 6\nPATCHLEVEL = 1\n", linux__include__linux__gfp_h="", other_c="o\n")
+    repository.commit(linux__mm__x_c="a\n", linux__mm__z_c="z\n")
+    selection = select([repository.top / "linux/mm"])
+    repository.write("linux/mm/x.c", "a\nb\n")
+    repository.write("other.c", "changed\n")
+    repository.git("mv", "linux/mm/z.c", "linux/mm/w.c")
+    repository.git("add", "-A")
+    from_the_top = repository.git("diff", "--cached", "-M")
+    plain = repository.git("diff", "--cached", "-M", "--no-prefix")
+    from_the_root = repository.git("diff", "--cached", "-M", "--relative=linux")
+    repository.git("reset", "-q", "--hard")
+    for diff in (from_the_top, plain, from_the_root):
+        place = tmp_path / "x.patch"
+        place.write_bytes(diff)
+        result = patched(selection, str(place))
+        assert result.changes.added == {"mm/w.c": frozenset(), "mm/x.c": {2}}
+        assert result.changes.renamed == {"mm/z.c": "mm/w.c"}
+        assert result.after.files() == ("include/linux/gfp.h", "mm/w.c", "mm/x.c")
+    with pytest.raises(PatchError, match=r"missing\.patch: no such file"):
+        patched(selection, str(tmp_path / "missing.patch"))

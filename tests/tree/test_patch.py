@@ -12,8 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gfplint.tree import Overlay, PatchError, UnreadableError, WorkTree, patched
-from gfplint.tree.patch import apply_hunks, parse_diff, parse_patches, split_lines, stripped
+from gfplint.tree import Overlay, PatchError, UnreadableError, WorkTree, with_patches
+from gfplint.tree.diff import parse_diff, split_lines, stripped
+from gfplint.tree.hunks import apply_hunks
+from gfplint.tree.mail import parse_patches
 from tests.tree.repositories import Repository, write
 
 NUMBERS = "".join(f"line {number}\n" for number in range(1, 31))
@@ -51,7 +53,7 @@ def _apply(old: bytes, diff: bytes) -> bytes:
 
 
 def test_applies_and_marks_the_added_lines(tmp_path: Path) -> None:
-    result = patched(_tree(tmp_path, x_c=NUMBERS), PATCH)
+    result = with_patches(_tree(tmp_path, x_c=NUMBERS), PATCH)
     assert result.after.read("x.c").decode() == NUMBERS.replace("line 12\n", "line twelve\nmore\n")
     assert result.before.read("x.c").decode() == NUMBERS
     assert result.changes.added == {"x.c": frozenset({12, 13})}
@@ -60,31 +62,31 @@ def test_applies_and_marks_the_added_lines(tmp_path: Path) -> None:
 
 
 def test_applies_at_an_offset_and_says_so(tmp_path: Path) -> None:
-    result = patched(_tree(tmp_path, x_c="top\n" * 5 + NUMBERS), PATCH)
+    result = with_patches(_tree(tmp_path, x_c="top\n" * 5 + NUMBERS), PATCH)
     assert result.changes.added == {"x.c": frozenset({17, 18})}
     assert result.notes == ("x.c: hunk 1 applied with offset +5",)
 
 
 def test_the_nearest_place_wins(tmp_path: Path) -> None:
-    result = patched(_tree(tmp_path, x_c=NUMBERS + "a\n" + NUMBERS), PATCH.replace(b"-9,7 +9,8", b"-38,7 +38,8"))
+    result = with_patches(_tree(tmp_path, x_c=NUMBERS + "a\n" + NUMBERS), PATCH.replace(b"-9,7 +9,8", b"-38,7 +38,8"))
     assert result.changes.added == {"x.c": frozenset({43, 44})}
 
 
 def test_applies_with_changed_outer_context(tmp_path: Path) -> None:
     other = NUMBERS.replace("line 9\n", "other\n").replace("line 15\n", "other\n")
-    result = patched(_tree(tmp_path, x_c=other), PATCH)
+    result = with_patches(_tree(tmp_path, x_c=other), PATCH)
     assert result.after.read("x.c").decode() == other.replace("line 12\n", "line twelve\nmore\n")
     assert result.notes == ("x.c: hunk 1 applied with offset +0, fuzz 1",)
 
 
 def test_refuses_changed_inner_context(tmp_path: Path) -> None:
     with pytest.raises(PatchError, match=r"x\.c: hunk 1 \(@@ -9,7 \+9,8 @@\) does not apply$"):
-        patched(_tree(tmp_path, x_c=NUMBERS.replace("line 11", "other")), PATCH)
+        with_patches(_tree(tmp_path, x_c=NUMBERS.replace("line 11", "other")), PATCH)
 
 
 def test_says_when_it_is_applied_already(tmp_path: Path) -> None:
     with pytest.raises(PatchError, match="applied already"):
-        patched(_tree(tmp_path, x_c=NUMBERS.replace("line 12\n", "line twelve\nmore\n")), PATCH)
+        with_patches(_tree(tmp_path, x_c=NUMBERS.replace("line 12\n", "line twelve\nmore\n")), PATCH)
 
 
 def test_later_hunks_follow_the_offset_of_earlier_ones() -> None:
@@ -166,10 +168,10 @@ def test_what_git_writes_applies(tmp_path: Path) -> None:
         state = WorkTree(tmp_path)
         later = f"HEAD~{len(contents) - 1 - number}"
         series = repository.git("format-patch", "--stdout", f"{later}..HEAD")
-        assert patched(state, series).after.read("x.c").decode() == contents[-1]
+        assert with_patches(state, series).after.read("x.c").decode() == contents[-1]
         whole = repository.git("diff", "-U1", later, "HEAD")
         if whole:
-            assert patched(state, whole).after.read("x.c").decode() == contents[-1]
+            assert with_patches(state, whole).after.read("x.c").decode() == contents[-1]
 
 
 # ---- what a patch may say --------------------------------------------------------------------------------------
@@ -191,7 +193,7 @@ def test_new_deleted_renamed_copied_and_moved(tmp_path: Path) -> None:
     diff = repository.git("diff", "-M", "-C", "HEAD~1", "HEAD")
     assert b"copy from" in diff
     repository.git("checkout", "-q", "HEAD~1")
-    result = patched(WorkTree(tmp_path), diff)
+    result = with_patches(WorkTree(tmp_path), diff)
     wanted = ("copied.c", "copy.c", "empty.c", "mode.c", "moved file.c", "new.c", "renamed.c")
     assert result.after.files() == wanted
     for path in wanted:
@@ -218,7 +220,7 @@ def test_a_series_builds_on_itself(tmp_path: Path) -> None:
     repository.commit(a_c="zero\none\nthree\n")
     series = repository.git("format-patch", "--stdout", "HEAD~3..HEAD")
     repository.git("checkout", "-q", "HEAD~3")
-    result = patched(WorkTree(tmp_path), series)
+    result = with_patches(WorkTree(tmp_path), series)
     assert result.after.read("a.c") == b"zero\none\nthree\n"
     assert result.after.files() == ("a.c", "keep.c")
     assert result.changes.added == {"a.c": frozenset({1, 3})}
@@ -234,7 +236,7 @@ def test_series_is_put_in_order(tmp_path: Path) -> None:
     repository.git("format-patch", "-q", "--cover-letter", "-o", "out", "HEAD~3")
     mails = [place.read_bytes() for place in sorted((repository.top / "out").iterdir())]
     state = _tree(tmp_path / "t", a_c=contents[0])
-    result = patched(state, b"\n".join(reversed(mails)))
+    result = with_patches(state, b"\n".join(reversed(mails)))
     assert result.after.read("a.c").decode() == contents[-1]
 
 
@@ -243,14 +245,14 @@ def test_plain_diffs_with_dates_and_without_prefix(tmp_path: Path) -> None:
     for names in (b"d/x.c d/x.c", b"linux.orig/d/x.c linux/d/x.c", b"i/d/x.c w/d/x.c"):
         old, new = names.split()
         diff = PATCH.replace(b"a/x.c", old + b"\t2024-01-01 00:00:00 +0000").replace(b"b/x.c", new + b"\t2024-01-02")
-        assert patched(state, diff).changes.added == {"d/x.c": frozenset({12, 13})}
+        assert with_patches(state, diff).changes.added == {"d/x.c": frozenset({12, 13})}
 
 
 def test_plain_diff_creates_and_deletes(tmp_path: Path) -> None:
     state = _tree(tmp_path, x_c="old\n")
     created = b"--- a/y.c\t1970-01-01\n+++ b/y.c\n@@ -0,0 +1 @@\n+new\n"
     deleted = b"--- a/x.c\n+++ b/x.c\t1970-01-01\n@@ -1 +0,0 @@\n-old\n"
-    result = patched(state, created + deleted)
+    result = with_patches(state, created + deleted)
     assert result.after.files() == ("y.c",)
     assert result.changes.added == {"y.c": frozenset({1})}
 
@@ -265,16 +267,16 @@ def test_quoted_names(tmp_path: Path) -> None:
         repository.write(name, "new\n")
     diff = repository.git("diff")
     repository.git("checkout", "-q", ".")
-    result = patched(WorkTree(tmp_path), diff)
+    result = with_patches(WorkTree(tmp_path), diff)
     assert set(result.changes.added) == set(names)
     assert all(result.after.read(name) == b"new\n" for name in names)
 
 
 def test_missing_newline_at_the_end(tmp_path: Path) -> None:
     diff = b"--- a/x.c\n+++ b/x.c\n@@ -1,2 +1,2 @@\n a\n-b\n\\ No newline at end of file\n+b\n"
-    assert patched(_tree(tmp_path, x_c="a\nb"), diff).after.read("x.c") == b"a\nb\n"
+    assert with_patches(_tree(tmp_path, x_c="a\nb"), diff).after.read("x.c") == b"a\nb\n"
     with pytest.raises(PatchError, match="does not apply"):
-        patched(_tree(tmp_path, x_c="a\nb\n"), diff)
+        with_patches(_tree(tmp_path, x_c="a\nb\n"), diff)
 
 
 def test_carriage_returns(tmp_path: Path) -> None:
@@ -289,17 +291,19 @@ def test_carriage_returns(tmp_path: Path) -> None:
         (dos, mailed, changed.replace(b"\n", b"\r\n")),
         (dos, in_dos, changed.replace(b"\n", b"\r\n")),
     ):
-        assert patched(_tree(tmp_path, x_c=old), diff).after.read("x.c") == new
+        assert with_patches(_tree(tmp_path, x_c=old), diff).after.read("x.c") == new
 
 
 def test_context_line_that_lost_its_blank(tmp_path: Path) -> None:
     diff = b"--- a/x.c\n+++ b/x.c\n@@ -1,3 +1,3 @@\n a\n\n-b\n+c\n"
-    assert patched(_tree(tmp_path, x_c="a\n\nb\n"), diff).after.read("x.c") == b"a\n\nc\n"
+    assert with_patches(_tree(tmp_path, x_c="a\n\nb\n"), diff).after.read("x.c") == b"a\n\nc\n"
 
 
 def test_other_files_and_words_are_passed_over(tmp_path: Path) -> None:
     other = PATCH.replace(b"x.c", b"Kconfig")
-    result = patched(_tree(tmp_path, x_c=NUMBERS), b"Some words\n--- not a file\n\n" + other + b"-- \n2.39\n\n" + PATCH)
+    result = with_patches(
+        _tree(tmp_path, x_c=NUMBERS), b"Some words\n--- not a file\n\n" + other + b"-- \n2.39\n\n" + PATCH
+    )
     assert result.changes.changed == {"x.c"}
 
 
@@ -315,14 +319,14 @@ def test_binary_and_special_changes_are_noted(tmp_path: Path) -> None:
     for form in (("--binary",), ()):
         diff = repository.git("diff", *form, "HEAD~1", "HEAD")
         repository.git("checkout", "-q", "HEAD~1")
-        result = patched(WorkTree(tmp_path), diff)
+        result = with_patches(WorkTree(tmp_path), diff)
         assert {item.path: item.failed for item in result.skipped} == {"x.c": False, "s.c": False}
         assert result.changes.changed == {"y.c", "l.c"}
         repository.git("checkout", "-q", "main")
 
 
 def test_nothing_changes_with_an_empty_patch(tmp_path: Path) -> None:
-    result = patched(_tree(tmp_path, x_c="x\n"), b" \n")
+    result = with_patches(_tree(tmp_path, x_c="x\n"), b" \n")
     assert isinstance(result.after, Overlay)
     assert (result.changes.changed, result.after.files()) == (frozenset(), ("x.c",))
 
@@ -353,7 +357,7 @@ def test_encoded_mails(tmp_path: Path, ends: bytes) -> None:
     ):
         mail = (_headers(encoding) + encoded).replace(b"\n", ends)
         for data in (mail, b"From 1234 Mon Sep 17 00:00:00 2001" + ends + mail):
-            assert "zwölf = 1" in patched(state, data).after.read("x.c").decode(), encoding
+            assert "zwölf = 1" in with_patches(state, data).after.read("x.c").decode(), encoding
 
 
 def test_attached_patch(tmp_path: Path) -> None:
@@ -384,13 +388,13 @@ Content-Transfer-Encoding: base64
 {attached}
 --b--
 """
-    assert patched(_tree(tmp_path, x_c=NUMBERS), mail.encode()).changes.added == {"x.c": frozenset({12, 13})}
+    assert with_patches(_tree(tmp_path, x_c=NUMBERS), mail.encode()).changes.added == {"x.c": frozenset({12, 13})}
 
 
 def test_title_names_the_mail_that_does_not_apply(tmp_path: Path) -> None:
     subject = "[PATCH v2] =?utf-8?q?x=1B=5B31m?=: do"
     with pytest.raises(PatchError, match=r"does not apply \[\[PATCH v2\] x \[31m ?: do\]$"):
-        patched(_tree(tmp_path, x_c="other\n"), _headers("8bit", subject) + PATCH)
+        with_patches(_tree(tmp_path, x_c="other\n"), _headers("8bit", subject) + PATCH)
 
 
 @pytest.mark.parametrize(
@@ -406,7 +410,7 @@ def test_title_names_the_mail_that_does_not_apply(tmp_path: Path) -> None:
 def test_broken_mails(tmp_path: Path, mail: bytes) -> None:
     state = _tree(tmp_path, x_c=NUMBERS)
     try:
-        patched(state, mail + PATCH)
+        with_patches(state, mail + PATCH)
     except PatchError as error:
         assert str(error).isprintable()
 
@@ -442,7 +446,7 @@ def test_names_outside_the_tree(tmp_path: Path, name: str) -> None:
         f"diff --git a/x.c b/y.c\nrename from x.c\nrename to {name}\n",
     ):
         with pytest.raises(PatchError, match="outside the tree"):
-            patched(state, form.encode())
+            with_patches(state, form.encode())
 
 
 @pytest.mark.parametrize("level", [0, 1])
@@ -478,15 +482,15 @@ def test_stripped_names_stay_inside(level: int, name: str) -> None:
 )
 def test_refused(tmp_path: Path, diff: bytes, words: str) -> None:
     with pytest.raises(PatchError, match=words):
-        patched(_tree(tmp_path, x_c=NUMBERS), diff)
+        with_patches(_tree(tmp_path, x_c=NUMBERS), diff)
 
 
 def test_patch_of_an_unreadable_file(tmp_path: Path) -> None:
     with pytest.raises(PatchError, match="binary"):
-        patched(_tree(tmp_path, x_c=b"\0\n"), b"--- a/x.c\n+++ b/x.c\n@@ -1 +1 @@\n-a\n+b\n")
+        with_patches(_tree(tmp_path, x_c=b"\0\n"), b"--- a/x.c\n+++ b/x.c\n@@ -1 +1 @@\n-a\n+b\n")
 
 
 def test_patch_that_brings_binary_data(tmp_path: Path) -> None:
-    result = patched(_tree(tmp_path, x_c="a\n"), b"--- a/x.c\n+++ b/x.c\n@@ -1 +1 @@\n-a\n+\0\n")
+    result = with_patches(_tree(tmp_path, x_c="a\n"), b"--- a/x.c\n+++ b/x.c\n@@ -1 +1 @@\n-a\n+\0\n")
     with pytest.raises(UnreadableError, match="binary"):
         result.after.read("x.c")

@@ -1,25 +1,13 @@
-"""Patches: unified diffs, mails and series of mails, read and applied in memory.
-
-A patch is hostile input: its paths stay inside the tree, its sizes are bounded, and it changes nothing on disk. Hunks
-are placed as patch(1) does: at their line, else at the nearest place that matches, else with up to two lines of outer
-context ignored.
-"""
+"""Unified diffs: what they change, file by file, hunk by hunk. Names in them stay inside the tree."""
 
 from __future__ import annotations
 
-import email
-import email.errors
-import email.header
-import email.message
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import msgspec
 
 from gfplint.tree.errors import PatchError
-
-#: A patch larger than this is not one that somebody reviews.
-MAX_PATCH_BYTES = 64 << 20
 
 
 class Hunk(msgspec.Struct, frozen=True):
@@ -54,96 +42,6 @@ class FilePatch(msgspec.Struct, frozen=True):
     binary: bool = False
     special: bool = False
 
-
-class Patch(msgspec.Struct, frozen=True):
-    """One mail, or one file of diffs; ``title`` for messages."""
-
-    title: str
-    files: tuple[FilePatch, ...]
-
-
-def parse_patches(data: bytes) -> tuple[Patch, ...]:
-    """The patches in a diff, a mail, or a mailbox, in the order in which they apply. Raises PatchError."""
-    if len(data) > MAX_PATCH_BYTES:
-        raise PatchError(f"the patch is too large ({len(data) / 1e6:.0f} MB)")
-    patches = []
-    for title, texts in _messages(data):
-        files = tuple(file for text in texts for file in parse_diff(text))
-        if files:
-            patches.append(Patch(title, files))
-    if not patches and data.strip():
-        raise PatchError("no unified diff found in the patch")
-    return _in_series_order(patches)
-
-
-# ---- mails -----------------------------------------------------------------------------------------------------
-
-_FROM_LINE = re.compile(rb"(?:\A|(?<=\n\n)|(?<=\n\r\n))From [^\n]*\d\d?:\d\d(?::\d\d)?[^\n]*\n")
-_HEADER = re.compile(rb"[!-9;-~]+:[ \t]")
-_KNOWN_HEADER = re.compile(
-    rb"^(?:From|Subject|Date|Message-ID|MIME-Version|Content-Type):", re.MULTILINE | re.IGNORECASE
-)
-_SERIES = re.compile(r"\[[^]]*\bPATCH\b[^]]*?\b(\d{1,4})/(\d{1,4})\s*\]", re.IGNORECASE)
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
-
-
-def _messages(data: bytes) -> Iterator[tuple[str, list[bytes]]]:
-    """(title, texts) of every mail; of a plain diff, one without a title."""
-    data = data.lstrip(b"\r\n")
-    starts = [found.start() for found in _FROM_LINE.finditer(data)]
-    if starts and starts[0] == 0:
-        for start, end in zip(starts, [*starts[1:], len(data)], strict=True):
-            mail = data[start:end]
-            yield _mail(mail[mail.index(b"\n") + 1 :])
-    elif _HEADER.match(data) and _KNOWN_HEADER.search(data[: _header_end(data)]):
-        yield _mail(data)
-    else:
-        yield "", [data]
-
-
-def _header_end(data: bytes) -> int:
-    ends = [end for end in (data.find(b"\n\n"), data.find(b"\n\r\n")) if end >= 0]
-    return min(ends, default=len(data))
-
-
-def _mail(data: bytes) -> tuple[str, list[bytes]]:
-    try:
-        message = email.message_from_bytes(data)
-        texts = [_decoded(part) for part in message.walk() if _may_hold_diff(part)]
-        title = _title(message)
-    except (RecursionError, email.errors.MessageError, LookupError, ValueError) as error:
-        raise PatchError(f"a mail in the patch can't be read: {type(error).__name__}") from error
-    return title, texts
-
-
-def _may_hold_diff(part: email.message.Message) -> bool:
-    if part.is_multipart() or part.get_content_subtype() == "html":
-        return False
-    name = (part.get_filename() or "").lower()
-    return part.get_content_maintype() == "text" or name.endswith((".patch", ".diff", ".txt", ".mbox"))
-
-
-def _decoded(part: email.message.Message) -> bytes:
-    payload = part.get_payload(decode=True)
-    return payload if isinstance(payload, bytes) else b""
-
-
-def _title(message: email.message.Message) -> str:
-    words = str(email.header.make_header(email.header.decode_header(str(message.get("Subject", "")))))
-    return _CONTROL.sub(" ", words).strip()[:100]
-
-
-def _in_series_order(patches: list[Patch]) -> tuple[Patch, ...]:
-    """By the numbers of one series, [PATCH 2/5]; anything else stays as it stands."""
-    places = [_SERIES.search(patch.title) for patch in patches]
-    numbers = [(int(place[1]), int(place[2])) for place in places if place is not None]
-    one_series = len(numbers) == len(patches) == len(set(numbers)) and len({total for _, total in numbers}) == 1
-    if not one_series:
-        return tuple(patches)
-    return tuple(patch for _, patch in sorted(zip(numbers, patches, strict=True), key=lambda pair: pair[0]))
-
-
-# ---- diffs -----------------------------------------------------------------------------------------------------
 
 _HUNK = re.compile(rb"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@")
 _MARKED = (b"diff --git ", b"--- ", b"+++ ", b"@@ -")
@@ -341,123 +239,3 @@ def stripped(name: str, level: int) -> str:
 def is_unicode(name: str) -> bool:
     """False for a name that was not UTF-8 in the input."""
     return not any("\ud800" <= letter <= "\udfff" for letter in name)
-
-
-# ---- placing hunks ---------------------------------------------------------------------------------------------
-
-#: Lines of outer context that may differ, as patch(1).
-MAX_FUZZ = 2
-
-#: Line comparisons that one file's hunks may take; far more than any honest patch needs.
-_BUDGET = 20_000_000
-
-#: A line of a file being patched, and whether the patch added it.
-Line = tuple[bytes, bool]
-
-
-class Placed(msgspec.Struct, frozen=True):
-    """A file after its hunks, and what to tell the user of their placing."""
-
-    lines: list[Line]
-    notes: tuple[str, ...]
-
-
-def apply_hunks(lines: Sequence[Line], hunks: Sequence[Hunk]) -> Placed:
-    """The lines of a file with hunks applied. Raises PatchError that names the first one that does not fit."""
-    try:
-        return _apply(lines, hunks)
-    except PatchError:
-        if not any(line.endswith(b"\r\n") for line, _ in lines[:1]):
-            raise
-        # Mails lose the carriage returns of files that have them.
-        return _apply(lines, [_with_carriage_returns(hunk) for hunk in hunks])
-
-
-def _with_carriage_returns(hunk: Hunk) -> Hunk:
-    lines = ((sign, re.sub(rb"\r?\n\Z", b"\r\n", line)) for sign, line in hunk.lines)
-    return msgspec.structs.replace(hunk, lines=tuple(lines))
-
-
-def _apply(lines: Sequence[Line], hunks: Sequence[Hunk]) -> Placed:
-    place = _Placer([line for line, _ in lines])
-    result: list[Line] = []
-    notes: list[str] = []
-    done = drift = 0
-    for hunk in hunks:
-        start, fuzz_before, fuzz_after, wanted = place.find(hunk, drift, done)
-        result.extend(lines[done:start])
-        done = start
-        for sign, added in hunk.lines[fuzz_before : len(hunk.lines) - fuzz_after]:
-            if sign == b"+":
-                result.append((added, True))
-                continue
-            if sign == b" ":
-                result.append(lines[done])
-            done += 1
-        drift += start - wanted
-        if start != wanted or fuzz_before or fuzz_after:
-            fuzz = f", fuzz {max(fuzz_before, fuzz_after)}" if fuzz_before or fuzz_after else ""
-            notes.append(f"hunk {hunk.number} applied with offset {start - wanted:+d}{fuzz}")
-    result.extend(lines[done:])
-    return Placed(result, tuple(notes))
-
-
-class _Placer:
-    """Finds where hunks fit in one file."""
-
-    def __init__(self, text: list[bytes]) -> None:
-        self.text = text
-        self.budget = _BUDGET
-        self._index: dict[bytes, list[int]] | None = None
-
-    def find(self, hunk: Hunk, drift: int, floor: int) -> tuple[int, int, int, int]:
-        """(line index, lines of fuzz before and after, index where it was expected), not before ``floor``."""
-        old = [text for sign, text in hunk.lines if sign != b"+"]
-        expected = hunk.old_start - (1 if hunk.old_count else 0) + drift
-        before, after = _context(hunk.lines), _context(hunk.lines[::-1])
-        for fuzz in range(MAX_FUZZ + 1):
-            # The side with less context ends at the file's edge: it gives way last.
-            cut_before = min(before, max(0, fuzz + before - max(before, after)))
-            cut_after = min(after, max(0, fuzz + after - max(before, after)))
-            wanted = old[cut_before : len(old) - cut_after]
-            if not wanted and (fuzz or old):
-                break
-            start = self._nearest(wanted, expected + cut_before, floor)
-            if start is not None:
-                return start, cut_before, cut_after, expected + cut_before
-        new = [text for sign, text in hunk.lines if sign != b"-"]
-        done = bool(new) and new != old and self._nearest(new, expected, 0) is not None
-        hint = "; it seems to be applied already" if done else ""
-        raise PatchError(f"hunk {hunk.number} ({hunk.header}) does not apply{hint}")
-
-    def _nearest(self, wanted: list[bytes], expected: int, floor: int) -> int | None:
-        last = len(self.text) - len(wanted)
-        if floor <= expected <= last and self._fits(wanted, expected):
-            return expected
-        if not wanted:
-            return None
-        index = self._positions()
-        rarest = min(range(len(wanted)), key=lambda at: len(index.get(wanted[at], ())))
-        candidates = (position - rarest for position in index.get(wanted[rarest], ()))
-        for start in sorted((at for at in candidates if floor <= at <= last), key=lambda at: abs(at - expected)):
-            if self._fits(wanted, start):
-                return start
-        return None
-
-    def _fits(self, wanted: list[bytes], start: int) -> bool:
-        self.budget -= len(wanted)
-        if self.budget < 0:
-            raise PatchError("the patch takes too long to place: too many places look alike")
-        return self.text[start : start + len(wanted)] == wanted
-
-    def _positions(self) -> dict[bytes, list[int]]:
-        if self._index is None:
-            self._index = {}
-            for number, line in enumerate(self.text):
-                self._index.setdefault(line, []).append(number)
-        return self._index
-
-
-def _context(lines: Sequence[tuple[bytes, bytes]]) -> int:
-    """The number of context lines with which they start."""
-    return next((number for number, (sign, _) in enumerate(lines) if sign != b" "), len(lines))
