@@ -131,8 +131,21 @@ class Opaque(Node, tag="o"):
 
 
 Expr = (
-    Name | Number | String | Member | Index | Unary | Binary | Assign | Call | Conditional | Cast | SizeOf
-    | StatementExpr | Initializer | Opaque
+    Name
+    | Number
+    | String
+    | Member
+    | Index
+    | Unary
+    | Binary
+    | Assign
+    | Call
+    | Conditional
+    | Cast
+    | SizeOf
+    | StatementExpr
+    | Initializer
+    | Opaque
 )
 
 # ---- statements ----------------------------------------------------------------------------------------------
@@ -274,12 +287,23 @@ class Param(msgspec.Struct, frozen=True, array_like=True, gc=False):
     name: str
 
 
-class Function(msgspec.Struct, frozen=True, array_like=True):
-    """A function definition. ``start``/``body``/``end``: byte offsets of header, ``{`` and the end of the body.
+class Signature(msgspec.Struct, frozen=True, array_like=True):
+    """What a function's header says: the type it returns (``*`` for each pointer), its parameters and annotations.
 
-    ``callees``: every name called in it (or used as a block macro), sorted; ``words``: identifiers in the body that belong to the
-    front end's vocabulary (locks, masks, ...); ``annotations``: attribute macros of the header such as
-    ``__init`` or ``__must_hold(&x->lock)``; ``condition``: the ``#if`` arms it stands in.
+    ``annotations``: attribute macros such as ``__init`` or ``__must_hold(&x->lock)`` and, for ``SYSCALL_DEFINE3(read, ...)`` and
+    its like, the defining macro.
+    """
+
+    returns: str
+    params: tuple[Param, ...]
+    annotations: tuple[str, ...]
+
+
+class Function(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A function definition. ``start``/``body``/``end``: byte offsets of the name, ``{`` and the end of the body.
+
+    ``header``: its header as written, blanked (``frontend.signature`` reads it). ``callees``: every name called in it (or used as
+    a block macro), sorted; ``words``: the ``GFP_*``/``__GFP_*`` names in it.
     """
 
     name: str
@@ -290,13 +314,9 @@ class Function(msgspec.Struct, frozen=True, array_like=True):
     end: int
     static: bool
     inline: bool
-    returns: str
-    params: tuple[Param, ...]
-    annotations: tuple[str, ...]
+    header: str
     callees: tuple[str, ...]
-    refs: tuple[str, ...]
     words: tuple[str, ...]
-    condition: str = ""
 
 
 class Macro(msgspec.Struct, frozen=True, array_like=True):
@@ -324,16 +344,17 @@ class Field(msgspec.Struct, frozen=True, array_like=True, gc=False):
     array: bool = False
 
 
-class Record(msgspec.Struct, frozen=True, array_like=True):
-    """``struct name { ... }`` or ``union name { ... }``; members of anonymous inner ones are lifted into it."""
+class Record(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """``struct name { ... }`` or ``union name { ... }``: byte offsets from ``{`` to after ``}``; fields are read on demand."""
 
     name: str
     line: int
-    fields: tuple[Field, ...]
+    start: int
+    end: int
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """``.member = function`` in an operation table, ``member`` with dots where nested (``ops.open``)."""
+    """``.member = value`` of a table, ``member`` with dots where nested (``ops.open``); ``value`` is an identifier or a short text."""
 
     member: str
     value: str
@@ -341,7 +362,7 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Table(msgspec.Struct, frozen=True, array_like=True):
-    """A designated initialiser of a struct: an operation table, or any other; ``name`` is ``""`` for inner ones."""
+    """A designated initialiser at file scope, one value for each element of an array. ``struct``: type as written."""
 
     struct: str
     name: str
@@ -373,6 +394,15 @@ class Definition(msgspec.Struct, frozen=True, array_like=True):
     end: int
 
 
+class Store(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """``x->member = function;`` inside a function: ``member`` is assigned the name ``value`` (a function of this file)."""
+
+    function: str
+    member: str
+    value: str
+    line: int
+
+
 class Suppression(msgspec.Struct, frozen=True, array_like=True):
     """``gfplint: ignore[CODES] reason`` in a comment; ``line`` is the comment's last line."""
 
@@ -391,6 +421,7 @@ class FileFacts(msgspec.Struct, frozen=True, array_like=True):
     tables: tuple[Table, ...]
     globals: tuple[Global, ...]
     definitions: tuple[Definition, ...]
+    stores: tuple[Store, ...]
     includes: tuple[str, ...]
     suppressions: tuple[Suppression, ...]
     errors: tuple[str, ...] = ()

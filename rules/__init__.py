@@ -1,1 +1,26 @@
-"""."""
+"""The rules, one module each; a module holds a rule's page, its check and its ``RULE``."""
+
+from __future__ import annotations
+
+import importlib
+from functools import cache
+
+from gfplint.ruleset import Rule
+
+_MODULES = (
+    "blocking_allocation_in_atomic_context",
+    "sleeping_allocator_in_atomic_context",
+    "sleeping_free_in_atomic_context",
+    "mismatched_free",
+    "wrong_cache_free",
+    "manual_free_of_managed_memory",
+    "unsupported_mask",
+    "misused_nofail",
+)
+
+
+@cache
+def catalogue() -> tuple[Rule, ...]:
+    """All rules, sorted by code."""
+    rules: list[Rule] = [importlib.import_module(f"gfplint.rules.{name}").RULE for name in _MODULES]
+    return tuple(sorted(rules, key=lambda rule: rule.code))

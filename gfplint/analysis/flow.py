@@ -1,0 +1,1795 @@
+"""Flow inside one function: an abstract interpreter over its operation tree.
+
+Paths are followed apart while few (``state.MAX_STATES``), so that correlated branches, conditional masks and trylocks
+are told apart. Loops run once, and twice where the first round changes what is held. What a call does comes from the
+kernel tables or from the callee's summary; a call that is not known changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from gfplint.analysis.paths import children, names_in, path_of, root_of, substitute, text_of
+from gfplint.analysis.state import MAX_STATES, State, dedupe
+from gfplint.analysis.summary import (
+    AllocSite,
+    Effect,
+    FreeSite,
+    Hold,
+    Lock,
+    MemberStore,
+    Report,
+    Sleep,
+    Summary,
+)
+from gfplint.analysis.values import (
+    ONE,
+    ZERO,
+    Constant,
+    MaskValue,
+    Memory,
+    Pending,
+    Ref,
+    Symbol,
+    Value,
+    blocking,
+    constant,
+    mask_of,
+    number_of,
+)
+from gfplint.facts import (
+    Arms,
+    Assign,
+    Binary,
+    Block,
+    Body,
+    Break,
+    Call,
+    Case,
+    Cast,
+    Conditional,
+    Continue,
+    Declare,
+    Do,
+    Expr,
+    Goto,
+    Guard,
+    If,
+    Index,
+    Initializer,
+    Label,
+    Loop,
+    Member,
+    Name,
+    Number,
+    Opaque,
+    Param,
+    Place,
+    Return,
+    Scoped,
+    Signature,
+    StatementExpr,
+    Stmt,
+    Switch,
+    Unary,
+)
+from gfplint.findings import Step
+from gfplint.kernel.model import Allocator, ContextOp, Free, GuardClass, Kernel, Query, Scope
+
+#: Statements of one function, counted with repetition, after which its analysis is given up.
+MAX_STEPS = 6_000
+#: Things that a summary tells its callers, at most.
+MAX_SLEEPS = 16
+#: Conditions of a path that are told to callers.
+MAX_GUARDS = 6
+#: Values that one mask may have at one call.
+MAX_MASKS = 8
+#: Calls from a context to an allocation that a finding may lead through.
+MAX_CHAIN = 7
+NOWHERE = Place(0, 0, 0, 0)
+
+
+class Environment(Protocol):
+    """What a function's flow may ask about the rest of the program."""
+
+    kernel: Kernel
+
+    def shadowed(self, name: str) -> bool:
+        """Whether the file defines the name itself, so that the kernel tables don't speak of it."""
+
+    def may_sleep(self, name: str) -> bool:
+        """Whether a call to ``name`` can lead to an allocation or free that sleeps, as far as names tell."""
+
+    def may_change_context(self, name: str) -> bool:
+        """Whether ``name`` may take or drop a lock of its caller, as far as names tell."""
+
+    def may_own(self, name: str) -> bool:
+        """Whether ``name`` may hand out or free memory for its caller, as far as names tell."""
+
+    def summary(self, name: str, full: bool) -> Summary | None:
+        """The summary of the function or macro that a call to ``name`` reaches; None where unknown.
+
+        ``full``: with the sleeps that it tells its callers.
+        """
+
+    def indirect(self, owner: tuple[str, str]) -> Summary | None:
+        """The summary that every known implementation of an operation shares; None where they differ."""
+
+    def mask_macro(self, name: str) -> Expr | None:
+        """The replacement of an object-like macro that holds a mask."""
+
+    def field_type(self, record: str, field: str) -> Param | None:
+        """The type of a struct's member."""
+
+    def global_type(self, name: str) -> Param | None:
+        """The type of a variable at file scope."""
+
+    def guard_class(self, name: str) -> GuardClass | None:
+        """A guard class that the tree defines itself."""
+
+    def cleanup(self, name: str) -> str:
+        """The function that ``__free(name)`` calls."""
+
+
+class _GiveUp(Exception):
+    """The step budget is used up."""
+
+
+def analyse(  # noqa: PLR0913 - what a function is made of
+    name: str, path: str, signature: Signature, body: Body, env: Environment, *, full: bool
+) -> Summary:
+    """The summary of one function: its body's operations run over the abstract state.
+
+    ``full``: with ``sleeps``, what it tells its callers; without, callees are followed only where this function's own
+    context forbids sleeping.
+    """
+    return _Flow(name, path, signature, body, env, full).run()
+
+
+class _Flow:
+    """One run over one function."""
+
+    def __init__(  # noqa: PLR0913 - see analyse
+        self, name: str, path: str, signature: Signature, body: Body, env: Environment, full: bool
+    ) -> None:
+        self.full = full
+        self.wanted = 0
+        self.name, self.path, self.signature, self.body, self.env = name, path, signature, body, env
+        self.kernel = env.kernel
+        self.params = tuple(p.name for p in signature.params)
+        self.types: dict[str, tuple[str, int]] = {p.name: (p.type, p.pointers) for p in signature.params if p.name}
+        self.reassigned: set[str] = set()
+        self.seen_conditions: dict[str, int] = {}
+        self.pending: dict[str, list[State]] = {}
+        self.breaks: list[list[State]] = []
+        self.continues: list[list[State]] = []
+        self.switches: list[tuple[list[State], Expr]] = []
+        self.cleanups: list[list[tuple[str, object]]] = []
+        self.exits: list[tuple[State, Value, Place]] = []
+        self.sleeps: dict[tuple[object, ...], Sleep] = {}
+        self.reports: dict[tuple[object, ...], Report] = {}
+        self.allocs: dict[Place, AllocSite] = {}
+        self.frees: dict[tuple[object, ...], FreeSite] = {}
+        self.stores: dict[tuple[object, ...], MemberStore] = {}
+        self.returned: dict[Memory, None] = {}
+        self.freed_params: dict[tuple[int, str], None] = {}
+        self.hoisted: dict[int, Value] = {}
+        self.degraded: list[str] = list(body.errors)
+        self.steps = 0
+        self.calls = 0
+        self.atomic = frozenset(k for k, v in self.kernel.kinds.items() if v.atomic)
+
+    def run(self) -> Summary:
+        _count_conditions(self.body.stmts, self.seen_conditions)
+        _assigned(self.body.stmts, self.reassigned)
+        start = State()
+        for param in self.signature.params:
+            if param.name and param.pointers == 0:
+                start.env[param.name] = MaskValue(param.name) if param.type == "gfp_t" else Symbol(param.name)
+        try:
+            out = self.block(self.body.stmts, [start])
+            self.exits += [(s, None, NOWHERE) for s in out]
+        except _GiveUp:
+            self.degraded.append(f"more than {MAX_STEPS} steps")
+        return Summary(
+            name=self.name,
+            path=self.path,
+            params=self.params,
+            sleeps=tuple(self.sleeps.values())[:MAX_SLEEPS],
+            effects=self.effects(),
+            reports=tuple(self.reports.values()),
+            allocs=tuple(self.allocs.values()),
+            frees=tuple(self.frees.values()),
+            stores=tuple(self.stores.values()),
+            returns=tuple(self.returned),
+            frees_params=tuple(self.freed_params),
+            degraded=tuple(self.degraded),
+            calls=self.calls,
+        )
+
+    # ---- statements
+
+    def block(self, stmts: Sequence[Stmt], states: list[State]) -> list[State]:
+        """Run a sequence; a label in it that a later goto names is run again, once."""
+        self.cleanups.append([])
+        labels = {s.name: at for at, s in enumerate(stmts) if isinstance(s, Label)}
+        out = self.sequence(stmts, 0, states)
+        for _ in range(2):
+            again = [name for name in labels if self.pending.get(name)]
+            if not again:
+                break
+            name = min(again, key=lambda n: labels[n])
+            out = dedupe(out + self.sequence(stmts, labels[name], []))
+        for name in labels:
+            self.pending.pop(name, None)
+        out = self.leave_block(out, self.cleanups.pop())
+        return out
+
+    def sequence(self, stmts: Sequence[Stmt], start: int, states: list[State]) -> list[State]:
+        for at in range(start, len(stmts)):
+            states = self.statement(stmts[at], states)
+        return states
+
+    def leave_block(self, states: list[State], cleanups: list[tuple[str, object]]) -> list[State]:
+        """End the guards and run the ``__free()``s of a block, last first."""
+        for kind, what in reversed(cleanups):
+            for state in states:
+                self.run_cleanup(kind, what, state)
+        return states
+
+    def run_cleanup(self, kind: str, what: object, state: State) -> None:
+        if kind == "hold" and isinstance(what, tuple):
+            for hold in what:
+                if hold in state.held:
+                    at = state.held.index(hold)
+                    state.held = state.held[:at] + state.held[at + 1 :]
+        elif kind == "free" and isinstance(what, tuple):
+            name, free, place = what
+            row = self.kernel.frees.get(free)
+            memory = state.env.get(name)
+            if row is not None and state.conds.get(name) is not False and memory is not ZERO:
+                self.free_site(row, free, name, memory, place, state, (), scope_exit=True)
+
+    def statement(self, stmt: Stmt, states: list[State]) -> list[State]:  # noqa: PLR0911, PLR0912, C901 - one arm a kind
+        self.steps += 1
+        if self.steps > MAX_STEPS:
+            raise _GiveUp
+        kind = type(stmt)
+        if kind is Label:
+            waiting = self.pending.pop(stmt.name, None)  # type: ignore[union-attr]
+            return dedupe(states + waiting) if waiting else states
+        if kind is Block:
+            return self.block(stmt.body, states)  # type: ignore[union-attr]
+        if kind is Case:
+            return self.case(stmt, states)  # type: ignore[arg-type]
+        if not states and not self.may_enter(stmt):
+            return states
+        match stmt:
+            case Do():
+                return self.do(stmt.expr, states)
+            case Declare():
+                return self.declare(stmt, states)
+            case If():
+                return self.if_(stmt, states)
+            case Return():
+                return self.return_(stmt, states)
+            case Goto():
+                if states:
+                    waiting = self.pending.setdefault(stmt.name, [])
+                    self.pending[stmt.name] = dedupe(waiting + states)
+                return []
+            case Loop():
+                return self.loop(stmt, states)
+            case Switch():
+                return self.switch(stmt, states)
+            case Break():
+                if self.breaks:
+                    self.breaks[-1] += states
+                return []
+            case Continue():
+                if self.continues:
+                    self.continues[-1] += states
+                return []
+            case Guard():
+                return self.guard(stmt, states)
+            case Scoped():
+                return self.scoped(stmt, states)
+            case Arms():
+                return self.arms(stmt, states)
+        return states
+
+    def may_enter(self, stmt: Stmt) -> bool:
+        """Dead code is entered only for the labels in it."""
+        return isinstance(stmt, (If, Loop, Switch, Scoped, Arms)) and bool(self.pending)
+
+    def do(self, expr: Expr, states: list[State]) -> list[State]:
+        if isinstance(expr, Binary) and expr.op in ("&&", "||"):
+            true, false = self.branch(expr, states)
+            return dedupe(true + false)
+        states = self.split(expr, states)
+        live = []
+        for state in states:
+            self.eval(expr, state)
+            if not self.ends_here(expr):
+                live.append(state)
+        return live
+
+    def ends_here(self, expr: Expr) -> bool:
+        """Whether the call never returns."""
+        return isinstance(expr, Call) and isinstance(expr.func, Name) and self.means(expr.func.name, "never")
+
+    def declare(self, stmt: Declare, states: list[State]) -> list[State]:
+        self.types[stmt.name] = (stmt.type, stmt.pointers + stmt.array)
+        if stmt.init is not None:
+            states = self.split(stmt.init, states)
+        for state in states:
+            self.wanted = id(_called(stmt.init)) if stmt.init is not None else 0
+            value = self.eval(stmt.init, state) if stmt.init is not None else None
+            self.store(Name(stmt.name), stmt.name, value, state, stmt.place, stmt.init)
+        if stmt.cleanup:
+            free = self.env.cleanup(stmt.cleanup)
+            if free:
+                self.cleanups[-1].append(("free", (stmt.name, free, stmt.place)))
+        return dedupe(states)
+
+    def if_(self, stmt: If, states: list[State]) -> list[State]:
+        true, false = self.branch(stmt.test, states)
+        then = self.statement(stmt.then, dedupe(true))
+        otherwise = self.statement(stmt.otherwise, dedupe(false)) if stmt.otherwise is not None else false
+        if then and otherwise:
+            for leaf in _leaves(stmt.test):
+                if self.seen_conditions.get(leaf, 0) < 2:
+                    for state in (*then, *otherwise):
+                        state.conds.pop(leaf, None)
+        return dedupe(then + otherwise)
+
+    def return_(self, stmt: Return, states: list[State]) -> list[State]:
+        if stmt.value is None:
+            self.leave(states, None, stmt.place)
+            return []
+        if isinstance(stmt.value, (Binary, Unary)) and _is_test(stmt.value):
+            true, false = self.branch(stmt.value, states)
+            self.leave(true, ONE, stmt.place)
+            self.leave(false, ZERO, stmt.place)
+            return []
+        for state in self.split(stmt.value, states):
+            self.wanted = id(_called(stmt.value))
+            value = self.eval(stmt.value, state)
+            path = path_of(stmt.value)
+            if isinstance(value, Pending):
+                self.leave_pending(state, value, stmt.place)
+                continue
+            if value is None and path and path in state.conds:
+                value = Constant("nonzero") if state.conds[path] else ZERO
+            if isinstance(value, Memory):
+                self.returned[value] = None
+            self.leave([state], value, stmt.place, path)
+        return []
+
+    def leave_pending(self, state: State, value: Pending, place: Place) -> None:
+        taken, failed = self.decide(value, state)
+        for branch, result in ((taken, ONE), (failed, ZERO)):
+            if branch is not None:
+                self.leave([branch], result, place)
+
+    def leave(self, states: Iterable[State], value: Value, place: Place, returned: str = "") -> None:
+        for state in states:
+            for cleanups in reversed(self.cleanups):
+                for kind, what in reversed(cleanups):
+                    if kind == "free" and isinstance(what, tuple) and what[0] == returned:
+                        continue
+                    self.run_cleanup(kind, what, state)
+            self.exits.append((state, value, place))
+
+    def loop(self, stmt: Loop, states: list[State]) -> list[State]:
+        if stmt.init is not None:
+            states = self.statement(stmt.init, states)
+        for arg in stmt.args:
+            for state in states:
+                self.eval(arg, state)
+        if stmt.args:
+            for state in states:
+                state.forget(path_of(stmt.args[0]))
+                self.forget_loop_variables(stmt, state)
+        endless = stmt.kind in ("for", "while", "do") and (
+            (stmt.test is None and stmt.kind == "for")
+            or (isinstance(stmt.test, (Number, Name)) and text_of(stmt.test) in ("1", "true"))
+        )
+        out: list[State] = []
+        entry = states
+        for _ in range(2):
+            self.breaks.append([])
+            self.continues.append([])
+            if stmt.test is not None and stmt.kind != "do":
+                true, false = self.branch(stmt.test, [s.copy() for s in entry])
+            else:
+                true, false = (
+                    [s.copy() for s in entry],
+                    ([] if endless or stmt.kind == "do" else [s.copy() for s in entry]),
+                )
+            end = self.statement(stmt.body, true)
+            end = dedupe(end + self.continues.pop())
+            if stmt.step is not None:
+                for state in end:
+                    self.eval(stmt.step, state)
+            broke = self.breaks.pop()
+            after = end
+            if stmt.kind == "do" and stmt.test is not None:
+                after, done = self.branch(stmt.test, end)
+                out += done
+            elif stmt.test is not None and not endless:
+                _, done = self.branch(stmt.test, [s.copy() for s in end])
+                out += done
+            elif not endless:
+                out += end
+            out += false + broke
+            known = {s.context() for s in entry}
+            entry = [s for s in after if s.context() not in known]
+            if not entry:
+                break
+        return dedupe(out)
+
+    def forget_loop_variables(self, stmt: Loop, state: State) -> None:
+        for arg in stmt.args[1:]:
+            if (
+                isinstance(arg, Name)
+                and arg.name in self.types
+                and isinstance(state.env.get(arg.name), (Memory, Ref, Constant))
+            ):
+                state.forget(arg.name)
+
+    def switch(self, stmt: Switch, states: list[State]) -> list[State]:
+        states = self.split(stmt.value, states)
+        for state in states:
+            self.eval(stmt.value, state)
+        self.breaks.append([])
+        self.switches.append((states, stmt.value))
+        out = self.statement(stmt.body, [])
+        self.switches.pop()
+        out = out + self.breaks.pop()
+        if not _has_default(stmt.body):
+            out = out + states
+        return dedupe(out)
+
+    def case(self, stmt: Case, states: list[State]) -> list[State]:
+        if not self.switches:
+            return states
+        entering, subject = self.switches[-1]
+        path = path_of(subject)
+        chosen = []
+        for state in entering:
+            known = state.env.get(path) if path else None
+            label = self.eval(stmt.value, state.copy()) if stmt.value is not None else None
+            if isinstance(known, Constant) and isinstance(label, Constant):
+                if _same(known, label) is False:
+                    continue
+            new = state.copy()
+            if isinstance(label, Constant) and path and known is None:
+                new.env[path] = label
+            chosen.append(new)
+        return dedupe(states + chosen)
+
+    def guard(self, stmt: Guard, states: list[State]) -> list[State]:
+        row = self.guard_class(stmt.kind)
+        if row is None:
+            return states
+        for state in states:
+            holds = self.holds_of(row, stmt.args, stmt.place, state, f"guard({stmt.kind})")
+            for hold in holds:
+                state.enter(hold)
+            self.cleanups[-1].append(("hold", tuple(holds)))
+        return states
+
+    def scoped(self, stmt: Scoped, states: list[State]) -> list[State]:
+        row = self.guard_class(stmt.kind)
+        failed: list[State] = []
+        if stmt.fail is not None:
+            failed = self.statement(stmt.fail, [s.copy() for s in states])
+        elif row is not None and row.when != "always":
+            failed = [s.copy() for s in states]
+        self.breaks.append([])
+        self.continues.append([])
+        self.cleanups.append([])
+        if row is not None:
+            for state in states:
+                holds = self.holds_of(row, stmt.args, stmt.place, state, f"scoped_guard({stmt.kind})")
+                for hold in holds:
+                    state.enter(hold)
+                self.cleanups[-1].append(("hold", tuple(holds)))
+        out = self.statement(stmt.body, states)
+        out = out + self.breaks.pop() + self.continues.pop()
+        out = self.leave_block(out, self.cleanups.pop())
+        return dedupe(out + failed)
+
+    def guard_class(self, kind: str) -> GuardClass | None:
+        return self.kernel.guards.get(kind) or self.env.guard_class(kind)
+
+    def holds_of(self, row: GuardClass, args: tuple[Expr, ...], place: Place, state: State, how: str) -> list[Hold]:
+        lock = ""
+        if row.lock is not None and row.lock < len(args):
+            self.eval(args[row.lock], state)
+            lock = state.resolve(path_of(args[row.lock]))
+        return [Hold(kind, lock, place, how) for kind in row.kinds]
+
+    def arms(self, stmt: Arms, states: list[State]) -> list[State]:
+        out: list[State] = []
+        for condition, stmts in stmt.arms:
+            copies = [s.copy() for s in states]
+            for state in copies:
+                for literal in condition.split(","):
+                    if literal:
+                        state.conds["#" + literal.removeprefix("!")] = not literal.startswith("!")
+            out += self.block(stmts, copies)
+        return dedupe(out)
+
+    # ---- conditions
+
+    def split(self, expr: Expr, states: list[State]) -> list[State]:
+        """Decide the conditional operators in an expression, and run its statement expressions, before it."""
+        found: list[Expr] = []
+        _find_branching(expr, found)
+        for node in found:
+            if isinstance(node, StatementExpr):
+                states = self.hoist(node, states)
+            elif isinstance(node, Conditional):
+                true, false = self.branch(node.test, [s for s in states])
+                for state, truth in [(s, True) for s in true] + [(s, False) for s in false]:
+                    state.conds[_decision(node)] = truth
+                states = dedupe(true + false)
+        return states
+
+    def hoist(self, node: StatementExpr, states: list[State]) -> list[State]:
+        """Run a statement expression; its value is its last statement's where all paths agree."""
+        *body, last = node.body or (Do(Opaque(()), 0),)
+        self.cleanups.append([])
+        states = self.sequence(body, 0, states)
+        values: list[Value] = []
+        if isinstance(last, Do):
+            states = self.split(last.expr, states)
+            values = [self.eval(last.expr, s) for s in states]
+        else:
+            states = self.statement(last, states)
+        states = self.leave_block(states, self.cleanups.pop())
+        same = bool(values) and all(v == values[0] for v in values)
+        self.hoisted[id(node)] = values[0] if same else None
+        return states
+
+    def branch(self, test: Expr, states: list[State]) -> tuple[list[State], list[State]]:
+        """The states in which a condition holds, and those in which it does not."""
+        if isinstance(test, Unary) and test.op == "!":
+            true, false = self.branch(test.operand, states)
+            return false, true
+        if isinstance(test, Binary) and test.op == "&&":
+            left, failed = self.branch(test.left, states)
+            true, false = self.branch(test.right, dedupe(left))
+            return true, failed + false
+        if isinstance(test, Binary) and test.op == "||":
+            left, failed = self.branch(test.left, states)
+            true, false = self.branch(test.right, dedupe(failed))
+            return left + true, false
+        if isinstance(test, Binary) and test.op == ",":
+            return self.branch(test.right, self.do(test.left, states))
+        if isinstance(test, Call) and isinstance(test.func, Name) and len(test.args) >= 1:
+            if self.means(test.func.name, "argument"):
+                return self.branch(test.args[0], states)
+        states = self.split(test, states)
+        true_states: list[State] = []
+        false_states: list[State] = []
+        for state in states:
+            for truth, new in self.leaf(test, state):
+                (true_states if truth else false_states).append(new)
+        return true_states, false_states
+
+    def means(self, name: str, meaning: str) -> bool:
+        row = self.kernel.queries.get(name)
+        return row is not None and row.true_means == meaning and not self.env.shadowed(name)
+
+    def leaf(self, test: Expr, state: State) -> list[tuple[bool, State]]:
+        """Decide one atomic condition in one state: what it is known to be, or both with what each tells."""
+        equal, subject, other = _comparison(test)
+        value = self.eval(subject, state)
+        right = self.eval(other, state) if other is not None else None
+        text = text_of(subject) if other is None else f"({text_of(subject)} == {text_of(other)})"
+        if other is not None and _is_zero(other, right):
+            other, text, equal = None, text_of(subject), not equal
+        known = self.known(subject, value, other, right, text, state)
+        if known is not None:
+            return [(known == equal, state)]
+        if isinstance(value, Pending) and other is None:
+            taken, failed = self.decide(value, state)
+            out = []
+            for branch, truth in ((taken, True), (failed, False)):
+                if branch is not None:
+                    path = path_of(subject)
+                    branch.env.pop(path, None)
+                    out.append((truth == equal, branch))
+            return out
+        one, two = state.copy(), state
+        self.learn(subject, value, other, right, text, one, truth=True)
+        self.learn(subject, value, other, right, text, two, truth=False)
+        return [(equal, one), (not equal, two)]
+
+    def known(  # noqa: PLR0911 - one return for each kind of evidence
+        self, subject: Expr, value: Value, other: Expr | None, right: Value, text: str, state: State
+    ) -> bool | None:
+        """Whether ``subject`` is true (or equals ``other``) in this state; None where unknown."""
+        recorded = state.conds.get(text) if text else None
+        if recorded is not None:
+            return recorded
+        if other is None:
+            if isinstance(value, Constant):
+                return value.truth
+            if isinstance(value, Memory) and value.nofail:
+                return True
+            query = self.query_of(subject)
+            if query is not None:
+                return self.query_known(query, subject, state)
+            if isinstance(subject, Binary) and subject.op == "&":
+                return self.mask_test(subject, state)
+            return None
+        if isinstance(value, MaskValue) and isinstance(right, MaskValue) and not value.base and not right.base:
+            return value.plus == right.plus
+        if isinstance(value, Constant) and isinstance(right, Constant):
+            return _same(value, right)
+        if isinstance(value, MaskValue) and value.base:
+            return state.conds.get(f"{value.base} == mask")
+        return None
+
+    def mask_test(self, subject: Binary, state: State) -> bool | None:
+        """``gfp & __GFP_X``."""
+        left, right = self.eval(subject.left, state), self.eval(subject.right, state)
+        if isinstance(left, MaskValue) and isinstance(right, MaskValue) and not right.base:
+            answers = [left.has(bit) for bit in right.plus]
+            if any(a is True for a in answers):
+                return True
+            if all(a is False for a in answers):
+                return False
+            if left.base and "__GFP_DIRECT_RECLAIM" in right.plus:
+                return state.conds.get("blocking:" + left.base)
+        return None
+
+    def query_of(self, expr: Expr) -> Query | None:
+        if isinstance(expr, Call) and isinstance(expr.func, Name) and not self.env.shadowed(expr.func.name):
+            return self.kernel.queries.get(expr.func.name)
+        return None
+
+    def query_known(self, query: Query, expr: Expr, state: State) -> bool | None:
+        """What a question about the context or a mask must answer here."""
+        if query.true_means in ("blocking", "nonblocking") or query.false_means in ("blocking", "nonblocking"):
+            mask = self.mask_argument(query, expr, state)
+            if mask is None:
+                return None
+            blocks = blocking(mask)
+            if blocks is None:
+                blocks = state.conds.get("blocking:" + mask.base)
+            if blocks is None:
+                return None
+            return blocks == (query.true_means == "blocking" or query.false_means == "nonblocking")
+        if query.true_means in ("vmalloc", "errptr", "errptr_or_null") and isinstance(expr, Call) and expr.args:
+            return self.pointer_known(query.true_means, expr.args[0], state)
+        return state.conds.get("@" + (query.true_means or "!" + query.false_means))
+
+    def pointer_known(self, meaning: str, arg: Expr, state: State) -> bool | None:
+        memory = self.eval(arg, state)
+        path = path_of(arg)
+        if meaning == "vmalloc":
+            if isinstance(memory, Memory):
+                family = self.kernel.families.get(memory.family)
+                if family is not None and family.may_be:
+                    return None
+                return memory.family == "vmalloc"
+            return None
+        if isinstance(memory, Memory) and (memory.nofail or (state.conds.get(path) is True and memory.error == "null")):
+            return False
+        if meaning == "errptr_or_null" and (memory == ZERO or state.conds.get(path) is False):
+            return True
+        return state.conds.get(f"IS_ERR {path}") if path else None
+
+    def mask_argument(self, query: Query, expr: Expr, state: State) -> MaskValue | None:
+        if isinstance(expr, Call) and query.mask is not None and query.mask < len(expr.args):
+            value = self.eval(expr.args[query.mask], state)
+            return value if isinstance(value, MaskValue) else None
+        return None
+
+    def learn(  # noqa: PLR0912, C901 - one arm for each kind of condition
+        self, subject: Expr, value: Value, other: Expr | None, right: Value, text: str, state: State, *, truth: bool
+    ) -> None:
+        """Record what a decided condition tells."""
+        path = path_of(subject)
+        if other is not None:
+            if text:
+                state.conds[text] = truth
+            if truth and path and isinstance(right, (Constant, MaskValue)) and value is None:
+                state.env[path] = right
+            elif truth and isinstance(value, Symbol) and isinstance(right, Constant):
+                state.env[path] = right
+                state.conds[f"({value.path} == {right.text})"] = True
+            elif isinstance(value, MaskValue) and value.base and isinstance(right, MaskValue) and not right.base:
+                if truth:
+                    state.env[path] = right
+                    state.conds["blocking:" + value.base] = bool(blocking(right))
+                elif not blocking(right):
+                    pass
+            return
+        query = self.query_of(subject)
+        if query is not None:
+            self.learn_query(query, subject, state, truth)
+            return
+        if isinstance(subject, Binary) and subject.op == "&":
+            left = self.eval(subject.left, state)
+            mask = self.eval(subject.right, state)
+            if isinstance(left, MaskValue) and left.base and isinstance(mask, MaskValue):
+                if "__GFP_DIRECT_RECLAIM" in mask.plus:
+                    state.conds["blocking:" + left.base] = truth
+        if text and (self.seen_conditions.get(text, 0) > 1 or path or isinstance(subject, (Binary, Call))):
+            state.conds[text] = truth
+        if path and not truth and (value is None or isinstance(value, (Memory, Symbol))):
+            if isinstance(value, Memory) and value.error == "null":
+                state.env[path] = ZERO
+            elif value is None and path in self.types:
+                state.env[path] = ZERO
+                state.conds[text] = False
+
+    def learn_query(self, query: Query, subject: Expr, state: State, truth: bool) -> None:
+        if (
+            query.mask is not None
+            and query.true_means in ("blocking", "nonblocking", "")
+            and query.true_means + query.false_means
+        ):
+            mask = self.mask_argument(query, subject, state)
+            if mask is not None and mask.base:
+                if truth and query.true_means:
+                    state.conds["blocking:" + mask.base] = query.true_means == "blocking"
+                elif not truth and query.false_means:
+                    state.conds["blocking:" + mask.base] = query.false_means == "blocking"
+            return
+        if query.true_means in ("errptr", "errptr_or_null", "vmalloc") and isinstance(subject, Call) and subject.args:
+            self.learn_pointer(query.true_means, subject.args[0], state, truth)
+            return
+        if query.true_means:
+            state.conds["@" + query.true_means] = truth
+        elif query.false_means:
+            state.conds["@!" + query.false_means] = truth
+
+    def learn_pointer(self, meaning: str, arg: Expr, state: State, truth: bool) -> None:
+        path = path_of(arg)
+        if not path:
+            return
+        if meaning == "vmalloc":
+            memory = state.env.get(path)
+            if isinstance(memory, Memory):
+                family = self.kernel.families.get(memory.family)
+                if family is not None and family.may_be:
+                    picked = [f for f in family.may_be if (f == "vmalloc") == truth]
+                    if len(picked) == 1:
+                        state.env[path] = _with_family(memory, picked[0])
+            return
+        state.conds[f"IS_ERR {path}"] = truth
+        memory = state.env.get(path)
+        if isinstance(memory, Memory) and truth:
+            state.env[path] = None if meaning == "errptr" else ZERO
+            if meaning == "errptr":
+                state.env[path] = Constant("errptr")
+        elif isinstance(memory, Memory):
+            state.conds[path] = True
+
+    def decide(self, pending: Pending, state: State) -> tuple[State | None, State | None]:
+        """Both outcomes of a conditional lock: (result is non-zero, result is zero)."""
+        taken, failed = state.copy(), state
+        enter = taken if pending.op.when in ("nonzero", "nonnull") else failed
+        for kind in pending.op.kinds:
+            enter.enter(Hold(kind, pending.lock, pending.place, pending.name))
+        return taken, failed
+
+    # ---- expressions
+
+    def eval(self, expr: Expr, state: State) -> Value:  # noqa: PLR0911, PLR0912, C901 - one arm a kind
+        kind = type(expr)
+        if kind is Name:
+            return self.name_value(expr.name, state)  # type: ignore[union-attr]
+        if kind is Number:
+            return Constant(expr.text)  # type: ignore[union-attr]
+        if kind is Call:
+            return self.call(expr, state)  # type: ignore[arg-type]
+        match expr:
+            case Member():
+                self.eval(expr.base, state)
+                path = path_of(expr)
+                return self.path_value(path, state)
+            case Assign():
+                return self.assign(expr, state)
+            case Cast():
+                return self.eval(expr.value, state)
+            case Unary():
+                return self.unary(expr, state)
+            case Binary():
+                return self.binary(expr, state)
+            case Index():
+                self.eval(expr.index, state)
+                self.eval(expr.base, state)
+                return state.env.get(path_of(expr))
+            case Conditional():
+                decided = state.conds.get(_decision(expr))
+                if decided is None:
+                    decided = state.conds.get(text_of(expr.test))
+                if decided is True:
+                    return self.eval(expr.then if expr.then is not None else expr.test, state)
+                if decided is False:
+                    return self.eval(expr.otherwise, state)
+                return None
+            case StatementExpr():
+                return self.hoisted.get(id(expr))
+            case Initializer():
+                for _, item in expr.items:
+                    self.eval(item, state)
+                return None
+            case Opaque():
+                for inner in expr.inner:
+                    self.eval(inner, state)
+                return None
+        return None
+
+    def name_value(self, name: str, state: State) -> Value:
+        value = state.env.get(name)
+        if value is not None:
+            return value
+        if name in self.kernel.masks:
+            return MaskValue("", self.kernel.masks[name])
+        if name in self.types:
+            return MaskValue(name) if self.types[name][0] == "gfp_t" and name in self.params else None
+        if "GFP" in name:
+            replacement = self.env.mask_macro(name)
+            if replacement is not None and not (isinstance(replacement, Name) and replacement.name == name):
+                return self.eval(replacement, state)
+        return constant(name)
+
+    def path_value(self, path: str, state: State) -> Value:
+        if not path:
+            return None
+        value = state.env.get(path)
+        if value is not None:
+            return value
+        if self.type_of_path(path) == ("gfp_t", 0):
+            return MaskValue(state.resolve(path))
+        return None
+
+    def unary(self, expr: Unary, state: State) -> Value:
+        value = self.eval(expr.operand, state)
+        if expr.op in ("++", "--", "p++", "p--"):
+            path = path_of(expr.operand)
+            if isinstance(value, Memory):
+                state.env[path] = _offset(value)
+            else:
+                state.assign(path, None)
+            return None
+        if expr.op == "&":
+            path = path_of(expr.operand)
+            return Ref(state.resolve(path)) if path and not isinstance(value, Memory) else None
+        if expr.op == "~" and isinstance(value, MaskValue):
+            return None
+        if expr.op == "*":
+            return value if isinstance(value, (Memory, Constant)) and path_of(expr.operand) in state.env else None
+        if expr.op == "-" and isinstance(value, Constant):
+            return Constant("-" + value.text)
+        if expr.op == "!" and isinstance(value, Constant) and value.truth is not None:
+            return ZERO if value.truth else ONE
+        return None
+
+    def binary(self, expr: Binary, state: State) -> Value:
+        op = expr.op
+        if op == "&" and isinstance(expr.right, Unary) and expr.right.op == "~":
+            left, bits = self.eval(expr.left, state), self.eval(expr.right.operand, state)
+            if isinstance(left, MaskValue) and isinstance(bits, MaskValue) and not bits.base:
+                return left.without(bits.plus)
+            return None
+        left, right = self.eval(expr.left, state), self.eval(expr.right, state)
+        if isinstance(left, MaskValue) or isinstance(right, MaskValue):
+            return self.mask_operation(op, left, right)
+        if op in ("+", "-") and isinstance(left, Memory):
+            return left if isinstance(right, Constant) and right.truth is False else _offset(left)
+        if op == ",":
+            return right
+        return None
+
+    def mask_operation(self, op: str, left: Value, right: Value) -> Value:
+        left = MaskValue() if isinstance(left, Constant) and left.truth is False else left
+        right = MaskValue() if isinstance(right, Constant) and right.truth is False else right
+        if not isinstance(left, MaskValue) or not isinstance(right, MaskValue):
+            known = left if isinstance(left, MaskValue) else right
+            if op == "|" and isinstance(known, MaskValue):
+                return MaskValue("?", known.plus, known.minus)
+            return None
+        if op in ("|", "+"):
+            return left.union(right)
+        if op == "&" and not left.base and not right.base:
+            return MaskValue("", left.plus & right.plus)
+        if op == "&" and not right.base:
+            kept = right.plus
+            return MaskValue(left.base, left.plus & kept, left.minus | (self.all_bits() - kept))
+        return None
+
+    def all_bits(self) -> frozenset[str]:
+        return frozenset(b for mask in self.kernel.masks.values() for b in mask)
+
+    def assign(self, expr: Assign, state: State) -> Value:
+        self.wanted = id(_called(expr.value))
+        value = self.eval(expr.value, state)
+        if not isinstance(expr.target, Name):
+            for child in children(expr.target):
+                self.eval(child, state)
+        path = path_of(expr.target)
+        if expr.op != "=":
+            value = self.compound(expr.op, path, value, expr, state)
+        self.store(expr.target, path, value, state, NOWHERE, expr.value)
+        return value
+
+    def compound(self, op: str, path: str, value: Value, expr: Assign, state: State) -> Value:
+        current = self.eval(expr.target, state)
+        if op == "&=" and isinstance(expr.value, Unary) and expr.value.op == "~":
+            bits = self.eval(expr.value.operand, state)
+            if isinstance(current, MaskValue) and isinstance(bits, MaskValue) and not bits.base:
+                return current.without(bits.plus)
+        if isinstance(current, MaskValue) and op in ("|=", "&="):
+            return self.mask_operation(op[0], current, value)
+        if isinstance(current, Memory):
+            return _offset(current)
+        return None
+
+    def store(self, target: Expr, path: str, value: Value, state: State, place: Place, source: Expr | None) -> None:
+        """Give a path a value; memory that goes into a member is noted for the whole program."""
+        if not path:
+            return
+        if value is None and source is not None:
+            origin = path_of(source)
+            if origin and origin != path and not _mentions_root(origin, path) and "(" not in origin:
+                known = state.conds.get(origin)
+                state.assign(path, Ref(state.resolve(origin)))
+                if known is not None:
+                    state.conds[path] = known
+                return
+        state.assign(path, value)
+        if isinstance(value, (Memory,)) and isinstance(target, (Member, Index, Unary)):
+            owner = self.owner_of(target)
+            if owner[0]:
+                self.stores.setdefault((owner, value), MemberStore(owner, value, value.place))
+
+    # ---- types
+
+    def type_of_path(self, path: str) -> tuple[str, int]:
+        parts = path.split(".")
+        root = parts[0].partition("[")[0]
+        if root in self.types:
+            kind = self.types[root]
+        else:
+            known = self.env.global_type(root)
+            kind = (known.type, known.pointers) if known is not None else ("", 0)
+        for part in parts[1:]:
+            if not kind[0]:
+                return ("", 0)
+            found = self.env.field_type(kind[0], part.partition("[")[0])
+            if found is None:
+                return ("", 0)
+            kind = (found.type, found.pointers)
+        return kind
+
+    def owner_of(self, expr: Expr) -> tuple[str, str]:
+        """(struct type, member) of a member access; ("", "") where unknown."""
+        path = path_of(expr)
+        base, _, field = path.rpartition(".")
+        if not base:
+            return ("", "")
+        kind, _ = self.type_of_path(base)
+        return (kind, field.partition("[")[0]) if kind else ("", "")
+
+    # ---- calls
+
+    def call(self, expr: Call, state: State) -> Value:
+        self.calls += 1
+        func = expr.func
+        values = [self.eval(a, state) for a in expr.args]
+        for arg in expr.args:
+            if isinstance(arg, Unary) and arg.op == "&" and isinstance(arg.operand, (Name, Member)):
+                self.passed_by_reference(path_of(arg), state)
+        if not isinstance(func, Name):
+            self.eval(func, state)
+            return self.indirect_call(expr, values, state)
+        name = func.name
+        if not self.env.shadowed(name):
+            kernel = self.kernel
+            if (op := kernel.context_ops.get(name)) is not None:
+                return self.context_op(op, expr, state)
+            if (alloc := kernel.allocators.get(name)) is not None:
+                return self.allocate(alloc, expr, values, state)
+            if (free := kernel.frees.get(name)) is not None:
+                self.free(free, expr, values, state)
+                return None
+            if (scope := kernel.scopes.get(name)) is not None:
+                return self.scope(scope, expr, state)
+            if (query := kernel.queries.get(name)) is not None:
+                if query.true_means == "identity" and values:
+                    return values[query.mask or 0]
+                return None
+            if name in kernel.sleepers:
+                self.slept(expr.place, state)
+                return None
+        return self.call_function(name, expr, values, state)
+
+    def call_function(self, name: str, expr: Call, values: list[Value], state: State) -> Value:
+        """A call that the tables don't know: follow it where it can matter."""
+        env = self.env
+        sleeps = env.may_sleep(name) and (self.full or any(h.kind in self.atomic for h in state.held))
+        changes = env.may_change_context(name)
+        owns = env.may_own(name) and (self.wanted == id(expr) or any(isinstance(v, Memory) for v in values))
+        if not (sleeps or changes or owns):
+            return None
+        summary = env.summary(name, sleeps)
+        if summary is None:
+            return None
+        names, passed = self.bind(summary, expr, values, state)
+        if sleeps:
+            for sleep in summary.sleeps:
+                self.call_sleep(summary, sleep, expr, names, passed, state)
+        result = self.apply_effects(summary, expr, names, state) if changes else None
+        if owns:
+            self.call_frees(summary, expr, values, state)
+            if result is None and len(summary.returns) == 1:
+                return summary.returns[0]
+        return result
+
+    def passed_by_reference(self, path: str, state: State) -> None:
+        """A callee may change what it gets the address of: plain values are forgotten, locks and members stay."""
+        value = state.env.get(path)
+        if isinstance(value, (Constant, Symbol)) or (value is None and "." not in path):
+            state.forget(path)
+
+    def slept(self, place: Place, state: State) -> None:
+        if not any(h.kind in self.atomic for h in state.held) and len(state.slept) < 4:
+            state.slept = (*state.slept, place)
+
+    def context_op(self, op: ContextOp, expr: Call, state: State) -> Value:
+        name = expr.func.name if isinstance(expr.func, Name) else ""
+        lock = ""
+        if op.lock is not None and op.lock < len(expr.args):
+            lock = state.resolve(path_of(expr.args[op.lock]))
+        if op.sleeps:
+            self.slept(expr.place, state)
+        if op.effect == "enter":
+            if op.when != "always":
+                return Pending(op, lock, expr.place, name)
+            for kind in op.kinds:
+                state.enter(Hold(kind, lock, expr.place, name))
+            return None
+        self.leave_kinds(op.kinds, lock, op.flags is not None, op.lock is not None, state)
+        return None
+
+    def leave_kinds(self, kinds: Sequence[str], lock: str, restores: bool, has_lock: bool, state: State) -> None:
+        """End a context: ``kinds`` are those that may end here, the lock's own first.
+
+        What this function does not hold is its caller's. A switch without saved flags ends every hold of its kind.
+        """
+        first, *others = kinds
+        own = self.leave_kind(first, lock, restores, state)
+        if not own:
+            self.drop(first, lock, state)
+        held = {h.kind for h in state.held}
+        for kind in others:
+            if kind in held:
+                self.leave_kind(kind, lock, restores, state)
+            elif not own and has_lock:
+                self.drop(kind, "", state)
+
+    def leave_kind(self, kind: str, lock: str, restores: bool, state: State) -> bool:
+        row = self.kernel.kinds.get(kind)
+        if row is not None and row.irqs_off and not restores:
+            if not any(h.kind == kind for h in state.held):
+                return False
+            state.leave_all(frozenset((kind,)))
+            return True
+        return state.leave(kind, lock if row is None or row.lock else "")
+
+    def drop(self, kind: str, lock: str, state: State) -> None:
+        entry = (kind, lock)
+        if entry not in state.dropped and len(state.dropped) < 8:
+            state.dropped = (*state.dropped, entry)
+
+    def allocate(self, row: Allocator, expr: Call, values: list[Value], state: State) -> Value:
+        mask = self.mask_at(row, expr, values, state)
+        place = expr.place
+        name = row.name
+        text = _argument_text(expr, row.mask)
+        site = self.allocs.get(place)
+        masks = site.masks if site is not None else ()
+        if mask not in masks and len(masks) < MAX_MASKS:
+            masks = (*masks, mask)
+        self.allocs[place] = AllocSite(
+            name,
+            row.family,
+            place,
+            masks,
+            text,
+            _argument_text(expr, row.size),
+            state.held,
+            tuple(s for s, _ in state.scopes),
+            tuple(p for p in state.slept if isinstance(p, Place)),
+        )
+        self.sleep_of(row, mask, expr, state)
+        if row.hidden or row.family in ("", "none"):
+            return None
+        memory = Memory(
+            family=row.family,
+            allocator=name,
+            place=place,
+            path=self.path,
+            function=self.name,
+            cache=self.argument_path(expr, row.cache, state),
+            order=_argument_text(expr, row.order),
+            size=_argument_text(expr, row.size),
+            device=self.argument_path(expr, row.device, state),
+            nofail=bool(mask is not None and mask.has("__GFP_NOFAIL")) and row.error == "null",
+            error=row.error,
+            managed=bool((family := self.kernel.families.get(row.family)) and family.managed),
+        )
+        if isinstance(row.result, int):
+            if row.result < len(expr.args):
+                target = expr.args[row.result]
+                self.store(
+                    target.operand if isinstance(target, Unary) else target, path_of(target), memory, state, place, None
+                )
+            return None
+        return memory
+
+    def mask_at(self, row: Allocator, expr: Call, values: list[Value], state: State) -> MaskValue | None:
+        """The mask that reaches an allocator; None where it is not understood."""
+        if row.mask is None or row.mask >= len(values):
+            return mask_of(row, self.kernel.masks) if row.default or row.sleeps != "mask" else None
+        value = values[row.mask]
+        if isinstance(value, MaskValue):
+            return value
+        if isinstance(value, Constant):
+            return MaskValue() if value.truth is False else None
+        if isinstance(value, Symbol):
+            return MaskValue(value.path)
+        path = path_of(expr.args[row.mask])
+        return MaskValue(state.resolve(path)) if path else None
+
+    def sleep_of(self, row: Allocator, mask: MaskValue | None, expr: Call, state: State) -> None:
+        """Note that this call may sleep, for the context rules and for callers."""
+        if row.sleeps == "never":
+            return
+        if row.sleeps == "mask":
+            if mask is None or self.known_blocking(mask, state) is False or mask.base == "?":
+                return
+            kind = "mask"
+        else:
+            kind, mask = "always", None
+        dropped: tuple[Lock, ...] = ()
+        if row.drops is not None:
+            lock = self.argument_path(expr, row.drops, state)
+            own = f"{lock}.{row.needs}" if row.needs else lock
+            dropped = tuple(
+                (h.kind, h.lock) for h in state.held if h.lock in (own, lock) or h.kind in ("lock_irq", "bh")
+            )
+            dropped = (*dropped, ("spin", own))
+        described = (
+            f"{row.name}({_argument_text(expr, row.mask)})"
+            if kind == "mask" and row.mask is not None
+            else f"{row.name}()"
+        )
+        step = self.step(
+            expr.place, f"{described} may sleep" if kind == "always" else f"{described} may reclaim directly and sleep"
+        )
+        sleep = Sleep(kind, row.name, mask, (), dropped, (step,), expr.place, uncertain=1 if row.lazy else 0)
+        self.note_sleep(sleep, expr.place, state)
+
+    def known_blocking(self, mask: MaskValue, state: State) -> bool | None:
+        blocks = blocking(mask)
+        if blocks is None:
+            return state.conds.get("blocking:" + mask.base)
+        return blocks
+
+    def note_sleep(self, sleep: Sleep, place: Place, state: State) -> None:
+        """A sleep at ``place``: a report if a context of this function forbids it, and news for the callers."""
+        held = tuple(h for h in state.held if h.kind in self.atomic and not _matches(h, sleep.dropped, self.kernel))
+        task_only = sleep.task_only or state.conds.get("@interrupt") is False or state.conds.get("@!interrupt") is True
+        if state.conds.get("@atomic") is True or state.conds.get("@sleepable") is False:
+            return
+        sleepable = state.conds.get("@atomic") is False or state.conds.get("@sleepable") is True
+        held = self.forbidding(sleep, held, state)
+        certain = sleep.mask is None or self.known_blocking(sleep.mask, state) is True
+        if held and certain and not sleepable:
+            needs = tuple(sorted({t[1:] for t in state.conds if t.startswith("#CONFIG")} | _config(state.conds)))
+            key = (place, sleep.kind, tuple(h.kind for h in held))
+            old = self.reports.get(key)
+            report = Report(held, sleep, place, needs, tuple(s for s, _ in state.scopes))
+            if old is None or _better(sleep, old.sleep):
+                self.reports[key] = report
+        if sleepable:
+            return
+        inner = tuple((h.kind, h.lock) for h in held)
+        if inner and certain:
+            return
+        self.tell_callers(sleep, place, state, inner, task_only)
+
+    def tell_callers(self, sleep: Sleep, place: Place, state: State, inner: tuple[Lock, ...], task_only: bool) -> None:
+        if not self.full or len(sleep.steps) > MAX_CHAIN:
+            return
+        guards = (*sleep.guards, *self.guards(state))
+        if sleep.mask is not None and sleep.mask.base and state.conds.get("blocking:" + sleep.mask.base):
+            guards = (*guards, ("blocking", sleep.mask.base, True))
+        told = Sleep(
+            sleep.kind,
+            sleep.how,
+            sleep.mask,
+            tuple(dict.fromkeys(guards))[:MAX_GUARDS],
+            tuple(dict.fromkeys((*state.dropped, *sleep.dropped))),
+            sleep.steps,
+            place,
+            inner,
+            sleep.sleeps,
+            task_only,
+            sleep.uncertain,
+            sleep.irqs_on,
+        )
+        key = (told.kind, told.mask, told.guards, told.dropped, told.inner)
+        old = self.sleeps.get(key)
+        if (old is None and len(self.sleeps) < MAX_SLEEPS) or (old is not None and _better(told, old)):
+            self.sleeps[key] = told
+
+    def forbidding(self, sleep: Sleep, held: tuple[Hold, ...], state: State) -> tuple[Hold, ...]:
+        """Those holds that make this sleep a defect."""
+        if sleep.kind != "free" or sleep.sleeps == "always":
+            return held
+        kinds = self.kernel.kinds
+        if sleep.sleeps == "irq":
+            return tuple(h for h in held if kinds[h.kind].irqs_off)
+        if any(kinds[h.kind].interrupt for h in state.held if h.kind in kinds):
+            return ()  # vfree and kvfree defer there
+        return held
+
+    def guards(self, state: State) -> tuple[tuple[str, str, bool], ...]:
+        """Conditions on what the caller passed that hold on this path."""
+        found = []
+        for text, truth in state.conds.items():
+            root = root_of(text.lstrip("(!"))
+            if text.startswith(("blocking:", "@", "#", "?", "IS_ERR")):
+                continue
+            if root.partition(" ")[0] in self.params and root.partition(" ")[0] not in self.reassigned:
+                found.append(("cond", text, truth))
+        for name in self.params:
+            value = state.env.get(name)
+            if isinstance(value, Constant) and name not in self.reassigned and value.truth is not None:
+                found.append(("cond", name, value.truth))
+        return tuple(found[:MAX_GUARDS])
+
+    # ---- frees
+
+    def free(self, row: Free, expr: Call, values: list[Value], state: State) -> None:
+        if row.arg >= len(expr.args):
+            return
+        target = expr.args[row.arg]
+        path = path_of(target)
+        memory = values[row.arg]
+        if row.field is not None and row.field >= len(expr.args) and row.rcu:
+            pass
+        site_args = expr.args
+        self.free_site(row, row.name, path, memory, expr.place, state, site_args, owner=self.owner_of(target))
+        self.sleep_of_free(row, expr, memory, path, state)
+        root = root_of(path)
+        if path in self.params and path not in self.reassigned:
+            self.freed_params[(self.params.index(path), row.name)] = None
+        del root
+
+    def free_site(
+        self,
+        row: Free,
+        name: str,
+        path: str,
+        memory: object,
+        place: Place,
+        state: State,
+        args: tuple[Expr, ...],
+        *,
+        owner: tuple[str, str] = ("", ""),
+        scope_exit: bool = False,
+    ) -> None:
+        known = memory if isinstance(memory, Memory) else None
+        if known is not None and state.conds.get(path) is False:
+            known = None
+        error = state.conds.get(f"IS_ERR {path}") is True or memory == Constant("errptr")
+
+        def at(number: int | None) -> str:
+            return state.resolve(path_of(args[number])) if number is not None and number < len(args) else ""
+
+        site = FreeSite(
+            name,
+            place,
+            path,
+            known,
+            at(row.cache),
+            text_of(args[row.order]) if row.order is not None and row.order < len(args) else "",
+            text_of(args[row.size]) if row.size is not None and row.size < len(args) else "",
+            at(row.device),
+            owner,
+            error,
+            scope_exit,
+        )
+        self.frees.setdefault((place, known, name), site)
+
+    def sleep_of_free(self, row: Free, expr: Call, memory: Value, path: str, state: State) -> None:
+        if row.sleeps == "never":
+            return
+        if row.field is not None and row.field < len(expr.args):
+            return  # kfree_rcu(p, field) does not sleep
+        if memory == ZERO or state.conds.get(path) is False:
+            return
+        uncertain = 0
+        if row.sleeps == "task-vmalloc":
+            if not isinstance(memory, Memory) or memory.family not in ("vmalloc", "kvmalloc"):
+                return
+        step = self.step(expr.place, f"{row.name}() may sleep")
+        self.note_sleep(
+            Sleep("free", row.name, None, (), (), (step,), expr.place, sleeps=row.sleeps, uncertain=uncertain),
+            expr.place,
+            state,
+        )
+
+    def scope(self, row: Scope, expr: Call, state: State) -> Value:
+        if row.effect == "save":
+            state.scopes = (*state.scopes, (row.kind, f"{expr.place.line}:{expr.place.column}"))
+        else:
+            for at in range(len(state.scopes) - 1, -1, -1):
+                if state.scopes[at][0] == row.kind:
+                    state.scopes = state.scopes[:at] + state.scopes[at + 1 :]
+                    break
+        return None
+
+    # ---- callees
+
+    def indirect_call(self, expr: Call, values: list[Value], state: State) -> Value:
+        owner = self.owner_of(expr.func)
+        if not owner[0]:
+            return None
+        summary = self.env.indirect(owner)
+        if summary is not None:
+            names, passed = self.bind(summary, expr, values, state)
+            for sleep in summary.sleeps:
+                self.call_sleep(summary, sleep, expr, names, passed, state)
+        return None
+
+    def bind(
+        self, summary: Summary, expr: Call, values: list[Value], state: State
+    ) -> tuple[dict[str, str], dict[str, Value]]:
+        """The callee's parameters as paths and as values of this function."""
+        names = {
+            param: state.resolve(path_of(expr.args[at])) if at < len(expr.args) else ""
+            for at, param in enumerate(summary.params)
+            if param
+        }
+        passed = {param: values[at] for at, param in enumerate(summary.params) if param and at < len(values)}
+        return names, passed
+
+    def call_frees(self, summary: Summary, expr: Call, values: list[Value], state: State) -> None:
+        """What a callee frees of what it is given."""
+        for number, free in summary.frees_params:
+            row = self.kernel.frees.get(free)
+            if row is not None and number < len(expr.args):
+                target = expr.args[number]
+                self.free_site(
+                    row, free, path_of(target), values[number], expr.place, state, (), owner=self.owner_of(target)
+                )
+
+    def call_sleep(
+        self, summary: Summary, sleep: Sleep, expr: Call, names: dict[str, str], passed: dict[str, Value], state: State
+    ) -> None:
+        guards = []
+        for kind, text, truth in sleep.guards:
+            verdict, translated = self.check_guard(kind, text, truth, names, passed, state)
+            if verdict is False:
+                return
+            if verdict is None and translated:
+                guards.append((kind, translated, truth))
+        mask = sleep.mask
+        if mask is not None and mask.base:
+            mask = self.rebase(mask, names, passed)
+            if mask is None:
+                return
+        if mask is not None and self.known_blocking(mask, state) is False:
+            return
+        dropped = tuple((kind, substitute(lock, names)) for kind, lock in sleep.dropped)
+        step = self.step(expr.place, f"{summary.name}() is called here")
+        moved = Sleep(
+            sleep.kind,
+            sleep.how,
+            mask,
+            tuple(guards),
+            dropped,
+            (step, *sleep.steps),
+            expr.place,
+            (),
+            sleep.sleeps,
+            sleep.task_only,
+            sleep.uncertain,
+            sleep.irqs_on,
+        )
+        if sleep.inner:
+            self.inner_report(sleep, moved, expr, state)
+            return
+        self.note_sleep(moved, expr.place, state)
+
+    def inner_report(self, sleep: Sleep, moved: Sleep, expr: Call, state: State) -> None:
+        """The callee allocates under its own lock with the mask that is passed here."""
+        if moved.mask is None or self.known_blocking(moved.mask, state) is not True:
+            if moved.mask is not None and moved.mask.base:
+                self.tell_callers(moved, expr.place, state, sleep.inner, moved.task_only)
+            return
+        held = tuple(Hold(kind, lock, sleep.place, "callee") for kind, lock in sleep.inner)
+        self.reports.setdefault((expr.place, "inner", held), Report(held, moved, expr.place))
+
+    def check_guard(
+        self, kind: str, text: str, truth: bool, names: dict[str, str], passed: dict[str, Value], state: State
+    ) -> tuple[bool | None, str]:
+        """Whether a condition that a callee's sleep depends on holds here, and what it says of our own parameters."""
+        if kind == "blocking":
+            value = passed.get(root_of(text))
+            if isinstance(value, MaskValue) and text == root_of(text):
+                known = self.known_blocking(value, state)
+                return (None, value.base) if known is None else (known == truth, "")
+            return None, ""
+        value = passed.get(text)
+        if isinstance(value, Constant):
+            return (None if value.truth is None else value.truth == truth), ""
+        if isinstance(value, Memory):
+            return truth, ""
+        translated = _translate(text, names)
+        if not translated:
+            inner = _equality(text)
+            if inner is not None and isinstance(passed.get(inner[0]), Constant):
+                same = _same(passed[inner[0]], Constant(inner[1]))  # type: ignore[arg-type]
+                return (None if same is None else same == truth), ""
+            return None, ""
+        inner = _equality(text)
+        if inner is not None and isinstance(passed.get(inner[0]), Constant):
+            same = _same(passed[inner[0]], Constant(inner[1]))  # type: ignore[arg-type]
+            return (None if same is None else same == truth), ""
+        known = state.conds.get(translated)
+        if known is not None:
+            return known == truth, ""
+        if isinstance(value, Symbol):
+            return None, value.path
+        return None, translated if root_of(translated.lstrip("(!")).partition(" ")[0] in self.params else ""
+
+    def rebase(self, mask: MaskValue, names: dict[str, str], passed: dict[str, Value]) -> MaskValue | None:
+        value = passed.get(mask.base)
+        if isinstance(value, MaskValue):
+            return mask.rebased(value)
+        if isinstance(value, Constant):
+            return mask.rebased(MaskValue()) if value.truth is False else None
+        if mask.base in passed:
+            path = names.get(mask.base, "")
+            return mask.rebased(MaskValue(path)) if path else None
+        path = substitute(mask.base, names)
+        return MaskValue(path, mask.plus, mask.minus) if path else None
+
+    def apply_effects(self, summary: Summary, expr: Call, names: dict[str, str], state: State) -> Value:
+        result: Value = None
+        for effect in summary.effects:
+            enters = [(kind, substitute(lock, names)) for kind, lock in effect.enters]
+            if effect.when == "always":
+                for kind, lock in effect.leaves:
+                    self.leave_kinds((kind,), substitute(lock, names), True, True, state)
+                for kind, lock in enters:
+                    state.enter(Hold(kind, lock, expr.place, summary.name))
+            elif enters and not effect.leaves:
+                op = ContextOp(name=summary.name, effect="enter", kinds=tuple(k for k, _ in enters), when=effect.when)
+                result = Pending(op, enters[0][1], expr.place, summary.name)
+        return result
+
+    def effects(self) -> tuple[Effect, ...]:
+        """What the function does to its caller's context, over all its exits."""
+        changes: dict[tuple[tuple[Lock, ...], tuple[Lock, ...]], set[str]] = {}
+        for state, value, _ in self.exits:
+            enters = tuple((h.kind, self.outer(h.lock)) for h in state.held)
+            leaves = self.net_leaves(state)
+            changes.setdefault((enters, leaves), set()).add(_result_class(value))
+        if not changes or list(changes) == [((), ())]:
+            return ()
+        if len(changes) == 1:
+            enters, leaves = next(iter(changes))
+            return (Effect("always", enters, leaves),)
+        return self.conditional_effects(changes)
+
+    def net_leaves(self, state: State) -> tuple[Lock, ...]:
+        """Locks of the caller that were dropped and not taken again."""
+        left = [(kind, self.outer(lock)) for kind, lock in state.dropped]
+        for hold in state.held:
+            for entry in left:
+                if entry[0] == hold.kind:
+                    left.remove(entry)
+                    break
+        return tuple(left)
+
+    def outer(self, lock: str) -> str:
+        """A lock's path as the caller may know it; "" where it starts at a local variable."""
+        root = root_of(lock)
+        return lock if root in self.params or (root and root not in self.types) else ""
+
+    def conditional_effects(
+        self, changes: dict[tuple[tuple[Lock, ...], tuple[Lock, ...]], set[str]]
+    ) -> tuple[Effect, ...]:
+        """Effects that the return value tells apart; none where it does not (the lower context counts)."""
+        taking = {c: r for c, r in changes.items() if c[0] and not c[1]}
+        neutral = set().union(*(r for c, r in changes.items() if c == ((), ())))
+        if len(taking) == 1 and len(taking) + (1 if ((), ()) in changes else 0) == len(changes):
+            (enters, _), results = next(iter(taking.items()))
+            if not results & neutral and "unknown" not in results | neutral:
+                for when in ("nonzero", "zero"):
+                    if results == {when} and when not in neutral:
+                        return (Effect(when, enters, ()),)
+            if results <= {"nonzero", "unknown"} and neutral == {"zero"}:
+                return (Effect("nonzero", enters, ()),)
+        leaving = [c[1] for c in changes if c[1]]
+        if leaving and len(leaving) == len(changes):
+            return (Effect("always", (), leaving[0]),)
+        return ()
+
+    # ---- texts
+
+    def argument_path(self, expr: Call, number: int | None, state: State) -> str:
+        if number is None or number >= len(expr.args):
+            return ""
+        return state.resolve(path_of(expr.args[number]))
+
+    def step(self, place: Place, message: str) -> Step:
+        return Step(self.path, place.line, place.column, self.name, message)
+
+
+# ---- helpers without state
+
+
+def _argument_text(expr: Call, number: int | None) -> str:
+    if number is None or number >= len(expr.args):
+        return ""
+    return _mask_text(expr.args[number])
+
+
+def _mask_text(expr: Expr) -> str:
+    if isinstance(expr, Binary):
+        return f"{_mask_text(expr.left)} {expr.op} {_mask_text(expr.right)}"
+    return text_of(expr)
+
+
+def _matches(hold: Hold, dropped: tuple[Lock, ...], kernel: Kernel) -> bool:
+    """Whether a callee drops this hold before it sleeps; a lock whose path is not known counts as the same."""
+    for kind, lock in dropped:
+        if kind != hold.kind:
+            continue
+        row = kernel.kinds.get(kind)
+        if not lock or not hold.lock or lock == hold.lock or (row is not None and not row.lock):
+            return True
+        if lock.rpartition(".")[2] == hold.lock.rpartition(".")[2]:
+            return True
+    return False
+
+
+def _better(new: Sleep, old: Sleep) -> bool:
+    return (new.uncertain, len(new.guards), len(new.steps)) < (old.uncertain, len(old.guards), len(old.steps))
+
+
+def _with_family(memory: Memory, family: str) -> Memory:
+    return Memory(
+        family,
+        memory.allocator,
+        memory.place,
+        memory.path,
+        memory.function,
+        memory.cache,
+        memory.order,
+        memory.size,
+        memory.device,
+        memory.nofail,
+        memory.offset,
+        memory.error,
+        memory.managed,
+    )
+
+
+def _offset(memory: Memory) -> Memory:
+    return Memory(
+        memory.family,
+        memory.allocator,
+        memory.place,
+        memory.path,
+        memory.function,
+        memory.cache,
+        memory.order,
+        memory.size,
+        memory.device,
+        memory.nofail,
+        True,
+        memory.error,
+        memory.managed,
+    )
+
+
+def _comparison(test: Expr) -> tuple[bool, Expr, Expr | None]:
+    """(wanted truth, subject, other side) of ``a == b``, ``a != b``; the subject alone otherwise."""
+    if isinstance(test, Binary) and test.op in ("==", "!="):
+        return test.op == "==", test.left, test.right
+    if isinstance(test, Assign) and test.op == "=":
+        return True, test, None
+    return True, test, None
+
+
+def _is_zero(expr: Expr, value: Value) -> bool:
+    return isinstance(expr, (Number, Name)) and isinstance(value, Constant) and value.truth is False
+
+
+def _same(one: Constant, two: Constant) -> bool | None:
+    a, b = number_of(one.text.lstrip("-")), number_of(two.text.lstrip("-"))
+    if a is not None and b is not None:
+        return (-a if one.text.startswith("-") else a) == (-b if two.text.startswith("-") else b)
+    if one.text == two.text:
+        return True
+    if a is None and b is None and one.text.lstrip("-").isupper() and two.text.lstrip("-").isupper():
+        return False
+    return None
+
+
+def _result_class(value: Value) -> str:
+    if isinstance(value, Constant):
+        if value.text == "nonzero":
+            return "nonzero"
+        truth = value.truth if not value.text.startswith("-") else True
+        return "unknown" if truth is None else "nonzero" if truth else "zero"
+    if isinstance(value, Memory):
+        return "nonzero"
+    return "unknown"
+
+
+def _is_test(expr: Expr) -> bool:
+    if isinstance(expr, Unary):
+        return expr.op == "!"
+    return isinstance(expr, Binary) and expr.op in ("&&", "||", "==", "!=")
+
+
+def _called(expr: Expr) -> Expr:
+    """The call whose value an expression is."""
+    while isinstance(expr, Cast):
+        expr = expr.value
+    return expr
+
+
+def _decision(node: Conditional) -> str:
+    return f"?{id(node)}"
+
+
+def _find_branching(expr: Expr, found: list[Expr]) -> None:
+    """Conditional operators and statement expressions, innermost first."""
+    kind = type(expr)
+    if kind is Name or kind is Number:
+        return
+    if isinstance(expr, StatementExpr):
+        found.append(expr)
+        return
+    for child in children(expr):
+        _find_branching(child, found)
+    if isinstance(expr, Conditional):
+        found.append(expr)
+
+
+def _leaves(test: Expr) -> list[str]:
+    if isinstance(test, Unary) and test.op == "!":
+        return _leaves(test.operand)
+    if isinstance(test, Binary) and test.op in ("&&", "||"):
+        return _leaves(test.left) + _leaves(test.right)
+    if isinstance(test, Call) and len(test.args) == 1 and isinstance(test.func, Name):
+        return [text_of(test), *_leaves(test.args[0])]
+    _, subject, other = _comparison(test)
+    texts = [text_of(subject)]
+    if other is not None:
+        texts.append(f"({text_of(subject)} == {text_of(other)})")
+    return texts
+
+
+def _count_conditions(stmts: Sequence[Stmt], counts: dict[str, int]) -> None:
+    for stmt in stmts:
+        for test in _tests(stmt):
+            for leaf in _leaves(test):
+                counts[leaf] = counts.get(leaf, 0) + 1
+        for inner in _inner(stmt):
+            _count_conditions(inner, counts)
+
+
+def _tests(stmt: Stmt) -> list[Expr]:
+    match stmt:
+        case If(test=test):
+            return [test]
+        case Loop(test=test) if test is not None:
+            return [test]
+        case Return(value=value) if value is not None:
+            return [value]
+        case Do(expr=Assign(value=Conditional(test=test))):
+            return [test]
+        case Declare(init=Conditional(test=test)):
+            return [test]
+    return []
+
+
+def _inner(stmt: Stmt) -> list[Sequence[Stmt]]:
+    match stmt:
+        case Block(body=body):
+            return [body]
+        case If(then=then, otherwise=otherwise):
+            return [(then,), (otherwise,)] if otherwise is not None else [(then,)]
+        case Loop(body=body) | Switch(body=body) | Scoped(body=body):
+            return [(body,)]
+        case Arms(arms=arms):
+            return [stmts for _, stmts in arms]
+    return []
+
+
+def _assigned(stmts: Sequence[Stmt], names: set[str]) -> None:
+    """Names that are assigned anywhere: a condition on them says nothing of their value on entry."""
+    for stmt in stmts:
+        match stmt:
+            case Do(expr=expr):
+                _assigned_in(expr, names)
+            case If(test=test):
+                _assigned_in(test, names)
+            case Loop(init=init, test=test, step=step, args=args):
+                if init is not None:
+                    _assigned((init,), names)
+                for expr in (test, step, *args):
+                    if expr is not None:
+                        _assigned_in(expr, names)
+            case _:
+                pass
+        for inner in _inner(stmt):
+            _assigned(inner, names)
+
+
+def _assigned_in(expr: Expr, names: set[str]) -> None:
+    if isinstance(expr, Assign):
+        names |= {root_of(path_of(expr.target))} if isinstance(expr.target, Name) else set()
+    elif isinstance(expr, Unary) and expr.op in ("++", "--", "p++", "p--") and isinstance(expr.operand, Name):
+        names.add(expr.operand.name)
+    for child in children(expr):
+        _assigned_in(child, names)
+
+
+def _has_default(stmt: Stmt) -> bool:
+    return isinstance(stmt, Block) and any(isinstance(s, Case) and s.value is None for s in stmt.body)
+
+
+def _mentions_root(origin: str, path: str) -> bool:
+    return root_of(origin) == root_of(path)
+
+
+def _translate(text: str, names: dict[str, str]) -> str:
+    """A condition on a callee's parameters as a condition of the caller; "" where it can't be said."""
+    lead = len(text) - len(text.lstrip("(!"))
+    root = root_of(text[lead:]).partition(" ")[0]
+    replacement = names.get(root)
+    if not replacement:
+        return ""
+    return text[:lead] + replacement + text[lead + len(root) :]
+
+
+def _equality(text: str) -> tuple[str, str] | None:
+    """``(a == B)`` as (a, B)."""
+    if text.startswith("(") and " == " in text and text.endswith(")"):
+        left, _, right = text[1:-1].partition(" == ")
+        return left, right
+    return None
+
+
+def _config(conds: dict[str, bool]) -> set[str]:
+    found = set()
+    for text, truth in conds.items():
+        if truth and text.startswith("IS_ENABLED(CONFIG_"):
+            found.add(text[len("IS_ENABLED(") : -1])
+    return found
+
+
+__all__ = ["MAX_STATES", "Environment", "analyse", "names_in"]

@@ -1,0 +1,238 @@
+"""Summaries across functions, computed on demand and kept: the environment in which each function's flow runs."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+
+from gfplint.analysis.flow import analyse
+from gfplint.analysis.program import FunctionId, Program, Relevance
+from gfplint.analysis.summary import Summary
+from gfplint.facts import Body, Expr, Param, Signature
+from gfplint.frontend.blank import Source, blank
+from gfplint.frontend.header import parse_declarator, signature, split_top
+from gfplint.frontend.lower import body as lower_body
+from gfplint.frontend.lower import lower_expression, lower_macro
+from gfplint.kernel.model import GuardClass, Kernel
+
+#: Sources kept blanked at a time.
+MAX_SOURCES = 48
+#: Lowered bodies kept at a time, for functions that are analysed twice.
+MAX_BODIES = 4096
+#: A callee further than this from the function that asks is not followed.
+MAX_DEPTH = 12
+
+
+class Sources:
+    """Blanked sources by file number, the last used kept."""
+
+    def __init__(self, read: Callable[[int], bytes]) -> None:
+        self._read = read
+        self._kept: OrderedDict[int, Source] = OrderedDict()
+
+    def get(self, file: int) -> Source:
+        """The blanked source of a file."""
+        found = self._kept.get(file)
+        if found is not None:
+            self._kept.move_to_end(file)
+            return found
+        source = blank(self._read(file))
+        self._kept[file] = source
+        if len(self._kept) > MAX_SOURCES:
+            self._kept.popitem(last=False)
+        return source
+
+
+class Linker:
+    """Computes and keeps the summaries of one program."""
+
+    def __init__(self, program: Program, kernel: Kernel, relevance: Relevance, read: Callable[[int], bytes]) -> None:
+        self.program = program
+        self.kernel = kernel
+        self.relevance = relevance
+        self.sources = Sources(read)
+        self.fields: dict[tuple[int, int], dict[str, Param]] = {}
+        self.guards: dict[str, GuardClass | None] = {}
+        self.cleanups: dict[str, str] = {}
+        self.replacements: dict[tuple[str, int], Expr | None] = {}
+        self._bodies: OrderedDict[FunctionId, Body] = OrderedDict()
+        self._summaries: dict[tuple[FunctionId, bool], Summary | None] = {}
+        self._macros: dict[tuple[int, str, bool], Summary | None] = {}
+        self._active: set[object] = set()
+
+    def summary(self, fid: FunctionId, full: bool) -> Summary | None:
+        """The summary of a function; None while it is being computed (recursion) or where the chain is too deep."""
+        key = (fid, full)
+        if key in self._summaries:
+            return self._summaries[key]
+        if fid in self._active or len(self._active) > MAX_DEPTH:
+            return None
+        self._active.add(fid)
+        function = self.program.function(fid)
+        source = self.sources.get(fid[0])
+        body = self.body(fid, source)
+        env = FileEnvironment(self, fid[0])
+        path = self.program.paths[fid[0]]
+        result = analyse(function.name, path, signature(function.header), body, env, full=full)
+        self._active.discard(fid)
+        self._summaries[key] = result
+        return result
+
+    def body(self, fid: FunctionId, source: Source) -> Body:
+        """The lowered body of a function; the last ones are kept."""
+        found = self._bodies.get(fid)
+        if found is None:
+            function = self.program.function(fid)
+            found = self._bodies[fid] = lower_body(source, function.body, function.end)
+            if len(self._bodies) > MAX_BODIES:
+                self._bodies.popitem(last=False)
+        return found
+
+    def macro_summary(self, name: str, file: int, full: bool) -> Summary | None:
+        """The summary of a function-like macro, run as a function of its parameters."""
+        found = self.program.macro(name, file)
+        if found is None or found[1].params is None:
+            return None
+        at, macro = found
+        key = (at, name, full)
+        if key in self._macros:
+            return self._macros[key]
+        if key in self._active or len(self._active) > MAX_DEPTH:
+            return None
+        self._active.add(key)
+        params = tuple(Param("", 1, p.removesuffix("...")) for p in macro.params or ())
+        body = self.macro_body(at, macro.start, macro.end)
+        env = FileEnvironment(self, at)
+        result = analyse(name, self.program.paths[at], Signature("", params, ()), body, env, full=full)
+        self._active.discard(key)
+        self._macros[key] = result
+        return result
+
+    def macro_body(self, file: int, start: int, end: int) -> Body:
+        """The lowered replacement text of a macro."""
+        return lower_macro(self.sources.get(file), start, end)
+
+    def record_fields(self, name: str, file: int) -> dict[str, Param]:
+        """The members of a struct as a file sees it."""
+        found = self.program.record(name, file)
+        if found is None:
+            return {}
+        at, record = found
+        key = (at, record.start)
+        fields = self.fields.get(key)
+        if fields is None:
+            text = self.sources.get(at).code[record.start : record.end]
+            fields = self.fields[key] = _fields(text)
+        return fields
+
+
+class FileEnvironment:
+    """``flow.Environment`` for the functions of one file."""
+
+    def __init__(self, linker: Linker, file: int) -> None:
+        self.linker = linker
+        self.file = file
+        self.kernel = linker.kernel
+        self._own = linker.program.own_names[file]
+
+    def shadowed(self, name: str) -> bool:
+        """A definition in the file itself hides the kernel's."""
+        return name in self._own and not self.linker.program.paths[self.file].startswith(("include/", "mm/"))
+
+    def may_sleep(self, name: str) -> bool:
+        """See flow.Environment."""
+        return name in self.linker.relevance.reach
+
+    def may_change_context(self, name: str) -> bool:
+        """See flow.Environment."""
+        return name in self.linker.relevance.effects
+
+    def may_own(self, name: str) -> bool:
+        """See flow.Environment."""
+        return name in self.linker.relevance.owners
+
+    def summary(self, name: str, full: bool) -> Summary | None:
+        """Follow a call."""
+        linker = self.linker
+        if (summary := linker.macro_summary(name, self.file, full)) is not None:
+            return summary
+        fid = linker.program.resolve(name, self.file)
+        return linker.summary(fid, full) if fid is not None else None
+
+    def indirect(self, owner: tuple[str, str]) -> Summary | None:
+        """Calls through function pointers are not followed."""
+        return None
+
+    def mask_macro(self, name: str) -> Expr | None:
+        """The replacement of an object-like macro, parsed."""
+        key = (name, self.file)
+        linker = self.linker
+        if key not in linker.replacements:
+            found = linker.program.macro(name, self.file)
+            expr = lower_expression(found[1].text) if found is not None and found[1].params is None else None
+            linker.replacements[key] = expr
+        return linker.replacements[key]
+
+    def field_type(self, record: str, field: str) -> Param | None:
+        """The type of a member."""
+        return self.linker.record_fields(record, self.file).get(field)
+
+    def global_type(self, name: str) -> Param | None:
+        """The type of a file-scope variable."""
+        found = self.linker.program.global_variable(name, self.file)
+        return Param(found.type, found.pointers, found.name) if found is not None else None
+
+    def guard_class(self, name: str) -> GuardClass | None:
+        """Guard classes that the tree's headers define: what their constructor does to the context."""
+        return None
+
+    def cleanup(self, name: str) -> str:
+        """The call in ``DEFINE_FREE(name, type, call)``; ``cleanup(f`` names the function itself."""
+        if name.startswith("cleanup("):
+            return ""
+        known = self.linker.cleanups.get(name)
+        if known is None:
+            known = self.linker.cleanups[name] = self._cleanup(name)
+        return known
+
+    def _cleanup(self, name: str) -> str:
+        for _, definition in self.linker.program.definitions.get("DEFINE_FREE", ()):
+            if definition.args and definition.args[0] == name and len(definition.args) >= 3:
+                text = ",".join(definition.args[2:])
+                for free in self.kernel.frees:
+                    if f"{free}(" in text and not text.partition(f"{free}(")[0][-1:].isalnum():
+                        return free
+                return ""
+        return name if name in self.kernel.frees else ""
+
+
+def _fields(text: str) -> dict[str, Param]:
+    """The members of a struct's braces; those of anonymous inner structs count as its own."""
+    fields: dict[str, Param] = {}
+    depth = 0
+    inner = text[1:-1]
+    flat = inner
+    if "{" in inner:
+        pieces = []
+        last = 0
+        for at, char in enumerate(inner):
+            if char in "{}":
+                pieces.append(inner[last:at] + ";")
+                last = at + 1
+                depth += 1 if char == "{" else -1
+        pieces.append(inner[last:])
+        flat = "".join(pieces)
+    for declaration in flat.split(";"):
+        bare = declaration.strip()
+        if not bare or "(" in bare and "(*" not in bare.replace(" ", ""):
+            continue
+        first, *rest = split_top(bare)
+        param = parse_declarator(first.split(":")[0])
+        if not param.name:
+            continue
+        array = "[" in first
+        fields.setdefault(param.name, Param(param.type, param.pointers - array, param.name))
+        for more in rest:
+            name = more.strip(" *\t\n").split("[")[0].split(":")[0].strip()
+            fields.setdefault(name, Param(param.type, more.count("*"), name))
+    return fields

@@ -1,0 +1,312 @@
+"""All files linked: which definition a name means in which file, and what a function needs of the others.
+
+Names resolve as ARCHITECTURE says: the file's own definition, then what it can see: definitions with external linkage and
+header inlines; the same directory before others, generic before arch, a real body before a trivial stub. What stays
+ambiguous is not resolved.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable, Mapping, Sequence
+
+from gfplint.facts import Definition, FileFacts, Function, Global, Macro, Record, Table
+from gfplint.kernel.model import Kernel
+
+#: (file number, function number)
+FunctionId = tuple[int, int]
+
+
+class Program:
+    """The linked skeletons of a tree. Read-only once built."""
+
+    def __init__(self, paths: Sequence[str], facts: Sequence[FileFacts]) -> None:
+        self.paths = tuple(paths)
+        self.facts = tuple(facts)
+        self.number = {path: at for at, path in enumerate(self.paths)}
+        self.functions: dict[str, list[FunctionId]] = {}
+        self.macros: dict[str, list[tuple[int, Macro]]] = {}
+        self.records: dict[str, list[tuple[int, Record]]] = {}
+        self.globals: dict[str, list[tuple[int, Global]]] = {}
+        self.definitions: dict[str, list[tuple[int, Definition]]] = {}
+        self.own_names: list[frozenset[str]] = []
+        self._visible: dict[tuple[int, int], bool] = {}
+        for at, file in enumerate(self.facts):
+            self._add(at, file)
+
+    def _add(self, at: int, file: FileFacts) -> None:
+        for index, function in enumerate(file.functions):
+            self.functions.setdefault(function.name, []).append((at, index))
+        for macro in file.macros:
+            self.macros.setdefault(macro.name, []).append((at, macro))
+        for record in file.records:
+            self.records.setdefault(record.name, []).append((at, record))
+        for variable in file.globals:
+            self.globals.setdefault(variable.name, []).append((at, variable))
+        for definition in file.definitions:
+            self.definitions.setdefault(definition.macro, []).append((at, definition))
+        self.own_names.append(
+            frozenset([f.name for f in file.functions] + [m.name for m in file.macros if m.params is not None])
+        )
+
+    def function(self, fid: FunctionId) -> Function:
+        """The skeleton of a function."""
+        return self.facts[fid[0]].functions[fid[1]]
+
+    def resolve(self, name: str, file: int) -> FunctionId | None:
+        """The one function that ``name`` means in a file; None where there is none, or more than one."""
+        candidates = self.functions.get(name)
+        if not candidates:
+            return None
+        own = [c for c in candidates if c[0] == file]
+        if own:
+            return self._fullest(own)
+        seen = [c for c in candidates if self._reaches(c, file)]
+        if len(seen) > 1:
+            seen = self._closest(seen, file)
+        if len(seen) == 1:
+            return seen[0]
+        if seen and len({c[0] for c in seen}) == 1:
+            return self._fullest(seen)
+        return None
+
+    def macro(self, name: str, file: int) -> tuple[int, Macro] | None:
+        """The macro that ``name`` means in a file; None where there is none or several differ."""
+        candidates = self.macros.get(name)
+        if not candidates:
+            return None
+        own = [c for c in candidates if c[0] == file]
+        seen = own or [c for c in candidates if self.sees(file, c[0])]
+        if len(seen) > 1:
+            texts = {(c[1].params, c[1].text) for c in seen}
+            if len(texts) > 1:
+                seen = [c for c in seen if not self.paths[c[0]].startswith("arch/")] or seen
+            if len({(c[1].params, c[1].text) for c in seen}) > 1:
+                return max(seen, key=lambda c: (len(c[1].callees), -c[0])) if own else None
+        return seen[0] if seen else None
+
+    def record(self, name: str, file: int) -> tuple[int, Record] | None:
+        """The definition of a struct as a file sees it."""
+        candidates = self.records.get(name)
+        if not candidates:
+            return None
+        own = [c for c in candidates if c[0] == file]
+        if own:
+            return own[0]
+        near = [c for c in candidates if self.sees(file, c[0])]
+        return near[0] if near else None
+
+    def global_variable(self, name: str, file: int) -> Global | None:
+        """A variable at file scope as a file sees it."""
+        candidates = self.globals.get(name)
+        if not candidates:
+            return None
+        own = [v for at, v in candidates if at == file]
+        if own:
+            return own[0]
+        outside = [v for _, v in candidates if not v.static]
+        return outside[0] if len(outside) == 1 else None
+
+    def tables(self) -> Iterable[tuple[int, Table]]:
+        """Every designated initialiser of the tree."""
+        for at, file in enumerate(self.facts):
+            for table in file.tables:
+                yield at, table
+
+    def sees(self, file: int, header: int) -> bool:
+        """Whether a file may include a header: by an approximate include graph."""
+        key = (file, header)
+        known = self._visible.get(key)
+        if known is None:
+            known = self._visible[key] = self._sees(file, header)
+        return known
+
+    def _sees(self, file: int, header: int) -> bool:
+        if file == header:
+            return True
+        path = self.paths[header]
+        if not path.endswith(".h"):
+            return any(
+                posixpath.basename(path) == posixpath.basename(i) for i in self.facts[file].includes if i.endswith(".c")
+            )
+        if path.startswith("include/"):
+            return True
+        if path.startswith("arch/") and "/include/" in path:
+            own = self.paths[file]
+            return not own.startswith("arch/") or own.split("/")[1] == path.split("/")[1]
+        base = posixpath.basename(path)
+        if any(i == base or i.endswith("/" + base) for i in self.facts[file].includes):
+            return True
+        folder = posixpath.dirname(path)
+        return self.paths[file].startswith(folder + "/") or posixpath.dirname(self.paths[file]).startswith(
+            posixpath.dirname(folder) + "/"
+        )
+
+    def _reaches(self, candidate: FunctionId, file: int) -> bool:
+        function = self.function(candidate)
+        if self.paths[candidate[0]].endswith(".h"):
+            return self.sees(file, candidate[0])
+        return not function.static or self.sees(file, candidate[0])
+
+    def _closest(self, candidates: list[FunctionId], file: int) -> list[FunctionId]:
+        real = [c for c in candidates if not self._trivial(c)] or candidates
+        folder = posixpath.dirname(self.paths[file])
+        same = [c for c in real if posixpath.dirname(self.paths[c[0]]) == folder]
+        if same:
+            return same
+        kernel = [c for c in real if not self.paths[c[0]].startswith(("tools/", "scripts/", "samples/"))] or real
+        arch = "/".join(self.paths[file].split("/")[:2]) + "/" if self.paths[file].startswith("arch/") else ""
+        own = [c for c in kernel if arch and self.paths[c[0]].startswith(arch)]
+        if own:
+            return own
+        return [c for c in kernel if not self.paths[c[0]].startswith("arch/")] or kernel
+
+    def _trivial(self, candidate: FunctionId) -> bool:
+        """A stub: no call, and a body of a line or two."""
+        function = self.function(candidate)
+        return not function.callees and function.end - function.body < 60
+
+    def _fullest(self, candidates: list[FunctionId]) -> FunctionId:
+        return max(candidates, key=lambda c: (len(self.function(c).callees), -c[1]))
+
+
+class Relevance:
+    """Which functions are worth a body: found on names alone, before anything is parsed.
+
+    ``reach[name]``: least number of calls from a function of that name to an allocation or free that may sleep.
+    ``effects``: names of functions that may change their caller's context.
+    ``owners``: names of functions that may hand out or free memory for their caller.
+    """
+
+    def __init__(self, program: Program, kernel: Kernel, depth: int) -> None:
+        self.program = program
+        self.kernel = kernel
+        self.callers = _callers(program)
+        self.reach = self._reach(depth)
+        self.effects = self._effects()
+        self.owners = self._owners()
+
+    def _reach(self, depth: int) -> dict[str, int]:
+        kernel, program = self.kernel, self.program
+        sleepy = {n for n, a in kernel.allocators.items() if a.sleeps != "never"}
+        always = {n for n, a in kernel.allocators.items() if a.sleeps == "always"}
+        frees = {n for n, f in kernel.frees.items() if f.sleeps != "never"}
+        nonblocking = {n for n, m in kernel.masks.items() if "__GFP_DIRECT_RECLAIM" not in m}
+        reach: dict[str, int] = {}
+        frontier: set[str] = set()
+        for name in sleepy | frees:
+            for fid in self.callers.get(name, ()):
+                function = program.facts[fid[0]].functions[fid[1]]
+                if (
+                    name not in always
+                    and name not in frees
+                    and function.words
+                    and nonblocking.issuperset(function.words)
+                ):
+                    continue
+                frontier.add(function.name)
+        tabled = kernel.allocators.keys() | kernel.frees.keys() | kernel.context_ops.keys()
+        level = 1
+        while frontier and level <= depth:
+            frontier = {n for n in frontier if n not in reach and n not in tabled}
+            for name in frontier:
+                reach[name] = level
+            level += 1
+            following: set[str] = set()
+            for name in frontier:
+                for fid in self.callers.get(name, ()):
+                    following.add(program.facts[fid[0]].functions[fid[1]].name)
+                for at, macro in program.macros.get(name, ()):
+                    del at, macro
+            for name in frontier:
+                following.update(self.macro_callers.get(name, ()))
+            frontier = following
+        return reach
+
+    @property
+    def macro_callers(self) -> Mapping[str, Sequence[str]]:
+        """Function-like macros by the names that they call."""
+        found = self.__dict__.get("_macro_callers")
+        if found is None:
+            found = {}
+            for name, places in self.program.macros.items():
+                for _, macro in places:
+                    for callee in macro.callees:
+                        found.setdefault(callee, []).append(name)
+            self.__dict__["_macro_callers"] = found
+        return found  # type: ignore[no-any-return]
+
+    def _effects(self) -> frozenset[str]:
+        """Names whose bodies enter and leave contexts unevenly, by the names of the calls alone, three levels up."""
+        ops = self.kernel.context_ops
+        signs: dict[str, frozenset[tuple[str, str]]] = {
+            name: frozenset((op.effect, kind) for kind in op.kinds if self.kernel.kinds[kind].atomic)
+            for name, op in ops.items()
+        }
+        signs = {n: s for n, s in signs.items() if s}
+        found: set[str] = set()
+        fresh = dict(signs)
+        for _ in range(3):
+            users: dict[tuple[int, int] | str, set[tuple[str, str]]] = {}
+            for name in fresh:
+                for fid in self.callers.get(name, ()):
+                    users.setdefault(fid, set())
+                for macro in self.macro_callers.get(name, ()):
+                    users.setdefault(macro, set())
+            fresh = {}
+            for user in users:
+                if isinstance(user, str):
+                    own, callees = user, {c for _, m in self.program.macros[user] for c in m.callees}
+                else:
+                    function = self.program.facts[user[0]].functions[user[1]]
+                    own, callees = function.name, set(function.callees)
+                if own in signs:
+                    continue
+                total: set[tuple[str, str]] = set()
+                for callee in callees:
+                    total |= signs.get(callee, frozenset())
+                entered = {k for e, k in total if e == "enter"}
+                left = {k for e, k in total if e == "leave"}
+                if entered != left and (entered - left or left - entered) and (entered ^ left) - {"lock_irq", "irq"}:
+                    fresh[own] = frozenset(
+                        {("enter", k) for k in entered - left} | {("leave", k) for k in left - entered}
+                    )
+                elif total and _names_a_lock(own):
+                    fresh[own] = frozenset()
+            found.update(fresh)
+            signs.update(fresh)
+            fresh = {n: s for n, s in fresh.items() if s}
+        return frozenset(found)
+
+    def _owners(self) -> frozenset[str]:
+        """Names within two calls of an allocator or free."""
+        names = self.kernel.allocators.keys() | self.kernel.frees.keys()
+        found: set[str] = set()
+        frontier: Iterable[str] = names
+        for _ in range(2):
+            following = set()
+            for name in frontier:
+                for fid in self.callers.get(name, ()):
+                    following.add(self.program.facts[fid[0]].functions[fid[1]].name)
+                following.update(self.macro_callers.get(name, ()))
+            frontier = following - found - names
+            found |= frontier
+        return frozenset(found)
+
+
+def _names_a_lock(name: str) -> bool:
+    return any(part in name for part in ("lock", "acquire", "begin", "start", "enter", "get", "find"))
+
+
+def _callers(program: Program) -> dict[str, list[FunctionId]]:
+    callers: dict[str, list[FunctionId]] = {}
+    for at, file in enumerate(program.facts):
+        for index, function in enumerate(file.functions):
+            fid = (at, index)
+            for callee in function.callees:
+                known = callers.get(callee)
+                if known is None:
+                    callers[callee] = [fid]
+                else:
+                    known.append(fid)
+    return callers

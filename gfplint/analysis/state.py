@@ -1,0 +1,167 @@
+"""The abstract state of one path through a function, and the joins that keep paths few."""
+
+from __future__ import annotations
+
+from gfplint.analysis.paths import last_of, root_of
+from gfplint.analysis.summary import Hold, Lock
+from gfplint.analysis.values import MaskValue, Memory, Pending, Ref, Symbol, Value
+
+#: States kept at one point before those that hold the same locks are joined.
+MAX_STATES = 16
+Key = tuple[object, ...]
+
+
+class State:
+    """One path: what is held, what was dropped of the caller's, values of paths, and truths of conditions."""
+
+    __slots__ = ("conds", "dropped", "env", "held", "scopes", "slept")
+
+    def __init__(self) -> None:
+        self.held: tuple[Hold, ...] = ()
+        self.dropped: tuple[Lock, ...] = ()
+        self.env: dict[str, Value] = {}
+        self.conds: dict[str, bool] = {}
+        self.scopes: tuple[tuple[str, str], ...] = ()
+        self.slept: tuple[object, ...] = ()
+
+    def copy(self) -> State:
+        """An independent copy."""
+        new = State.__new__(State)
+        new.held = self.held
+        new.dropped = self.dropped
+        new.env = self.env.copy()
+        new.conds = self.conds.copy()
+        new.scopes = self.scopes
+        new.slept = self.slept
+        return new
+
+    def context(self) -> Key:
+        """What two states must share to be joined without loss for the context rules."""
+        return (tuple([(h.kind, h.lock) for h in self.held]), self.dropped, self.scopes)
+
+    def key(self) -> Key:
+        """Equal for states that need not be kept apart."""
+        return (self.context(), frozenset(self.env.items()), frozenset(self.conds.items()))
+
+    # ---- locks
+
+    def enter(self, hold: Hold) -> None:
+        """Take a lock or another context."""
+        if len(self.held) < 24:
+            self.held = (*self.held, hold)
+
+    def leave(self, kind: str, lock: str) -> bool:
+        """Drop a lock; False where it was not held (then it is the caller's)."""
+        held = self.held
+        best = -1
+        for at in range(len(held) - 1, -1, -1):
+            hold = held[at]
+            if hold.kind != kind:
+                continue
+            if hold.lock == lock:
+                best = at
+                break
+            if best < 0 or (last_of(hold.lock) == last_of(lock) and last_of(held[best].lock) != last_of(lock)):
+                best = at
+        if best < 0:
+            return False
+        self.held = held[:best] + held[best + 1 :]
+        return True
+
+    def leave_all(self, kinds: frozenset[str]) -> None:
+        """Drop every hold of these kinds (``local_irq_enable``)."""
+        self.held = tuple(h for h in self.held if h.kind not in kinds)
+
+    # ---- values
+
+    def assign(self, path: str, value: Value) -> None:
+        """Give a path a new value; what was known of it and of what it leads to is forgotten."""
+        self.forget(path)
+        if value is not None and path:
+            self.env[path] = value
+
+    def forget(self, path: str) -> None:
+        """Forget a path, what it leads to, and conditions that mention it."""
+        if not path:
+            return
+        env = self.env
+        if env:
+            dotted = path + "."
+            bracket = path + "["
+            for known in [k for k in env if k == path or k.startswith((dotted, bracket))]:
+                del env[known]
+            for known in [k for k, v in env.items() if _refers(v, path)]:
+                del env[known]
+        if self.conds:
+            for text in [t for t in self.conds if path in t and mentions(t, path)]:
+                del self.conds[text]
+
+    def resolve(self, path: str) -> str:
+        """The path with a local alias at its root replaced by what it names."""
+        root = root_of(path)
+        value = self.env.get(root)
+        if isinstance(value, Ref):
+            return value.path + path[len(root) :]
+        return path
+
+
+def _refers(value: Value, path: str) -> bool:
+    return isinstance(value, (Ref, Symbol)) and (value.path == path or value.path.startswith(path + "."))
+
+
+def mentions(text: str, path: str) -> bool:
+    """Whether a condition's text mentions a path as a whole word."""
+    at = text.find(path)
+    size = len(path)
+    while at >= 0:
+        before = text[at - 1] if at else " "
+        after = text[at + size] if at + size < len(text) else " "
+        if not (before.isalnum() or before in "_.") and not (after.isalnum() or after == "_"):
+            return True
+        at = text.find(path, at + 1)
+    return False
+
+
+def dedupe(states: list[State]) -> list[State]:
+    """Drop states that say the same; past MAX_STATES, join those that hold the same."""
+    if len(states) < 2:
+        return states
+    unique: dict[Key, State] = {}
+    for state in states:
+        unique.setdefault(state.key(), state)
+    kept = list(unique.values())
+    if len(kept) <= MAX_STATES:
+        return kept
+    return widen(kept)
+
+
+def widen(states: list[State]) -> list[State]:
+    """Join states that hold the same; first those that also agree on memory and masks."""
+    for key in (_close, State.context):
+        groups: dict[Key, State] = {}
+        for state in states:
+            k = key(state)
+            other = groups.get(k)
+            groups[k] = state if other is None else join(other, state)
+        states = list(groups.values())
+        if len(states) <= MAX_STATES:
+            return states
+    return states[:MAX_STATES]
+
+
+def _close(state: State) -> Key:
+    kept = (Memory, MaskValue, Pending)
+    return (state.context(), frozenset((k, v) for k, v in state.env.items() if isinstance(v, kept)))
+
+
+def join(one: State, two: State) -> State:
+    """What both states agree on."""
+    new = one.copy()
+    for key, value in one.env.items():
+        if two.env.get(key) != value:
+            del new.env[key]
+    for text, truth in one.conds.items():
+        if two.conds.get(text) is not truth:
+            del new.conds[text]
+    new.slept = tuple(s for s in one.slept if s in two.slept)
+    return new

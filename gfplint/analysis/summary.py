@@ -1,0 +1,119 @@
+"""What the analysis knows of a function: a value that its callers, the rules and ``gfplint summary`` read."""
+
+from __future__ import annotations
+
+import msgspec
+
+from gfplint.analysis.values import MaskValue, Memory
+from gfplint.facts import Place
+from gfplint.findings import Step
+
+#: (kind, lock path relative to the parameters)
+Lock = tuple[str, str]
+
+
+class Sleep(msgspec.Struct, frozen=True, gc=False):
+    """Something a call of the function may do that must not happen in atomic context.
+
+    ``kind``: ``mask`` (allocates with ``mask``), ``always`` (sleeps whatever the mask), ``free`` (a free that sleeps).
+    ``how``: the allocator or free. ``guards``: (path, truth) that must hold on entry. ``dropped``: the caller's locks that are
+    not held any more when it happens. ``steps``: from this function to the allocation. ``inner``: what the function itself holds then.
+    ``sleeps``: the ``sleeps`` value of the free's table row. ``task_only``: known not to be in interrupt there.
+    ``uncertain``: how many unresolved choices stand on the way.
+    """
+
+    kind: str
+    how: str
+    mask: MaskValue | None
+    guards: tuple[tuple[str, str, bool], ...]
+    dropped: tuple[Lock, ...]
+    steps: tuple[Step, ...]
+    place: Place
+    inner: tuple[Lock, ...] = ()
+    sleeps: str = ""
+    task_only: bool = False
+    uncertain: int = 0
+    irqs_on: bool = False
+
+
+class Effect(msgspec.Struct, frozen=True, gc=False):
+    """What the function did to the context when it returns ``when`` (``always``, ``zero``, ``nonzero``)."""
+
+    when: str
+    enters: tuple[Lock, ...] = ()
+    leaves: tuple[Lock, ...] = ()
+
+
+class Hold(msgspec.Struct, frozen=True, gc=False):
+    """A context that is held at a place of the function itself."""
+
+    kind: str
+    lock: str
+    place: Place
+    how: str
+
+
+class Report(msgspec.Struct, frozen=True, gc=False):
+    """A sleep that may happen while ``held`` is held, at the call ``place`` of the function that holds it."""
+
+    held: tuple[Hold, ...]
+    sleep: Sleep
+    place: Place
+    needs: tuple[str, ...] = ()
+    scoped: tuple[str, ...] = ()
+
+
+class AllocSite(msgspec.Struct, frozen=True, gc=False):
+    """One allocator call with everything known there."""
+
+    callee: str
+    family: str
+    place: Place
+    masks: tuple[MaskValue | None, ...]
+    mask_text: str
+    size: str
+    held: tuple[Hold, ...] = ()
+    scopes: tuple[str, ...] = ()
+    sleeps_before: tuple[Place, ...] = ()
+
+
+class FreeSite(msgspec.Struct, frozen=True, gc=False):
+    """One free of known memory. ``target`` is the access path; ``memory`` what it holds there."""
+
+    callee: str
+    place: Place
+    target: str
+    memory: Memory | None
+    cache: str = ""
+    order: str = ""
+    size: str = ""
+    device: str = ""
+    owner: tuple[str, str] = ("", "")
+    error_pointer: bool = False
+    scope_exit: bool = False
+
+
+class MemberStore(msgspec.Struct, frozen=True, gc=False):
+    """Memory stored into a member: (struct type, member)."""
+
+    owner: tuple[str, str]
+    memory: Memory | None
+    place: Place
+
+
+class Summary(msgspec.Struct, frozen=True, gc=False):
+    """Everything about one function (or function-like macro)."""
+
+    name: str
+    path: str
+    params: tuple[str, ...]
+    sleeps: tuple[Sleep, ...] = ()
+    effects: tuple[Effect, ...] = ()
+    reports: tuple[Report, ...] = ()
+    allocs: tuple[AllocSite, ...] = ()
+    frees: tuple[FreeSite, ...] = ()
+    stores: tuple[MemberStore, ...] = ()
+    returns: tuple[Memory, ...] = ()
+    frees_params: tuple[tuple[int, str], ...] = ()
+    degraded: tuple[str, ...] = ()
+    calls: int = 0

@@ -1,0 +1,335 @@
+"""One scan from selection to findings: tree -> facts -> program -> rules -> what is shown."""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from gfplint import select as selection_of_findings
+from gfplint import workers
+from gfplint.analysis.interprocedural import Linker
+from gfplint.analysis.program import Program, Relevance
+from gfplint.config import Settings
+from gfplint.errors import GfplintError
+from gfplint.facts import FileFacts, Suppression
+from gfplint.findings import Degraded, Finding, ScanResult, Skipped
+from gfplint.frontend.skeleton import skeleton
+from gfplint.kernel.load import load as load_kernel
+from gfplint.kernel.headers import MASK_HEADERS, read_masks
+from gfplint.kernel.model import Kernel, Version
+from gfplint.kernel.probe import probe, probes_of
+from gfplint.rules import catalogue
+from gfplint.ruleset import Rule, View
+from gfplint.select import RuleStatus, choose_rules
+from gfplint.tree import Comparison, MissingError, Selection, State, UnreadableError, patched, since, staged, work_tree
+from gfplint.tree import select as select_paths
+
+Progress = Callable[[int, int], None]
+
+#: The version whose semantics a file outside any kernel tree gets.
+NEWEST: Version = (7, 0)
+#: Calls between a context and an allocation that a scan looks through.
+DEPTH = 7
+_BATCH = 32
+
+
+class _FileResult(msgspec.Struct, frozen=True, array_like=True):
+    """What the linting of one file found."""
+
+    findings: tuple[Finding, ...]
+    degraded: tuple[Degraded, ...]
+    functions: int
+
+
+class _Linted(msgspec.Struct, frozen=True):
+    """The findings in one state, before anything is left out."""
+
+    findings: tuple[Finding, ...]
+    degraded: tuple[Degraded, ...]
+    skipped: tuple[Skipped, ...]
+    suppressions: dict[str, tuple[Suppression, ...]]
+    files: int
+    statistics: dict[str, int]
+
+
+def scan(settings: Settings, progress: Progress | None = None) -> ScanResult:
+    """Lint what the settings name; with ``diff``, ``staged`` or ``patch``, what the second state adds."""
+    selected = select_paths(settings.paths)
+    rules = catalogue()
+    chosen = choose_rules([RuleStatus(r.code, r.preview, r.off) for r in rules], settings)
+    running = tuple(r for r in rules if r.code in chosen.codes)
+    comparison = _comparison(selected, settings)
+    if comparison is None:
+        state: State = work_tree(selected)
+        linted = _lint(state, selected, settings, running, None, progress)
+        findings = _silence(linted, state, running, rules)
+        added = None
+    else:
+        state = comparison.after
+        changed = comparison.changes.changed
+        before = _lint(comparison.before, selected, settings, running, changed, None)
+        linted = _lint(comparison.after, selected, settings, running, changed, progress)
+        old = _silence(before, comparison.before, running, rules)
+        findings = selection_of_findings.new_findings(
+            old, _silence(linted, comparison.after, running, rules, comparison.changes.renamed)
+        )
+        added = comparison.changes.added
+    shown = selection_of_findings.shown(findings, chosen, settings, selected.root.path, added)
+    if settings.baseline is not None:
+        shown = selection_of_findings.apply_baseline(
+            shown, selection_of_findings.read_baseline(settings.baseline)
+        ).findings
+    return ScanResult(
+        kernel_version=_version_text(selected, settings),
+        files_scanned=linted.files,
+        findings=shown,
+        skipped=linted.skipped + (comparison.skipped if comparison is not None else ()),
+        degraded=linted.degraded,
+        statistics=linted.statistics,
+    )
+
+
+def root(settings: Settings) -> Path:
+    """The root to which the paths of findings are relative."""
+    return select_paths(settings.paths).root.path
+
+
+def reader(settings: Settings) -> Callable[[str], bytes]:
+    """Reads files of the state that findings are about, by path."""
+    selected = select_paths(settings.paths)
+    comparison = _comparison(selected, settings)
+    return (comparison.after if comparison is not None else work_tree(selected)).read
+
+
+# ---- one state -----------------------------------------------------------------------------------------------
+
+
+def _lint(
+    state: State,
+    selected: Selection,
+    settings: Settings,
+    rules: Sequence[Rule],
+    only: frozenset[str] | None,
+    progress: Progress | None,
+) -> _Linted:
+    jobs = settings.jobs or os.cpu_count() or 1
+    paths, facts, failed = _facts(state, _program_files(state, only), jobs, progress)
+    kernel = _kernel(state, selected, settings)
+    program = Program(paths, facts)
+    relevance = Relevance(program, kernel, DEPTH)
+    subjects = [
+        at
+        for at, path in enumerate(paths)
+        if selected.root.linted(path) and (only is None or path in only) and selected.covers(path)
+    ]
+    gc.freeze()
+    results = _results(state, program, relevance, kernel, rules, subjects, jobs, progress)
+    findings: list[Finding] = []
+    degraded: list[Degraded] = []
+    functions = 0
+    for at, result in results:
+        if isinstance(result, workers.Failure):
+            failed.append(Skipped(paths[at], result.reason, failed=True))
+            continue
+        findings += result.findings
+        degraded += result.degraded
+        functions += result.functions
+    skipped = sorted([*(s for s in state.skipped() if only is None or s.path in only), *failed], key=lambda s: s.path)
+    return _Linted(
+        findings=tuple(findings),
+        degraded=tuple(sorted(set(degraded), key=lambda d: (d.path, d.function, d.reason))),
+        skipped=tuple(skipped),
+        suppressions={paths[at]: facts[at].suppressions for at in subjects if facts[at].suppressions},
+        files=len(subjects),
+        statistics={"files": len(paths), "functions": sum(len(f.functions) for f in facts), "analysed": functions},
+    )
+
+
+def _program_files(state: State, only: frozenset[str] | None) -> list[str]:
+    """The files that make up the program: all, or for a comparison those changed and their neighbours."""
+    files = list(state.files())
+    if only is None:
+        return files
+    folders = {os.path.dirname(path) for path in only}
+    return [f for f in files if os.path.dirname(f) in folders]
+
+
+def _facts(
+    state: State, files: Sequence[str], jobs: int, progress: Progress | None
+) -> tuple[list[str], list[FileFacts], list[Skipped]]:
+    """The skeletons of files, in their order, and those that have none."""
+    encode = msgspec.msgpack.Encoder().encode
+
+    def work(at: int) -> bytes:
+        try:
+            return encode(skeleton(state.read(files[at])))
+        except UnreadableError as error:
+            raise RuntimeError(error.reason if hasattr(error, "reason") else str(error)) from error
+
+    decode = msgspec.msgpack.Decoder(FileFacts).decode
+    names: dict[str, str] = {}
+    found: dict[int, FileFacts] = {}
+    failed: list[Skipped] = []
+    gc.disable()
+    for at, data in workers.run(len(files), work, jobs, _BATCH):
+        if isinstance(data, workers.Failure):
+            failed.append(Skipped(files[at], data.reason.removeprefix("RuntimeError: "), failed=True))
+        else:
+            found[at] = _interned(decode(data), names)
+        if progress is not None:
+            progress(len(found), 2 * len(files))
+    gc.enable()
+    order = sorted(found)
+    return [files[at] for at in order], [found[at] for at in order], failed
+
+
+def _interned(facts: FileFacts, names: dict[str, str]) -> FileFacts:
+    """Share the strings that most files have in common: a tree has millions of calls and few names."""
+    share = names.setdefault
+    for function in facts.functions:
+        msgspec.structs.force_setattr(function, "callees", tuple([share(c, c) for c in function.callees]))
+    return facts
+
+
+def _results(
+    state: State,
+    program: Program,
+    relevance: Relevance,
+    kernel: Kernel,
+    rules: Sequence[Rule],
+    subjects: Sequence[int],
+    jobs: int,
+    progress: Progress | None,
+) -> Iterator[tuple[int, _FileResult | workers.Failure]]:
+    linker = Linker(program, kernel, relevance, lambda at: state.read(program.paths[at]))
+    wanted = _Wanted(kernel, relevance)
+    encode = msgspec.msgpack.Encoder().encode
+    decode = msgspec.msgpack.Decoder(_FileResult).decode
+
+    def work(item: int) -> bytes:
+        return encode(_lint_file(subjects[item], program, linker, kernel, rules, wanted))
+
+    done = 0
+    for item, data in workers.run(len(subjects), work, jobs, _BATCH):
+        done += 1
+        if progress is not None:
+            progress(len(subjects) + done, 2 * len(subjects))
+        yield subjects[item], data if isinstance(data, workers.Failure) else decode(data)
+
+
+class _Wanted:
+    """Which functions of a linted file have anything to check."""
+
+    def __init__(self, kernel: Kernel, relevance: Relevance) -> None:
+        atomic = {n for n, op in kernel.context_ops.items() if any(kernel.kinds[k].atomic for k in op.kinds)}
+        self.direct = frozenset(kernel.allocators.keys() | kernel.frees.keys() | kernel.scopes.keys())
+        self.contexts = frozenset(atomic | relevance.effects | {"guard", "scoped_guard", "scoped_cond_guard"})
+        self.reach = frozenset(relevance.reach)
+
+    def __call__(self, callees: Iterable[str]) -> bool:
+        names = frozenset(callees)
+        return not self.direct.isdisjoint(names) or not (
+            self.contexts.isdisjoint(names) or self.reach.isdisjoint(names)
+        )
+
+
+def _lint_file(
+    at: int, program: Program, linker: Linker, kernel: Kernel, rules: Sequence[Rule], wanted: _Wanted
+) -> _FileResult:
+    findings: list[Finding] = []
+    degraded: list[Degraded] = []
+    functions = 0
+    for index, function in enumerate(program.facts[at].functions):
+        if not wanted(function.callees):
+            continue
+        summary = linker.summary((at, index), full=False)
+        if summary is None:
+            continue
+        functions += 1
+        degraded += [Degraded(summary.path, summary.name, reason) for reason in summary.degraded]
+        view = View(summary, kernel)
+        for rule in rules:
+            findings += rule.check(view)
+    return _FileResult(tuple(findings), tuple(degraded), functions)
+
+
+def _silence(
+    linted: _Linted, state: State, running: Sequence[Rule], rules: Sequence[Rule], renamed: dict[str, str] | None = None
+) -> tuple[Finding, ...]:
+    """Leave out what suppression comments silence, and set the fingerprints."""
+    silenced = selection_of_findings.apply_suppressions(
+        linted.findings, linted.suppressions, [r.code for r in running], [r.code for r in rules]
+    )
+    return selection_of_findings.with_fingerprints(silenced.findings, _Lines(state), renamed)
+
+
+class _Lines:
+    """Lines of a state's files, by path and number."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self.path = ""
+        self.lines: list[str] = []
+
+    def __call__(self, path: str, line: int) -> str:
+        if path != self.path:
+            try:
+                self.lines = self.state.read(path).decode("utf-8", "replace").splitlines()
+            except UnreadableError:
+                self.lines = []
+            self.path = path
+        return self.lines[line - 1] if 0 < line <= len(self.lines) else ""
+
+
+# ---- what to scan --------------------------------------------------------------------------------------------
+
+
+def _comparison(selected: Selection, settings: Settings) -> Comparison | None:
+    if settings.diff is not None:
+        return since(selected, settings.diff)
+    if settings.staged:
+        return staged(selected)
+    if settings.patch is not None:
+        return patched(selected, settings.patch)
+    return None
+
+
+def _kernel(state: State, selected: Selection, settings: Settings) -> Kernel:
+    """What is known of the scanned kernel: the tree's headers count more than its version."""
+    version = settings.kernel_version or selected.root.version or NEWEST
+    if settings.kernel_version is not None or selected.root.version is None:
+        return load_kernel(version, probes_of(version))
+
+    def read(path: str) -> bytes | None:
+        try:
+            return state.read(path)
+        except (MissingError, UnreadableError):
+            return None
+
+    texts = [text.decode("utf-8", "replace") for path in MASK_HEADERS if (text := read(path)) is not None]
+    masks = read_masks(texts) if texts else None
+    return load_kernel(version, probe(read, version), masks or None)
+
+
+def _version_text(selected: Selection, settings: Settings) -> str:
+    version = settings.kernel_version or selected.root.version or NEWEST
+    return f"{version[0]}.{version[1]}"
+
+
+def sites(settings: Settings, progress: Progress | None = None) -> object:
+    """The allocation and free call sites of what the settings name."""
+    raise GfplintError("not available yet")
+
+
+def summary(settings: Settings, name: str, progress: Progress | None = None) -> object:
+    """What the analysis knows of a function."""
+    raise GfplintError("not available yet")
+
+
+def index(settings: Settings, export: str | None = None, progress: Progress | None = None) -> None:
+    """Build the index of a tree."""
+    raise GfplintError("not available yet")

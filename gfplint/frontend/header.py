@@ -1,0 +1,203 @@
+"""Function headers: name, parameters and annotations from the text before the body's brace."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from gfplint.facts import Param, Signature
+
+_PLAIN = re.compile(r"\b([A-Za-z_]\w*+)\s*+(\([^()]*+\))\s*+\Z")
+_FIRST_ARGUMENT = re.compile(r"\s*([A-Za-z_]\w*)")
+_KEYWORDS = frozenset(("if", "while", "for", "switch", "return", "sizeof"))
+_TRAILING = re.compile(r"\s*\b(__\w+|noinline\w*|notrace|asmlinkage|[A-Z][A-Z_]+)\s*$")
+_TRAILING_CALL = re.compile(r"\b(__\w+|[A-Z][A-Z_]+)\s*$")
+_NAME = re.compile(r"([A-Za-z_]\w*)\s*$")
+_ANNOTATION = re.compile(
+    r"\b(__(?!u8|u16|u32|u64|s8|s16|s32|s64|le16|le32|le64|be16|be32|be64|sum16|wsum|poll_t|kernel_\w+)\w+)\b"
+)
+_WORD = re.compile(r"[A-Za-z_]\w*")
+_QUALIFIERS = frozenset(
+    "const volatile restrict register static extern inline __inline __inline__ __always_inline noinline "
+    "__user __iomem __rcu __percpu __force __bitwise __maybe_unused __always_unused __unused __kernel "
+    "asmlinkage notrace noinstr __must_check __init __exit __cold __hot __ref __latent_entropy".split()
+)
+
+
+class Header(NamedTuple):
+    """Where the name of a function stands in its header's text (``at``) and where its own header begins (``cut``)."""
+
+    name: str
+    at: int
+    cut: int
+    static: bool
+    inline: bool
+
+
+def find_header(text: str) -> Header | None:
+    """Find the function that the text before a ``{`` declares; None where it is no function header."""
+    found = _locate(text)
+    if found is None:
+        return None
+    name, at, opening, end, _ = found
+    if name in _KEYWORDS:
+        return None
+    before = text[:at]
+    cut = max(before.rfind(";"), before.rfind("}"), _last_macro_line(before)) + 1
+    if _is_defining(name) and not _types(before[cut:]):
+        match = _FIRST_ARGUMENT.match(text, opening + 1, end)
+        if not match:
+            return None
+        name = _prefix(name) + match.group(1)
+    lead = before[cut:]
+    return Header(name, at, cut, "static" in lead, "inline" in lead)
+
+
+def signature(header: str) -> Signature:
+    """Read ``Function.header``."""
+    found = _locate(header)
+    if found is None:
+        return Signature("", (), ())
+    name, at, opening, end, trailing = found
+    before = header[:at]
+    annotations = (*trailing, *_ANNOTATION.findall(before))
+    inner = header[opening + 1 : end - 1]
+    types = _types(before)
+    if not types and _is_defining(name):
+        return Signature("long", _defined_params(name, inner), (name, *annotations))
+    return Signature(" ".join(types) + "*" * before.count("*"), parse_params(inner), annotations)
+
+
+def _locate(text: str) -> tuple[str, int, int, int, tuple[str, ...]] | None:
+    """Name, its offset, the offsets of the parameters' parentheses (end exclusive), and what stands behind them."""
+    match = _PLAIN.search(text)
+    if match:
+        return match.group(1), match.start(1), match.start(2), match.end(2), ()
+    annotations: list[str] = []
+    end = _strip_trailing(text, annotations)
+    if end <= 0 or text[end - 1] != ")":
+        return None
+    opening = _matching_open(text, end - 1)
+    match = _NAME.search(text, 0, opening) if opening > 0 else None
+    if not match:
+        return None
+    return match.group(1), match.start(1), opening, end, tuple(annotations)
+
+
+def _types(before: str) -> list[str]:
+    return [w for w in _WORD.findall(before) if w not in _QUALIFIERS and not w.startswith("__attribute")]
+
+
+def split_top(text: str, separator: str = ",") -> list[str]:
+    """Split at separators outside parentheses, brackets and braces."""
+    if not any(c in text for c in "([{"):
+        return text.split(separator)
+    parts, depth, last = [], 0, 0
+    for match in re.finditer(r"[()\[\]{}" + separator + "]", text):
+        char = match.group()
+        if char in "([{":
+            depth += 1
+        elif char in ")]}":
+            depth -= 1
+        elif depth <= 0:
+            parts.append(text[last : match.start()])
+            last = match.end()
+    parts.append(text[last:])
+    return parts
+
+
+def parse_params(text: str) -> tuple[Param, ...]:
+    """The parameters between a header's parentheses."""
+    if text.strip() in ("", "void"):
+        return ()
+    return tuple(parse_declarator(part) for part in split_top(text))
+
+
+def parse_declarator(text: str) -> Param:
+    """One ``type *name`` as parameter: type without pointers and qualifiers, pointer count, name."""
+    function = re.match(r"\s*([\w\s*]+?)\(\s*\*+\s*(?:const\s+)?(\w*)\s*(?:\[\w*\]\s*)?\)", text)
+    if function:
+        return Param("function", 1, function.group(2))
+    pointers = text.count("*") + text.count("[")
+    bracket = text.find("[")
+    words = [w for w in _WORD.findall(text if bracket < 0 else text[:bracket]) if w not in _QUALIFIERS]
+    words = [w for w in words if not (w.startswith("__") and _ANNOTATION.fullmatch(w)) or len(words) == 1]
+    name = ""
+    if len(words) > 1 and not text.rstrip().endswith("*"):
+        bare = [w for w in words if w not in ("struct", "union", "enum")]
+        if len(bare) > 1 or (words[0] not in ("struct", "union", "enum") and words[-1] not in _BASIC):
+            name = words.pop()
+    return Param(" ".join(w for w in words if w not in ("struct", "union", "enum")), pointers, name)
+
+
+_BASIC = frozenset("void char short int long float double signed unsigned".split())
+
+
+def _strip_trailing(text: str, annotations: list[str]) -> int:
+    """Drop ``__init`` and ``__must_hold(x)`` behind the parameters; the end of what is left."""
+    end = len(text.rstrip())
+    for _ in range(8):
+        head = text[:end].rstrip()
+        end = len(head)
+        if head.endswith(")"):
+            open_at = _matching_open(text, end - 1)
+            if open_at <= 0:
+                return end
+            match = _TRAILING_CALL.search(text, 0, open_at)
+            before = text[: match.start()].rstrip() if match else ""
+            if not match or not before.endswith(")"):
+                return end
+            annotations.append(text[match.start() : end])
+            end = len(before)
+            continue
+        match = _TRAILING.search(text, 0, end)
+        if not match:
+            return end
+        annotations.append(match.group(1))
+        end = match.start()
+    return end
+
+
+def _matching_open(text: str, close: int) -> int:
+    depth = 0
+    position = close
+    while position >= 0:
+        opening = text.rfind("(", 0, position + 1)
+        closing = text.rfind(")", 0, position + 1)
+        if closing > opening:
+            depth += 1
+            position = closing - 1
+        elif opening >= 0:
+            depth -= 1
+            if depth == 0:
+                return opening
+            position = opening - 1
+        else:
+            return -1
+    return -1
+
+
+def _last_macro_line(before: str) -> int:
+    """Macro calls without a semicolon may stand above the header: the last ``)`` that ends a line."""
+    found = -1
+    for match in re.finditer(r"\)[ \t]*\n", before):
+        found = match.start()
+    return found
+
+
+def _is_defining(name: str) -> bool:
+    return name.isupper() or name.startswith(("SYSCALL_DEFINE", "COMPAT_SYSCALL_DEFINE", "BPF_CALL_", "DEFINE_"))
+
+
+def _prefix(macro: str) -> str:
+    if "SYSCALL_DEFINE" not in macro:
+        return ""
+    return "compat_sys_" if macro.startswith("COMPAT") else "sys_"
+
+
+def _defined_params(macro: str, inner: str) -> tuple[Param, ...]:
+    """``SYSCALL_DEFINE3(read, unsigned int, fd, ...)``: types and names alternate after the first argument."""
+    parts = [p.strip() for p in split_top(inner)]
+    if "SYSCALL" in macro or macro.startswith("BPF_CALL"):
+        return tuple(parse_declarator(f"{kind} {ident}") for kind, ident in zip(parts[1::2], parts[2::2], strict=False))
+    return tuple(parse_declarator(p) for p in parts[1:] if " " in p)

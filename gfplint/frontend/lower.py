@@ -1,0 +1,630 @@
+"""One body's syntax tree -> operations (``facts.Body``), with tree-sitter.
+
+Each body is parsed alone. An ERROR node costs the construct that it stands in: the calls inside are kept as ``Opaque``
+and the body is listed as understood in part.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import tree_sitter
+import tree_sitter_c
+
+from gfplint.facts import (
+    Arms,
+    Assign,
+    Binary,
+    Block,
+    Body,
+    Break,
+    Call,
+    Case,
+    Cast,
+    Conditional,
+    Continue,
+    Declare,
+    Do,
+    Expr,
+    Goto,
+    Guard,
+    If,
+    Index,
+    Initializer,
+    Label,
+    Loop,
+    Member,
+    Name,
+    Number,
+    Opaque,
+    Place,
+    Return,
+    Scoped,
+    SizeOf,
+    StatementExpr,
+    Stmt,
+    String,
+    Switch,
+    Unary,
+)
+from gfplint.frontend.arms import variants
+from gfplint.frontend.blank import Source, blank
+from gfplint.frontend.prepare import Prepared, prepare
+
+_LANGUAGE = tree_sitter.Language(tree_sitter_c.language())
+_KINDS = tuple(_LANGUAGE.node_kind_for_id(i) or "" for i in range(_LANGUAGE.node_kind_count))
+_CALLED = re.compile(r"\b([A-Za-z_]\w*+)\s*\(")
+#: Nesting beyond which a body is not lowered (the walk recurses).
+MAX_DEPTH = 150
+#: Bytes of a single body that are parsed; larger ones are generated tables or hostile.
+MAX_BODY = 400_000
+
+
+def body(source: Source, start: int, end: int) -> Body:
+    """Lower the braces ``[start, end)`` of a source. Never raises on bad input: what fails is listed in ``errors``."""
+    if end - start > MAX_BODY:
+        return Body((), (f"body of {end - start} bytes is too large",))
+    inside = [d for d in source.directives if start < d.start < end and d.name not in ("define", "undef", "include")]
+    lowered = []
+    errors: list[str] = []
+    found = variants(source.code[start:end], start, inside)
+    for variant in found:
+        stmts, problems = _lower_text(variant.text, lambda offset: source.position(start + offset))
+        lowered.append((",".join(variant.conditions), stmts))
+        errors += problems
+    if len(lowered) == 1:
+        return Body(lowered[0][1], tuple(errors))
+    return Body((Arms(tuple(lowered)),), tuple(errors))
+
+
+def lower_macro(source: Source, start: int, end: int) -> Body:
+    """Lower the replacement text ``[start, end)`` of a function-like macro as a sequence of statements."""
+    raw = blank(source.data[start:end]).code
+    text = raw.replace("\\", " ").replace("##", "  ").replace("#", " ")
+    stmts, problems = _lower_text("{" + text + ";}", lambda offset: source.position(start + max(offset - 1, 0)))
+    return Body(stmts, tuple(problems))
+
+
+def lower_expression(text: str) -> Expr | None:
+    """Lower an expression that stands alone (a macro's replacement); None where it is none."""
+    stmts, problems = _lower_text("{" + text + ";}", lambda offset: (1, offset))
+    if problems or len(stmts) != 1 or not isinstance(stmts[0], Do):
+        return None
+    return stmts[0].expr
+
+
+def _lower_text(text: str, position: Callable[[int], tuple[int, int]]) -> tuple[tuple[Stmt, ...], list[str]]:
+    prepared = prepare(text)
+    tree = tree_sitter.Parser(_LANGUAGE).parse(prepared.text.encode("ascii", "replace"))
+    root = tree.root_node
+    lowering = _Lowering(prepared, position)
+    try:
+        stmts = lowering.block_of(root)
+    except RecursionError:
+        return (), ["nested too deeply"]
+    return stmts, lowering.errors
+
+
+class _Lowering:
+    """Lowers one parsed body."""
+
+    __slots__ = ("depth", "errors", "position", "prepared", "text")
+
+    def __init__(self, prepared: Prepared, position: Callable[[int], tuple[int, int]]) -> None:
+        self.prepared = prepared
+        self.text = prepared.text
+        self.position = position
+        self.errors: list[str] = []
+        self.depth = 0
+
+    # ---- statements
+
+    def block_of(self, root: tree_sitter.Node) -> tuple[Stmt, ...]:
+        """The statements of the outermost braces."""
+        out: list[Stmt] = []
+        for child in root.named_children:
+            if child.type == "compound_statement":
+                self.statements(child, out)
+            else:
+                self.statement(child, out)
+        return tuple(out)
+
+    def statements(self, node: tree_sitter.Node, out: list[Stmt]) -> None:
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise RecursionError
+        for child in node.named_children:
+            self.statement(child, out)
+        self.depth -= 1
+
+    def statement(self, node: tree_sitter.Node, out: list[Stmt]) -> None:
+        handler = _STATEMENTS.get(node.kind_id)
+        if handler is not None:
+            handler(self, node, out)
+        elif node.kind_id in _EXPRESSIONS:
+            out.append(Do(self.expr(node), self.line(node)))
+        else:
+            self.unknown(node, out)
+
+    def one(self, node: tree_sitter.Node | None) -> Stmt:
+        """A statement as a single value."""
+        if node is None:
+            return Block((), 0)
+        out: list[Stmt] = []
+        self.statement(node, out)
+        if len(out) == 1:
+            return out[0]
+        return Block(tuple(out), self.position(node.end_byte)[0])
+
+    def unknown(self, node: tree_sitter.Node, out: list[Stmt]) -> None:
+        kind = node.type
+        if kind in (
+            "comment",
+            "preproc_call",
+            "type_definition",
+            "struct_specifier",
+            "enum_specifier",
+            "union_specifier",
+        ):
+            return
+        self.error(node)
+        children = node.named_children
+        if kind == "ERROR" and any(c.kind_id in _STATEMENTS for c in children):
+            for child in children:
+                self.statement(child, out)
+            return
+        out.append(Do(self.opaque(node), self.line(node)))
+
+    def error(self, node: tree_sitter.Node) -> None:
+        if len(self.errors) < 4:
+            snippet = " ".join(self.text[node.start_byte : node.start_byte + 50].split())
+            self.errors.append(f"line {self.position(node.start_byte)[0]}: {node.type} at {snippet!r}")
+
+    def s_compound(self, node: tree_sitter.Node, out: list[Stmt]) -> None:
+        inner: list[Stmt] = []
+        self.statements(node, inner)
+        out.append(Block(tuple(inner), self.position(node.end_byte - 1)[0]))
+
+    def s_expression(self, node: tree_sitter.Node, out: list[Stmt]) -> None:
+        children = node.named_children
+        if not children:
+            return
+        child = children[0]
+        if child.kind_id == _CALL_KIND and (guard := self.guard(child)):
+            out.append(guard)
+            return
+        if node.has_error and child.type == "ERROR":
+            self.unknown(child, out)
+            children = children[1:]
+        out.extend(Do(self.expr(c), self.line(c)) for c in children)
+
+    def guard(self, node: tree_sitter.Node) -> Guard | None:
+        """``guard(kind)(args)`` and ``CLASS(kind, name)(args)``."""
+        function = node.child_by_field_name("function")
+        if function is None or function.kind_id != _CALL_KIND:
+            return None
+        called = function.child_by_field_name("function")
+        name = self.node_text(called) if called else ""
+        if name not in ("guard", "CLASS"):
+            return None
+        arguments = function.child_by_field_name("arguments")
+        inner = [self.node_text(c) for c in arguments.named_children] if arguments else []
+        outer = node.child_by_field_name("arguments")
+        args = tuple(self.expr(c) for c in outer.named_children) if outer else ()
+        kind = inner[0] if inner else ""
+        return Guard(kind, args, inner[1] if len(inner) > 1 else "", self.place(node))
+
+    def s_declaration(self, node: tree_sitter.Node, out: list[Stmt]) -> None:
+        kind, static = "", False
+        declarators = []
+        for child in node.named_children:
+            kid = child.type
+            if kid in _TYPE_KINDS:
+                kind = self.type_text(child)
+            elif kid == "storage_class_specifier":
+                static = static or self.node_text(child) == "static"
+            elif kid in _DECLARATOR_KINDS:
+                declarators.append(child)
+            elif kid == "ERROR":
+                self.error(child)
+                out.append(Do(self.opaque(child), self.line(child)))
+        for declarator in declarators:
+            self.declarator(declarator, kind, static, out)
+
+    def declarator(self, node: tree_sitter.Node, kind: str, static: bool, out: list[Stmt]) -> None:
+        init: Expr | None = None
+        target = node
+        if node.type == "init_declarator":
+            value = node.child_by_field_name("value")
+            init = self.expr(value) if value is not None else None
+            inner = node.child_by_field_name("declarator")
+            target = inner if inner is not None else node
+        pointers, array = 0, False
+        for _ in range(12):
+            kid = target.type
+            if kid == "identifier":
+                break
+            if kid == "function_declarator":
+                if pointers == 0 and target.child_by_field_name("declarator") is not None:
+                    inner = target.child_by_field_name("declarator")
+                    if inner is not None and inner.type == "identifier":
+                        return self.macro_declaration(target, kind, out)
+            pointers += kid == "pointer_declarator"
+            array = array or kid == "array_declarator"
+            following = target.child_by_field_name("declarator")
+            if following is None:
+                named = [c for c in target.named_children if c.type in _DECLARATOR_KINDS]
+                following = named[0] if named else None
+            if following is None:
+                break
+            target = following
+        if target.type != "identifier":
+            return None
+        cleanup = self.prepared.cleanups.get(target.end_byte, "")
+        out.append(Declare(self.node_text(target), kind, pointers, array, static, init, cleanup, self.place(node)))
+        return None
+
+    def macro_declaration(self, node: tree_sitter.Node, kind: str, out: list[Stmt]) -> None:
+        """``type name(args);`` inside a body: a prototype, or a declaring macro's call that looks like one."""
+        if kind:
+            return
+        self.error(node)
+
+    def s_if(self, node: tree_sitter.Node, out: list[Stmt]) -> None:
+        condition = node.child_by_field_name("condition")
+        test = self.expr(condition) if condition is not None else Opaque(())
+        then = self.one(node.child_by_field_name("consequence"))
+        alternative = node.child_by_field_name("alternative")
+        otherwise = None
+        if alternative is not None:
+            children = alternative.named_children
+            otherwise = self.one(children[0]) if children else None
+        out.append(If(test, then, otherwise, self.line(node)))
+
+    def s_while(self, node: tree_sitter.Node, out: list[Stmt]) -> None:
+        condition = node.child_by_field_name("condition")
+        body_node = node.child_by_field_name("body")
+        macro = self.prepared.blocks.get(node.start_byte)
+        if macro is None:
+            test = self.expr(condition) if condition is not None else Opaque(())
+            out.append(Loop("while", None, test, None, (), self.one(body_node), self.place(node)))
+            return
+        args = self.macro_args(condition)
+        place = self.place(condition, node.start_byte) if condition is not None else self.place(node)
+        inner = self.one(body_node)
+        if macro.startswith("scoped_"):
+            out.append(self.scoped(macro, args, inner, place, condition))
+        elif _is_loop(macro):
+            out.append(Loop(macro, None, None, None, args, inner, place))
+        else:  # some other macro with a block behind it: it may loop or test; its call is kept
+            call = Call(Name(macro), args, place)
+            out.append(Loop(macro, None, call, None, args, inner, place))
+
+    def scoped(
+        self, macro: str, args: tuple[Expr, ...], inner: Stmt, place: Place, condition: tree_sitter.Node | None
+    ) -> Stmt:
+        kind = args[0].name if args and isinstance(args[0], Name) else ""
+        if not macro.startswith("scoped_cond_"):
+            return Scoped(kind, args[1:], None, inner, place)
+        keyword = self.prepared.fails.get(condition.start_byte, "") if condition is not None else ""
+        value = args[1] if len(args) > 1 else None
+        fail: Stmt
+        if keyword == "return":
+            fail = Return(value, place)
+        elif keyword == "goto" and isinstance(value, Name):
+            fail = Goto(value.name, place.line)
+        elif keyword in ("break", "continue"):
+            fail = Break() if keyword == "break" else Continue()
+        else:
+            fail = Do(value or Opaque(()), place.line)
+        return Scoped(kind, args[2:], fail, inner, place)
+
+    def macro_args(self, condition: tree_sitter.Node | None) -> tuple[Expr, ...]:
+        if condition is None:
+            return ()
+        expr = self.expr(condition)
+        out: list[Expr] = []
+        while isinstance(expr, Binary) and expr.op == ",":
+            out.append(expr.left)
+            expr = expr.right
+        return (*out, expr)
+
+    def s_do(self, node: tree_sitter.Node, out: list[Stmt]) -> None:
+        condition = node.child_by_field_name("condition")
+        test = self.expr(condition) if condition is not None else Number("0")
+        out.append(Loop("do", None, test, None, (), self.one(node.child_by_field_name("body")), self.place(node)))
+
+    def s_for(self, node: tree_sitter.Node, out: list[Stmt]) -> None:
+        init_node = node.child_by_field_name("initializer")
+        init = self.one(init_node) if init_node is not None else None
+        test_node = node.child_by_field_name("condition")
+        test = self.expr(test_node) if test_node is not None else None
+        step_node = node.child_by_field_name("update")
+        step = self.expr(step_node) if step_node is not None else None
+        out.append(Loop("for", init, test, step, (), self.one(node.child_by_field_name("body")), self.place(node)))
+
+    def s_switch(self, node: tree_sitter.Node, out: list[Stmt]) -> None:
+        condition = node.child_by_field_name("condition")
+        value = self.expr(condition) if condition is not None else Opaque(())
+        out.append(Switch(value, self.one(node.child_by_field_name("body")), self.line(node)))
+
+    def s_case(self, node: tree_sitter.Node, out: list[Stmt]) -> None:
+        value = node.child_by_field_name("value")
+        out.append(Case(self.expr(value) if value is not None else None, self.line(node)))
+        for child in node.named_children:
+            if value is None or child.start_byte != value.start_byte:
+                self.statement(child, out)
+
+    def s_label(self, node: tree_sitter.Node, out: list[Stmt]) -> None:
+        label = node.child_by_field_name("label")
+        out.append(Label(self.node_text(label) if label is not None else "", self.line(node)))
+        for child in node.named_children:
+            if label is None or child.start_byte != label.start_byte:
+                self.statement(child, out)
+
+    def s_goto(self, node: tree_sitter.Node, out: list[Stmt]) -> None:
+        label = node.child_by_field_name("label")
+        out.append(Goto(self.node_text(label) if label is not None else "", self.line(node)))
+
+    def s_break(self, node: tree_sitter.Node, out: list[Stmt]) -> None:
+        out.append(Break())
+
+    def s_continue(self, node: tree_sitter.Node, out: list[Stmt]) -> None:
+        out.append(Continue())
+
+    def s_return(self, node: tree_sitter.Node, out: list[Stmt]) -> None:
+        children = node.named_children
+        out.append(Return(self.expr(children[0]) if children else None, self.place(node)))
+
+    # ---- expressions
+
+    def expr(self, node: tree_sitter.Node) -> Expr:
+        handler = _EXPRESSIONS.get(node.kind_id)
+        if handler is None:
+            self.error(node)
+            return self.opaque(node)
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise RecursionError
+        value = handler(self, node)
+        self.depth -= 1
+        return value
+
+    def opaque(self, node: tree_sitter.Node) -> Opaque:
+        inner: list[Expr] = []
+        for child in node.named_children:
+            if child.kind_id in _EXPRESSIONS:
+                inner.append(self.expr(child))
+            elif child.type == "ERROR" or child.kind_id in _STATEMENTS:
+                inner.append(self.opaque(child))
+        if not inner:
+            start = node.start_byte
+            for match in _CALLED.finditer(self.text, start, node.end_byte):
+                line, column = self.position(match.start())
+                inner.append(Call(Name(match.group(1)), (Opaque(()),), Place(line, column, line, column)))
+        return Opaque(tuple(inner))
+
+    def e_name(self, node: tree_sitter.Node) -> Expr:
+        return Name(self.text[node.start_byte : node.end_byte])
+
+    def e_number(self, node: tree_sitter.Node) -> Expr:
+        return Number(self.text[node.start_byte : node.end_byte])
+
+    def e_string(self, node: tree_sitter.Node) -> Expr:
+        return String()
+
+    def e_paren(self, node: tree_sitter.Node) -> Expr:
+        children = node.named_children
+        if not children:
+            return Opaque(())
+        if children[0].type == "compound_statement":
+            out: list[Stmt] = []
+            self.statements(children[0], out)
+            return StatementExpr(tuple(out))
+        if len(children) > 1:
+            self.error(node)
+            return Opaque(tuple(self.expr(c) for c in children if c.kind_id in _EXPRESSIONS))
+        return self.expr(children[0])
+
+    def e_field(self, node: tree_sitter.Node) -> Expr:
+        base, name = node.child_by_field_name("argument"), node.child_by_field_name("field")
+        if base is None or name is None:
+            return Opaque(())
+        arrow = self.text[name.start_byte - 1] == ">" or "->" in self.text[base.end_byte : name.start_byte]
+        return Member(self.expr(base), self.text[name.start_byte : name.end_byte], arrow)
+
+    def e_subscript(self, node: tree_sitter.Node) -> Expr:
+        children = node.named_children
+        if len(children) < 2:
+            return self.opaque(node)
+        return Index(self.expr(children[0]), self.expr(children[1]))
+
+    def e_pointer(self, node: tree_sitter.Node) -> Expr:
+        children = node.named_children
+        return Unary(self.text[node.start_byte], self.expr(children[0])) if children else Opaque(())
+
+    def e_unary(self, node: tree_sitter.Node) -> Expr:
+        children = node.named_children
+        return Unary(self.text[node.start_byte], self.expr(children[-1])) if children else Opaque(())
+
+    def e_update(self, node: tree_sitter.Node) -> Expr:
+        children = node.named_children
+        if not children:
+            return Opaque(())
+        prefix = children[0].start_byte > node.start_byte
+        op = (
+            self.text[node.start_byte : node.start_byte + 2]
+            if prefix
+            else "p" + self.text[node.end_byte - 2 : node.end_byte]
+        )
+        return Unary(op, self.expr(children[0]))
+
+    def e_binary(self, node: tree_sitter.Node) -> Expr:
+        children = node.named_children
+        if len(children) != 2:
+            self.error(node)
+            return self.opaque(node)
+        op = self.text[children[0].end_byte : children[1].start_byte].strip().strip("()").strip()
+        return Binary(op, self.expr(children[0]), self.expr(children[1]))
+
+    def e_assign(self, node: tree_sitter.Node) -> Expr:
+        children = node.named_children
+        if len(children) != 2:
+            self.error(node)
+            return self.opaque(node)
+        op = self.text[children[0].end_byte : children[1].start_byte].strip()
+        return Assign(op, self.expr(children[0]), self.expr(children[1]))
+
+    def e_call(self, node: tree_sitter.Node) -> Expr:
+        children = node.named_children
+        if len(children) < 2:
+            return self.opaque(node)
+        function, arguments = children[0], children[-1]
+        args: list[Expr] = []
+        for child in arguments.named_children:
+            if child.kind_id in _EXPRESSIONS:
+                args.append(self.expr(child))
+            elif child.kind_id in _STATEMENTS:
+                inner: list[Stmt] = []
+                self.statement(child, inner)
+                args.append(StatementExpr(tuple(inner)))
+            else:
+                if child.type not in _TYPE_KINDS and child.type != "type_descriptor":
+                    self.error(child)
+                args.append(self.opaque(child))
+        return Call(self.expr(function), tuple(args), self.place(node))
+
+    def e_conditional(self, node: tree_sitter.Node) -> Expr:
+        test = node.child_by_field_name("condition")
+        then = node.child_by_field_name("consequence")
+        otherwise = node.child_by_field_name("alternative")
+        if test is None or otherwise is None:
+            return self.opaque(node)
+        return Conditional(self.expr(test), self.expr(then) if then is not None else None, self.expr(otherwise))
+
+    def e_cast(self, node: tree_sitter.Node) -> Expr:
+        kind, value = node.child_by_field_name("type"), node.child_by_field_name("value")
+        if value is None:
+            return self.opaque(node)
+        return Cast(self.type_text(kind) if kind is not None else "", self.expr(value))
+
+    def e_sizeof(self, node: tree_sitter.Node) -> Expr:
+        kind, value = node.child_by_field_name("type"), node.child_by_field_name("value")
+        if value is not None:
+            return SizeOf("", self.expr(value))
+        return SizeOf(self.type_text(kind) if kind is not None else "", None)
+
+    def e_compound(self, node: tree_sitter.Node) -> Expr:
+        value = node.child_by_field_name("value")
+        return self.expr(value) if value is not None else Opaque(())
+
+    def e_initializer(self, node: tree_sitter.Node) -> Expr:
+        items: list[tuple[str, Expr]] = []
+        for child in node.named_children:
+            if child.type == "initializer_pair":
+                inner = child.named_children
+                designators = [c for c in inner if c.type == "field_designator"]
+                name = ".".join(self.node_text(c).lstrip(". ") for c in designators)
+                if inner and inner[-1].kind_id in _EXPRESSIONS:
+                    items.append((name, self.expr(inner[-1])))
+            elif child.kind_id in _EXPRESSIONS:
+                items.append(("", self.expr(child)))
+        return Initializer(tuple(items))
+
+    def e_comma(self, node: tree_sitter.Node) -> Expr:
+        children = node.named_children
+        if len(children) != 2:
+            self.error(node)
+            return self.opaque(node)
+        return Binary(",", self.expr(children[0]), self.expr(children[1]))
+
+    def e_opaque(self, node: tree_sitter.Node) -> Expr:
+        return self.opaque(node)
+
+    # ---- text and places
+
+    def node_text(self, node: tree_sitter.Node) -> str:
+        return self.text[node.start_byte : node.end_byte]
+
+    def type_text(self, node: tree_sitter.Node) -> str:
+        words = self.text[node.start_byte : min(node.end_byte, node.start_byte + 200)].split("{")[0].split()
+        return " ".join(w for w in words if w not in ("struct", "union", "enum", "const", "volatile"))
+
+    def line(self, node: tree_sitter.Node) -> int:
+        return self.position(node.start_byte)[0]
+
+    def place(self, node: tree_sitter.Node, start: int = -1) -> Place:
+        return Place(*self.position(start if start >= 0 else node.start_byte), *self.position(node.end_byte))
+
+
+def _is_loop(macro: str) -> bool:
+    return "each" in macro.lower() or "for_" in macro
+
+
+_TYPE_KINDS = frozenset(
+    "type_identifier primitive_type struct_specifier union_specifier enum_specifier sized_type_specifier macro_type_specifier".split()
+)
+_DECLARATOR_KINDS = frozenset(
+    "identifier pointer_declarator array_declarator function_declarator init_declarator parenthesized_declarator".split()
+)
+
+
+_STATEMENTS: dict[int, Callable[[_Lowering, tree_sitter.Node, list[Stmt]], None]] = {
+    i: getattr(_Lowering, method)
+    for kind, method in {
+        "compound_statement": "s_compound",
+        "expression_statement": "s_expression",
+        "declaration": "s_declaration",
+        "if_statement": "s_if",
+        "while_statement": "s_while",
+        "do_statement": "s_do",
+        "for_statement": "s_for",
+        "switch_statement": "s_switch",
+        "case_statement": "s_case",
+        "labeled_statement": "s_label",
+        "goto_statement": "s_goto",
+        "break_statement": "s_break",
+        "continue_statement": "s_continue",
+        "return_statement": "s_return",
+    }.items()
+    for i, name in enumerate(_KINDS)
+    if name == kind
+}
+_EXPRESSIONS: dict[int, Callable[[_Lowering, tree_sitter.Node], Expr]] = {
+    i: getattr(_Lowering, method)
+    for kind, method in {
+        "identifier": "e_name",
+        "field_identifier": "e_name",
+        "true": "e_name",
+        "false": "e_name",
+        "null": "e_name",
+        "number_literal": "e_number",
+        "char_literal": "e_number",
+        "string_literal": "e_string",
+        "concatenated_string": "e_string",
+        "parenthesized_expression": "e_paren",
+        "field_expression": "e_field",
+        "subscript_expression": "e_subscript",
+        "pointer_expression": "e_pointer",
+        "unary_expression": "e_unary",
+        "update_expression": "e_update",
+        "binary_expression": "e_binary",
+        "assignment_expression": "e_assign",
+        "call_expression": "e_call",
+        "conditional_expression": "e_conditional",
+        "cast_expression": "e_cast",
+        "sizeof_expression": "e_sizeof",
+        "alignof_expression": "e_opaque",
+        "offsetof_expression": "e_opaque",
+        "generic_expression": "e_opaque",
+        "gnu_asm_expression": "e_opaque",
+        "extension_expression": "e_opaque",
+        "compound_literal_expression": "e_compound",
+        "initializer_list": "e_initializer",
+        "comma_expression": "e_comma",
+    }.items()
+    for i, name in enumerate(_KINDS)
+    if name == kind
+}
+_CALL_KIND = next(i for i, name in enumerate(_KINDS) if name == "call_expression")

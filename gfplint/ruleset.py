@@ -1,0 +1,95 @@
+"""What a rule is: its page, and a check over the analysis. The rules themselves stand in ``gfplint.rules``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from gfplint.analysis.summary import Hold, Summary
+from gfplint.facts import Place
+from gfplint.findings import Confidence, Finding, Severity, Step
+from gfplint.kernel.model import Kernel
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a rule sees of one function: its summary, the kernel, and how sure names were resolved."""
+
+    summary: Summary
+    kernel: Kernel
+    module: bool = True
+
+
+Check = Callable[[View], Iterable[Finding]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule. ``summary`` is a line; ``page`` is Markdown under fixed headings; ``off``: only when selected by its whole code."""
+
+    code: str
+    name: str
+    severity: Severity
+    summary: str
+    page: str
+    check: Check
+    preview: bool = False
+    off: bool = False
+    sim: str = ""
+
+    def finding(  # noqa: PLR0913 - a finding has that many parts
+        self,
+        view: View,
+        place: Place,
+        message: str,
+        trace: Iterable[Step],
+        *,
+        severity: Severity | None = None,
+        confidence: Confidence = Confidence.HIGH,
+        needs: tuple[str, ...] = (),
+    ) -> Finding:
+        """A finding of this rule at ``place`` in the view's function."""
+        return Finding(
+            rule=self.code,
+            name=self.name,
+            severity=severity or self.severity,
+            confidence=confidence,
+            path=view.summary.path,
+            line=place.line,
+            column=place.column,
+            end_line=place.end_line,
+            end_column=place.end_column,
+            function=view.summary.name,
+            message=message,
+            trace=tuple(trace),
+            needs=needs,
+        )
+
+
+def hold_steps(view: View, holds: Iterable[Hold]) -> Iterator[Step]:
+    """The steps that say where a context began."""
+    seen = set()
+    for hold in holds:
+        if (hold.place, hold.how) in seen or hold.place.line == 0:
+            continue
+        seen.add((hold.place, hold.how))
+        name = f" {hold.lock}" if hold.lock else ""
+        title = view.kernel.kinds[hold.kind].title
+        yield Step(
+            view.summary.path,
+            hold.place.line,
+            hold.place.column,
+            view.summary.name,
+            f"{title}{name} entered here by {hold.how}()",
+        )
+
+
+def titles(view: View, holds: Iterable[Hold]) -> str:
+    """The contexts as a message names them."""
+    texts = []
+    for hold in holds:
+        title = view.kernel.kinds[hold.kind].title
+        text = f"{title} {hold.lock}".strip() if view.kernel.kinds[hold.kind].lock else title
+        if text not in texts:
+            texts.append(text)
+    return ", ".join(texts)

@@ -1,0 +1,140 @@
+"""Worker processes for work that may crash, hang or run out of memory on hostile input.
+
+Processes are forked, so that they share what the parent has loaded; results come back as bytes. What a worker dies of costs
+the one item that it worked on, which is named.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.connection import Connection, wait
+from typing import NamedTuple
+
+#: Wall time in seconds after which an item counts as hung. Far above what any real file takes.
+ITEM_SECONDS = 120.0
+
+_FORK = multiprocessing.get_context("fork")
+
+Work = Callable[[int], bytes]
+
+
+class Failure(NamedTuple):
+    """Why an item has no result."""
+
+    reason: str
+
+
+class _Worker:
+    """One forked process and the batch that it has in hand."""
+
+    def __init__(self, work: Work, others: list[_Worker]) -> None:
+        self.connection, child = _FORK.Pipe()
+        inherited = [w.connection for w in others]
+        self.process = _FORK.Process(target=_serve, args=(work, child, [*inherited, self.connection]), daemon=True)
+        self.process.start()
+        child.close()
+        self.batch: tuple[int, ...] = ()
+        self.started = 0.0
+
+    def give(self, batch: tuple[int, ...]) -> None:
+        self.batch = batch
+        self.started = time.monotonic()
+        self.connection.send(batch)
+
+    def stop(self, kill: bool = False) -> None:
+        if kill:
+            self.process.kill()
+        else:
+            with contextlib.suppress(OSError):
+                self.connection.send(None)
+        self.process.join(5)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+        self.connection.close()
+
+
+def run(
+    count: int, work: Work, jobs: int, batch: int = 1, seconds: float = ITEM_SECONDS
+) -> Iterator[tuple[int, bytes | Failure]]:
+    """Run ``work(0)`` to ``work(count - 1)`` in ``jobs`` processes; yields (item, its bytes or failure) as they come.
+
+    ``batch`` items are handed out at a time; a batch that fails is tried again item by item. ``seconds``: wall time of an item.
+    """
+    queue: deque[tuple[int, ...]] = deque(tuple(range(at, min(at + batch, count))) for at in range(0, count, batch))
+    workers: list[_Worker] = []
+    try:
+        while len(workers) < min(jobs, len(queue)):
+            workers.append(_Worker(work, workers))
+        idle = list(workers)
+        busy: list[_Worker] = []
+        while queue or busy:
+            while idle and queue:
+                worker = idle.pop()
+                worker.give(queue.popleft())
+                busy.append(worker)
+            for worker in _ready(busy, seconds):
+                busy.remove(worker)
+                answer = _answer(worker, seconds)
+                if isinstance(answer, Failure):
+                    workers.remove(worker)
+                    worker.stop(kill=True)
+                    if len(worker.batch) > 1:
+                        queue.extendleft((item,) for item in reversed(worker.batch))
+                    else:
+                        yield worker.batch[0], answer
+                    worker = _Worker(work, workers)
+                    workers.append(worker)
+                else:
+                    yield from zip(worker.batch, answer, strict=True)
+                idle.append(worker)
+    finally:
+        for worker in workers:
+            worker.stop(kill=bool(worker in busy) if "busy" in locals() else True)
+
+
+def _ready(busy: Sequence[_Worker], seconds: float) -> list[_Worker]:
+    """Workers that answered, died or hang."""
+    connections = {w.connection: w for w in busy}
+    done = [connections[c] for c in wait(list(connections), timeout=1.0) if isinstance(c, Connection)]
+    now = time.monotonic()
+    return done or [w for w in busy if now - w.started > seconds * max(len(w.batch), 1)]
+
+
+def _answer(worker: _Worker, seconds: float) -> list[bytes | Failure] | Failure:
+    if not worker.connection.poll():
+        return Failure(f"gave no answer in {seconds:.0f} seconds")
+    try:
+        return [Failure(item) if isinstance(item, str) else item for item in worker.connection.recv()]
+    except (EOFError, OSError):
+        worker.process.join(5)
+        code = worker.process.exitcode
+        return Failure(
+            f"crashed the worker (signal {-code})" if code and code < 0 else f"ended the worker (status {code})"
+        )
+
+
+def _serve(work: Work, connection: Connection, inherited: Sequence[Connection]) -> None:
+    """A worker's life: answer batches until told to stop."""
+    for other in inherited:
+        other.close()
+    try:
+        while (batch := connection.recv()) is not None:
+            connection.send([_one(work, item) for item in batch])
+    except (EOFError, OSError, KeyboardInterrupt):
+        pass
+    finally:
+        os._exit(0)
+
+
+def _one(work: Work, item: int) -> bytes | str:
+    """One item's bytes; a text where it raised."""
+    try:
+        return work(item)
+    except Exception as error:  # whatever a hostile file provokes costs that file alone
+        return f"{type(error).__name__}: {error}"[:300]

@@ -1,0 +1,86 @@
+"""## What it does
+
+Reports an allocation whose mask allows direct reclaim (`GFP_KERNEL`, `GFP_NOFS`, `GFP_NOIO`, `GFP_USER`, ...) where the
+code must not sleep: a spinning lock is held, interrupts, bottom halves or preemption are disabled, or the code
+runs inside an RCU read-side section.
+
+## Why is this bad
+
+Direct reclaim may wait: for I/O, for another task, for the OOM killer. A task that sleeps with a spin lock held leaves
+every other CPU spinning on it; with interrupts disabled the machine stops answering; inside an RCU read-side
+section the grace period is broken. It shows only under memory pressure, on somebody else's machine.
+
+## Known problems
+
+- A lock that a callee drops in a way that its body does not show is taken as held.
+- Conditions that correlate through data structures, not through variables, are taken as independent.
+
+## Example
+
+```c
+spin_lock(&ring->lock);
+entry = kmalloc(sizeof(*entry), GFP_KERNEL);
+```
+
+## Use instead
+
+Allocate before the lock is taken, which keeps the stronger mask:
+
+```c
+entry = kmalloc(sizeof(*entry), GFP_KERNEL);
+if (!entry)
+        return -ENOMEM;
+spin_lock(&ring->lock);
+```
+
+or `GFP_NOWAIT` with a fallback for the failure; or drop the lock around the allocation and look again afterwards.
+
+## Fix safety
+
+There is no automatic fix: `GFP_ATOMIC` instead of `GFP_KERNEL` eats into the reserves and fails earlier.
+
+## References
+
+- Documentation/core-api/memory-allocation.rst, "Get Free Page flags"
+- include/linux/sched/mm.h, `might_alloc()`; kernel/sched/core.c, `__might_resched()`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gfplint.findings import Confidence, Finding, Severity
+from gfplint.ruleset import Rule, View, hold_steps, titles
+
+
+def check(view: View) -> Iterator[Finding]:
+    """Every blocking mask that reaches an allocator while a context of this function forbids sleeping."""
+    for report in view.summary.reports:
+        if report.sleep.kind != "mask":
+            continue
+        confidence = (
+            Confidence.LOW
+            if report.sleep.uncertain > 1
+            else Confidence.MEDIUM
+            if report.sleep.uncertain
+            else Confidence.HIGH
+        )
+        yield RULE.finding(
+            view,
+            report.place,
+            f"{report.sleep.how}() may sleep here: {titles(view, report.held)}; allocate before it, or use GFP_NOWAIT with a fallback",
+            [*hold_steps(view, report.held), *report.sleep.steps],
+            confidence=confidence,
+            needs=report.needs,
+        )
+
+
+RULE = Rule(
+    code="GFP101",
+    name="blocking-allocation-in-atomic-context",
+    severity=Severity.ERROR,
+    summary="a mask that allows direct reclaim where the code must not sleep",
+    page=__doc__ or "",
+    check=check,
+    sim="sleep-fault",
+)

@@ -1,0 +1,83 @@
+"""## What it does
+
+Reports device-managed memory (`devm_*`, `drmm_*`) that is given to a plain free.
+
+## Why is this bad
+
+The device frees it again when it is unbound: a second free. The pointer also does not point at the start of the slab object, so that
+`kfree()` corrupts the allocator at once on some configurations.
+
+## Known problems
+
+- None known.
+
+## Example
+
+```c
+priv = devm_kzalloc(dev, sizeof(*priv), GFP_KERNEL);
+...
+kfree(priv);
+```
+
+## Use instead
+
+Nothing: the device frees it. Where it has to go earlier, `devm_kfree(dev, priv)`.
+
+## Fix safety
+
+There is no automatic fix.
+
+## References
+
+- Documentation/driver-api/driver-model/devres.rst; drivers/base/devres.c, `devm_kfree()`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gfplint.findings import Finding, Severity, Step
+from gfplint.ruleset import Rule, View
+
+
+def check(view: View) -> Iterator[Finding]:
+    """Every plain free of managed memory, and every managed free of plain memory."""
+    kernel = view.kernel
+    for site in view.summary.frees:
+        memory = site.memory
+        row = kernel.frees[site.callee]
+        if memory is None or memory.family in row.families or memory.family not in kernel.families:
+            continue
+        if not memory.managed:
+            continue
+        origin = Step(
+            memory.path,
+            memory.place.line,
+            memory.place.column,
+            memory.function,
+            f"{memory.allocator}() leaves the free to the device",
+        )
+        here = Step(
+            view.summary.path,
+            site.place.line,
+            site.place.column,
+            view.summary.name,
+            f"{site.callee}() frees it by hand",
+        )
+        yield RULE.finding(
+            view,
+            site.place,
+            f"{site.callee}() of memory that the device frees itself ({memory.allocator}()): it is freed twice",
+            [origin, here],
+        )
+
+
+RULE = Rule(
+    code="GFP404",
+    name="manual-free-of-managed-memory",
+    severity=Severity.ERROR,
+    summary="device-managed memory freed by hand",
+    page=__doc__ or "",
+    check=check,
+    sim="bad-free",
+)

@@ -1,0 +1,87 @@
+"""## What it does
+
+Reports memory that is freed with a function of another family: `kfree()` of `vmalloc()` memory, `vfree()` of `kmalloc()` memory,
+`free_pages()` of slab memory, `kfree()` of an error pointer's origin, ...
+
+## Why is this bad
+
+Each allocator keeps its own books. The wrong function corrupts them silently, leaks the memory, or oopses: which of them depends on
+the configuration and on where the memory happens to lie, so it passes tests.
+
+## Known problems
+
+- Memory that reaches the free through a data structure is not followed.
+
+## Example
+
+```c
+buf = vmalloc(size);
+...
+kfree(buf);
+```
+
+## Use instead
+
+```c
+vfree(buf);
+```
+
+`kvfree()` frees what `kmalloc()`, `vmalloc()` and `kvmalloc()` hand out.
+
+## Fix safety
+
+Safe where exactly one function is right for the family.
+
+## References
+
+- Documentation/core-api/memory-allocation.rst, "Selecting memory allocator"
+- mm/slub.c, `kfree()`; mm/vmalloc.c, `vfree()`; mm/util.c, `kvfree()`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gfplint.findings import Confidence, Finding, Severity, Step
+from gfplint.ruleset import Rule, View
+
+
+def check(view: View) -> Iterator[Finding]:
+    """Every free whose pointer holds memory of a family that the function can't free."""
+    kernel = view.kernel
+    for site in view.summary.frees:
+        memory = site.memory
+        row = kernel.frees[site.callee]
+        if memory is None or memory.managed or memory.family in row.families or memory.family not in kernel.families:
+            continue
+        family = kernel.families[memory.family]
+        right = sorted(f.name for f in kernel.frees.values() if memory.family in f.families and not f.rcu)
+        advice = f"; {family.title} is freed by {', '.join(n + '()' for n in right[:3])}" if right else ""
+        origin = Step(
+            memory.path,
+            memory.place.line,
+            memory.place.column,
+            memory.function,
+            f"{memory.allocator}() allocates {family.title}",
+        )
+        here = Step(
+            view.summary.path, site.place.line, site.place.column, view.summary.name, f"{site.callee}() frees it"
+        )
+        yield RULE.finding(
+            view,
+            site.place,
+            f"{site.callee}() of memory from {memory.allocator}(){advice}",
+            [origin, here],
+            confidence=Confidence.HIGH if memory.path == view.summary.path else Confidence.MEDIUM,
+        )
+
+
+RULE = Rule(
+    code="GFP401",
+    name="mismatched-free",
+    severity=Severity.ERROR,
+    summary="memory freed with a function of another allocator",
+    page=__doc__ or "",
+    check=check,
+    sim="bad-free",
+)

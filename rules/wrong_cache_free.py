@@ -1,0 +1,82 @@
+"""## What it does
+
+Reports `kmem_cache_free()` with another cache than the one that the object came from.
+
+## Why is this bad
+
+Without slab debugging or hardening the allocator trusts the cache that it is given: the object lands on the free list of a cache with
+another size, and two users later share memory. Newer kernels warn and leak the object.
+
+## Known problems
+
+- Two names for one cache are taken for two caches.
+
+## Example
+
+```c
+req = kmem_cache_alloc(req_cache, GFP_KERNEL);
+...
+kmem_cache_free(ctx_cache, req);
+```
+
+## Use instead
+
+```c
+kmem_cache_free(req_cache, req);
+```
+
+## Fix safety
+
+There is no automatic fix: the allocation may be the wrong one.
+
+## References
+
+- mm/slub.c, `kmem_cache_free()`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gfplint.findings import Confidence, Finding, Severity, Step
+from gfplint.ruleset import Rule, View
+
+
+def check(view: View) -> Iterator[Finding]:
+    """Every free into a cache that differs from the allocation's, both known by name."""
+    for site in view.summary.frees:
+        memory = site.memory
+        if memory is None or not memory.cache or not site.cache or memory.cache == site.cache:
+            continue
+        origin = Step(
+            memory.path,
+            memory.place.line,
+            memory.place.column,
+            memory.function,
+            f"{memory.allocator}() takes it from {memory.cache}",
+        )
+        here = Step(
+            view.summary.path,
+            site.place.line,
+            site.place.column,
+            view.summary.name,
+            f"{site.callee}() gives it back to {site.cache}",
+        )
+        yield RULE.finding(
+            view,
+            site.place,
+            f"{site.callee}() into {site.cache} of an object from {memory.cache}",
+            [origin, here],
+            confidence=Confidence.HIGH,
+        )
+
+
+RULE = Rule(
+    code="GFP402",
+    name="wrong-cache-free",
+    severity=Severity.ERROR,
+    summary="an object given back to another slab cache than it came from",
+    page=__doc__ or "",
+    check=check,
+    sim="bad-free",
+)
