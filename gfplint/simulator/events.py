@@ -1,0 +1,30 @@
+"""What a run observes, as plain data."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+#: Kinds of events. The first group ends the run.
+FATAL = frozenset({"bug-on", "oops", "null-deref", "oom"})
+
+#: Kinds that say only what happens; they make the trace readable and are no observation.
+NOTES = frozenset({"note"})
+
+
+class Event(NamedTuple):
+    """``kind``: what happened (``sleep-fault``, ``bug-on``, ``bad-free``, ...); ``message`` in words;
+    ``stack``: (function, line) of the program's own calls, outermost first; ``phase``: part of an oracle case, or
+    ""."""
+
+    kind: str
+    message: str
+    stack: tuple[tuple[str, int], ...] = ()
+    phase: str = ""
+
+
+class DiedError(Exception):
+    """The machine stopped: a BUG, an oops or a deadlock on memory. The event is recorded already."""
+
+
+class HungError(Exception):
+    """The machine would wait for ever."""
