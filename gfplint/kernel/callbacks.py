@@ -6,11 +6,10 @@ tables/entrypoints.toml for what a line holds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import msgspec
 
-from gfplint.kernel.load import UserTables
 from gfplint.kernel.model import Callback, EntryPoint, Kernel, Version
 from gfplint.kernel.tables import Group, TableError, holds, lines, read_table
 
@@ -21,24 +20,22 @@ Callbacks = tuple[dict[tuple[str, str], Callback], dict[tuple[str, int], Callbac
 EntryPoints = tuple[dict[tuple[str, str], EntryPoint], dict[tuple[str, int], EntryPoint]]
 
 
-def with_callbacks(kernel: Kernel, extra: UserTables | None = None) -> Kernel:
-    """``kernel`` with its callbacks and entry points; ``extra`` as for ``load``. Raises TableError for a bad user
-    table.
-    """
-    callbacks, registrars = load_callbacks(kernel.version, kernel.probes, extra)
-    entries, entry_registrars = load_entry_points(kernel.version, kernel.probes, extra)
+def with_callbacks(kernel: Kernel) -> Kernel:
+    """``kernel`` with its callbacks and entry points."""
+    callbacks, registrars = load_callbacks(kernel.version, kernel.probes)
+    entries, entry_registrars = load_entry_points(kernel.version, kernel.probes)
     return msgspec.structs.replace(
         kernel, callbacks=callbacks, registrars=registrars, entries=entries, entry_registrars=entry_registrars
     )
 
 
-def load_callbacks(version: Version, probes: frozenset[str], extra: UserTables | None = None) -> Callbacks:
+def load_callbacks(version: Version, probes: frozenset[str]) -> Callbacks:
     """The contexts of operation tables' members, by (struct, member), and of registrars' arguments, by (function,
     argument).
     """
     members: dict[tuple[str, str], Callback] = {}
     registrars: dict[tuple[str, int], Callback] = {}
-    for group in _groups("callbacks", version, probes, extra):
+    for group in _groups("callbacks", version, probes):
         shared = {key: group[key] for key in ("context", "confidence", "since", "until", "probe") if key in group}
         for name, last, cells in _lines(group, 4):
             note, source, unless = cells
@@ -51,13 +48,13 @@ def load_callbacks(version: Version, probes: frozenset[str], extra: UserTables |
     return members, registrars
 
 
-def load_entry_points(version: Version, probes: frozenset[str], extra: UserTables | None = None) -> EntryPoints:
+def load_entry_points(version: Version, probes: frozenset[str]) -> EntryPoints:
     """Where user space comes in: by (struct, member), (declaring macro, name) or ("", function), and by
     (registrar, argument).
     """
     entries: dict[tuple[str, str], EntryPoint] = {}
     registrars: dict[tuple[str, int], EntryPoint] = {}
-    for group in _groups("entrypoints", version, probes, extra):
+    for group in _groups("entrypoints", version, probes):
         shared = {key: group[key] for key in ("privilege", "confidence", "since", "until", "probe") if key in group}
         for name, last, cells in _lines(group, 4):
             trigger, note, source = cells
@@ -72,11 +69,8 @@ def load_entry_points(version: Version, probes: frozenset[str], extra: UserTable
     return entries, registrars
 
 
-def _groups(table: str, version: Version, probes: frozenset[str], extra: UserTables | None) -> Iterator[Group]:
-    user: Iterable[Group] = (extra or {}).get(table, ())
-    for group in (*read_table(table), *user):
-        if holds(group, version, probes):
-            yield group
+def _groups(table: str, version: Version, probes: frozenset[str]) -> Iterator[Group]:
+    yield from (group for group in read_table(table) if holds(group, version, probes))
 
 
 def _lines(group: Group, cells: int) -> Iterator[tuple[str, str, list[str]]]:

@@ -27,12 +27,9 @@ from gfplint.kernel.model import (
     Sleeper,
     Version,
 )
-from gfplint.kernel.tables import Group, TableError, read_table, rows
+from gfplint.kernel.tables import TableError, read_table, rows
 
 R = TypeVar("R", bound=Row)
-
-#: Tables of the user's own tree, as parsed from TOML: table name ("allocators", "frees", ...) to its groups.
-UserTables = Mapping[str, Sequence[Group]]
 
 #: Words before the bar that differ from the name of the field they set.
 _ALLOCATOR_WORDS = {"gfp": "mask", "dev": "device", "old": "resizes", "out": "result", "lock": "drops"}
@@ -40,16 +37,12 @@ _FREE_WORDS = {"ptr": "arg", "dev": "device", "count": "bulk"}
 _QUERY_WORDS = {"gfp": "mask"}
 
 
-def load(
-    version: Version, probes: frozenset[str], masks: Mapping[str, Mask] | None = None, extra: UserTables | None = None
-) -> Kernel:
+def load(version: Version, probes: frozenset[str], masks: Mapping[str, Mask] | None = None) -> Kernel:
     """What is known of the kernel ``version`` whose headers answered ``probes``.
 
-    ``masks``: those of the tree's own headers (None: the built-in ones). ``extra``: the user's tables, which replace
-    built-in rows of the same name. Callbacks and entry points are left empty. Raises TableError where a table of the
-    user is malformed.
+    ``masks``: those of the tree's own headers (None: the built-in ones). Callbacks and entry points are left empty.
     """
-    reader = _Reader(version, probes, extra or {})
+    reader = _Reader(version, probes)
     return Kernel(
         version=version,
         probes=probes,
@@ -73,15 +66,12 @@ def load(
 class _Reader:
     """Reads one table after the other for one kernel."""
 
-    def __init__(self, version: Version, probes: frozenset[str], extra: UserTables) -> None:
+    def __init__(self, version: Version, probes: frozenset[str]) -> None:
         self.version = version
         self.probes = probes
-        self.extra = extra
 
     def rows(self, table: str) -> Iterable[tuple[str, list[str], dict[str, Any]]]:
-        yield from rows(read_table(table), self.version, self.probes)
-        if table in self.extra:
-            yield from rows(self.extra[table], self.version, self.probes)
+        return rows(read_table(table), self.version, self.probes)
 
     def families(self) -> dict[str, Family]:
         found: dict[str, Family] = {}

@@ -6,10 +6,10 @@ import msgspec
 import pytest
 
 from gfplint.kernel.callbacks import load_callbacks, load_entry_points, with_callbacks
-from gfplint.kernel.load import UserTables, load
-from gfplint.kernel.model import Kernel, Row
+from gfplint.kernel.load import load, make
+from gfplint.kernel.model import Allocator, Kernel, Row
 from gfplint.kernel.probe import NEWEST, probe_names, probes_of
-from gfplint.kernel.tables import TableError, holds, parse_version, read_table
+from gfplint.kernel.tables import TableError, holds, parse_version, read_table, rows
 
 VERSIONS = ((4, 19), (6, 1), (6, 12), NEWEST)
 TABLES = (
@@ -51,14 +51,14 @@ def everything(kernel: Kernel) -> list[Row]:
 
 def test_every_row_has_a_source(kernel: Kernel) -> None:
     full = with_callbacks(kernel)
-    rows = [
+    all_rows = [
         *everything(kernel),
         *full.callbacks.values(),
         *full.registrars.values(),
         *full.entries.values(),
         *full.entry_registrars.values(),
     ]
-    assert [row for row in rows if not row.source] == []
+    assert [row for row in all_rows if not row.source] == []
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -200,51 +200,48 @@ def test_masks_of_the_tree_replace_the_built_in_ones() -> None:
     assert load((6, 12), frozenset(), masks).masks == masks
 
 
-USER: UserTables = {
-    "allocators": [{"family": "kmalloc", "rows": "my_alloc: _ size gfp | zeroes\nkmalloc: gfp size\n"}],
-    "frees": [{"families": ["kmalloc"], "rows": "my_free: dev ptr"}],
-    "context_ops": [{"effect": "enter", "kinds": ["spin"], "rows": "my_lock: lock"}],
-    "callbacks": [{"context": "softirq", "rows": "my_ops.tick\n"}],
-}
+def test_rows_of_a_group() -> None:
+    group = {"family": "kmalloc", "rows": "my_alloc: _ size gfp | zeroes node=3\n# why\n\nother\n"}
+    assert list(rows([group], (6, 12), frozenset())) == [
+        ("my_alloc", ["_", "size", "gfp"], {"family": "kmalloc", "zeroes": True, "node": "3"}),
+        ("other", [], {"family": "kmalloc"}),
+    ]
 
 
-def test_rows_of_the_user() -> None:
-    kernel = load((6, 12), probes_of((6, 12)), extra=USER)
-    mine = kernel.allocators["my_alloc"]
-    assert (mine.size, mine.mask, mine.zeroes) == (1, 2, True)
-    assert kernel.allocators["kmalloc"].mask == 0
-    assert (kernel.frees["my_free"].arg, kernel.frees["my_free"].device) == (1, 0)
-    assert kernel.context_ops["my_lock"].kinds == ("spin",)
-    assert load_callbacks((6, 12), frozenset(), USER)[0]["my_ops", "tick"].context == "softirq"
+def test_a_row_may_hold_for_some_versions_alone() -> None:
+    group = {"rows": "old: | until=6.1\nnew: | since=6.12\n"}
+    assert [name for name, _, _ in rows([group], (6, 12), frozenset())] == ["new"]
+    assert [name for name, _, _ in rows([group], (6, 0), frozenset())] == ["old"]
 
 
 @pytest.mark.parametrize(
-    ("table", "group"),
+    "group",
     [
-        ("allocators", {"family": "kmalloc", "rows": ["f"]}),
-        ("allocators", {"family": "kmalloc", "rows": "f: gfp | mask=x"}),
-        ("allocators", {"rows": "f: gfp"}),
-        ("allocators", {"family": "kmalloc", "rows": "f: gfp nonsense"}),
-        ("allocators", {"family": "kmalloc", "rows": "f: gfp", "since": "six"}),
-        ("allocators", {"family": "kmalloc", "rows": "f: gfp", "until": "6.x"}),
-        ("allocators", {"family": 3, "rows": "f: gfp"}),
-        ("allocators", {"family": "kmalloc", "rows": "f: gfp | hiden"}),
-        ("frees", {"families": "kmalloc", "rows": "f: _"}),
-        ("context_ops", {"effect": "enter", "rows": "f: lock"}),
-        ("guards", {"kinds": 7, "rows": "f: lock"}),
+        {"rows": ["f"]},
+        {"rows": 7},
+        {"rows": "f: gfp", "since": "six"},
+        {"rows": "f: gfp", "until": "6.x"},
+        {"rows": "f: gfp | since=6"},
     ],
 )
-def test_a_malformed_user_table_is_named(table: str, group: dict[str, object]) -> None:
+def test_a_malformed_group_is_refused(group: dict[str, object]) -> None:
     with pytest.raises(TableError):
-        load((6, 12), probes_of((6, 12)), extra={table: [group]})
+        list(rows([group], (6, 12), frozenset()))
 
 
-@pytest.mark.parametrize("rows", ["f.x | a | b | c | d | e", ["f.x"]])
-def test_a_malformed_callback_is_named(rows: object) -> None:
-    with pytest.raises(TableError):
-        load_callbacks((6, 12), frozenset(), {"callbacks": [{"context": "rcu", "rows": rows}]})
-    with pytest.raises(TableError):
-        load_callbacks((6, 12), frozenset(), {"callbacks": [{"table": "registrars", "rows": "f.x"}]})
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"family": "kmalloc", "mask": "x"},
+        {"mask": 1},
+        {"family": "kmalloc", "mask": 1, "nonsense": 2},
+        {"family": 3},
+        {"family": "kmalloc", "hiden": True},
+    ],
+)
+def test_a_malformed_row_is_named(fields: dict[str, object]) -> None:
+    with pytest.raises(TableError, match=r"^my_alloc: "):
+        make(Allocator, "my_alloc", fields)
 
 
 def test_callbacks_name_contexts() -> None:
