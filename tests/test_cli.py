@@ -16,7 +16,8 @@ import pytest
 import gfplint
 from gfplint import cli, commands, config, report
 from gfplint.config import Settings
-from gfplint.findings import Edit, Finding, Fix, ScanResult, Severity
+from gfplint.findings import Edit, Fix, ScanResult, Severity
+from gfplint.report.presentation import Presentation
 from tests.report.samples import RULES, SAFE, SOURCE, finding, result
 
 Run = Callable[..., int]
@@ -190,7 +191,7 @@ def test_the_parser_knows_the_formats_and_the_colours() -> None:
     scan = cli.parser().parse_args(["scan"])
     assert cli._FORMATS == config.FORMATS
     assert scan.color in config.COLORS
-    assert all(list(report.render(form, result(), commands.Presentation("1"))) is not None for form in config.FORMATS)
+    assert all(list(report.render(form, result(), Presentation("1"))) is not None for form in config.FORMATS)
 
 
 def test_code_is_shown_in_colour_when_asked(
@@ -357,5 +358,5 @@ def test_a_narrow_encoding_is_no_crash(engine: Engine) -> None:
 def test_findings_sort_nothing_themselves(engine: Engine, capsys: pytest.CaptureFixture[str]) -> None:
     engine.answer = result(finding(path="z.c"), finding(path="a.c"))
     run("scan", "--format", "json")
-    paths: list[Finding] = [found["path"] for found in json.loads(capsys.readouterr().out)["findings"]]
+    paths = [found["path"] for found in json.loads(capsys.readouterr().out)["findings"]]
     assert paths == ["z.c", "a.c"]  # the engine has put them in order

@@ -27,7 +27,7 @@ def test_every_package_is_listed() -> None:
     assert set(listed) == {".".join(folder.parts) for folder in folders} | {"gfplint.rules"}
 
 
-def test_the_tables_are_package_data() -> None:
+def test_tables_and_programs_are_package_data() -> None:
     data = tomllib.loads((_TOP / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
     shipped = {
         path
@@ -35,7 +35,9 @@ def test_the_tables_are_package_data() -> None:
         for glob in globs
         for path in (_TOP / package.replace(".", "/")).glob(glob)
     }
-    assert shipped == {path for path in (_TOP / "gfplint").rglob("*.toml") if "rules" not in path.parts}
+    top = _TOP / "gfplint"
+    files = {path for path in top.rglob("*") if path.is_file() and not {"rules", "__pycache__"} & set(path.parts)}
+    assert shipped == {path for path in files if path.suffix != ".py"}
 
 
 def test_rules_are_found_as_a_package_without_an_installation() -> None:

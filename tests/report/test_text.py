@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gfplint import report
+from gfplint.escape import width
 from gfplint.findings import Confidence, Finding, ScanResult, Severity
 from gfplint.report import text
-from gfplint.report.escape import width
 from tests.report.samples import HOW, RULES, SAFE, finding, result
 
 _GOLDEN = """\
