@@ -40,13 +40,14 @@ _QUERY_WORDS = {"gfp": "mask"}
 def load(version: Version, probes: frozenset[str], masks: Mapping[str, Mask] | None = None) -> Kernel:
     """What is known of the kernel ``version`` whose headers answered ``probes``.
 
-    ``masks``: those of the tree's own headers (None: the built-in ones). Callbacks and entry points are left empty.
+    ``masks``: those of the tree's own headers; the built-in ones stand for what is missing there. Callbacks and entry
+    points are left empty.
     """
     reader = _Reader(version, probes)
     return Kernel(
         version=version,
         probes=probes,
-        masks=dict(masks) if masks is not None else built_in_masks(version, probes),
+        masks={**built_in_masks(version, probes), **(masks or {})},
         families=reader.families(),
         allocators=reader.allocators(),
         frees=reader.positional("frees", Free, _FREE_WORDS),

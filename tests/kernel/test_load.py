@@ -170,6 +170,20 @@ def test_kvrealloc_moved_its_mask() -> None:
     assert load((6, 12), probes_of((6, 12)) | {"kvrealloc_4args"}).allocators["kvrealloc"].mask == 3
 
 
+def test_bio_alloc_moved_its_mask() -> None:
+    assert load((5, 17), probes_of((5, 17))).allocators["bio_alloc"].mask == 0
+    assert load((5, 18), probes_of((5, 18))).allocators["bio_alloc"].mask == 3
+
+
+def test_frees_that_do_not_sleep(kernel: Kernel) -> None:
+    assert kernel.frees["kfree"].sleeps == "never"
+    assert kernel.frees["vfree"].sleeps == "task"
+    assert kernel.frees["kvfree"].sleeps == "task-vmalloc"
+    assert kernel.frees["mempool_destroy"].sleeps == "never"
+    assert kernel.frees["kmem_cache_destroy"].sleeps == "always"
+    assert kernel.frees["dma_free_coherent"].sleeps == "irq"
+
+
 def test_kfree_of_a_cache_object() -> None:
     assert "kmem_cache" not in load((6, 1), probes_of((6, 1))).frees["kfree"].families
     assert "kmem_cache" in load((6, 12), probes_of((6, 12))).frees["kfree"].families
@@ -196,8 +210,10 @@ def test_noprof_names_only_with_profiling() -> None:
 
 
 def test_masks_of_the_tree_replace_the_built_in_ones() -> None:
-    masks = {"GFP_MINE": frozenset({"__GFP_IO"})}
-    assert load((6, 12), frozenset(), masks).masks == masks
+    mine = frozenset({"__GFP_IO"})
+    masks = load((6, 12), frozenset(), {"GFP_MINE": mine, "GFP_KERNEL": mine}).masks
+    assert masks["GFP_MINE"] == masks["GFP_KERNEL"] == mine
+    assert masks["GFP_NOIO"] == {"__GFP_DIRECT_RECLAIM", "__GFP_KSWAPD_RECLAIM"}
 
 
 def test_rows_of_a_group() -> None:
