@@ -82,12 +82,8 @@ def since(selection: Selection, revision: str) -> Comparison:
     after = work_tree(selection)
     files = _diff(git, "diff-index", *_DIFF, before.commit)
     untracked = _names(git.run("ls-files", "--others", "--exclude-standard", "-z", *_SOURCES))
-    # git shows no difference for files with merge conflicts: all that is in them may be new.
-    unmerged = _names(git.run("diff-files", "-z", "--name-only", "--diff-filter=U", "--relative", *_SOURCES))
-    changes = _with_new_files(_changes(files), (*untracked, *unmerged), after)
-    contents = _old_contents(files, untracked, before)
-    contents |= {path: (before, path) if path in before.blobs() else None for path in unmerged}
-    return Comparison(Overlay(after, contents), after, changes)
+    changes = _with_new_files(_changes(files), untracked, after)
+    return Comparison(Overlay(after, _old_contents(files, untracked, before)), after, changes)
 
 
 def staged(selection: Selection) -> Comparison:

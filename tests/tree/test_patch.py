@@ -90,12 +90,33 @@ def test_says_when_it_is_applied_already(tmp_path: Path) -> None:
 
 
 def test_later_hunks_follow_the_offset_of_earlier_ones() -> None:
-    same = ["}\n", "\n", "same\n", "\n", "{\n"]
-    old = [*same, *(f"{n}\n" for n in range(20)), *same, *(f"{n}\n" for n in range(20, 40)), *same]
-    new = [line for number, line in enumerate(old) if number not in (12, 27)]
+    same = ["{\n", "same\n", "}\n"]
+    old = [*(f"{n}\n" for n in range(20)), *same, *(f"{n}\n" for n in range(20, 27)), *same, "end\n"]
+    new = [line for number, line in enumerate(old) if number not in (2, 31)]
     diff = "".join(difflib.unified_diff(old, new, "a/x.c", "b/x.c", n=1)).encode()
-    shifted = ["0\n"] * 24
+    # Shifted by ten lines, the first of the two equal places stands where the second one was.
+    shifted = [f"more {n}\n" for n in range(10)]
     assert _apply("".join(shifted + old).encode(), diff) == "".join(shifted + new).encode()
+
+
+def test_hunks_do_not_overlap() -> None:
+    diff = b"--- a/x.c\n+++ b/x.c\n@@ -1 +1 @@\n-x\n+y\n@@ -1 +1 @@\n-x\n+z\n"
+    with pytest.raises(PatchError, match="hunk 2"):
+        _apply(b"x\nq\n", diff)
+    assert _apply(b"x\nx\n", diff) == b"y\nz\n"
+
+
+def test_context_is_not_ignored_altogether() -> None:
+    with pytest.raises(PatchError, match="does not apply"):
+        _apply(b"q\nr\ns\n", b"--- a/x.c\n+++ b/x.c\n@@ -1,2 +1,3 @@\n a\n+new\n b\n")
+
+
+def test_a_file_renamed_twice(tmp_path: Path) -> None:
+    moves = b"".join(
+        b"diff --git a/%s b/%s\nsimilarity index 100%%\nrename from %s\nrename to %s\n" % (old, new, old, new)
+        for old, new in ((b"a.c", b"b.c"), (b"b.c", b"c.c"))
+    )
+    assert with_patches(_tree(tmp_path, a_c="a\n"), moves).changes.renamed == {"a.c": "c.c"}
 
 
 def test_a_search_that_never_ends_is_cut() -> None:
@@ -374,7 +395,8 @@ See the attached patch.
 --b
 Content-Type: text/html
 
-<pre>--- a/x.c
+<pre>
+--- a/x.c
 +++ b/x.c
 @@ -1 +1 @@
 -a
