@@ -251,7 +251,7 @@ class Allocator:
             else cache.objects - 1
         )
         if self.machine.config.kasan:
-            warm = 1
+            warm = 3
         slab.used = set(range(warm))
         cache.spare = [(slab, i) for i in range(cache.objects - 1, warm - 1, -1)]
         self.physical.free_delta = self.physical.slab_delta = 0
@@ -499,7 +499,7 @@ class Allocator:
 
 #: Pages of per-CPU memory that are populated ahead for allocations that may not block (mm/percpu.c,
 #: PCPU_EMPTY_POP_PAGES_HIGH).
-ATOMIC_PERCPU_PAGES = 4
+ATOMIC_PERCPU_PAGES = 24
 
 
 def size_name(size: int) -> str:

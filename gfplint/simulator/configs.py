@@ -14,7 +14,7 @@ class Config:
     CPU number
     may not be asked for while preemptible; ``slub_debug``: caches check their objects; ``kasan``: invalid and second
     frees are
-    reported; ``counters``: each pair is repeated and the page counters compared.
+    reported; ``counters``: each pair is repeated and the page counters compared; ``crowded``: the frames next to a fresh page are in use.
     """
 
     name: str
@@ -28,9 +28,10 @@ class Config:
     slub_debug: bool = False
     kasan: bool = False
     counters: bool = False
+    crowded: bool = False
 
 
-_A = Config("A", preempt_rcu=True, lockdep=True, debug_vm=True, debug_preempt=True, slub_debug=True)
+_A = Config("A", preempt_rcu=True, lockdep=True, debug_vm=True, debug_preempt=True, slub_debug=True, crowded=True)
 _D = Config("D", preempt_count=False, atomic_sleep=False, counters=True)
 
 #: The oracle's kernels by letter; Ds is D booted with slab debugging.

@@ -187,6 +187,7 @@ class Releaser:
         if inside == 0 and index not in slab.used:
             machine.event("second-free", f"{what}: the object is free already")
         if inside:
+            cache.confused += 1
             machine.event("interior-free", f"{what}: the pointer is not where the object starts")
         if given is not None and given is not cache:
             cache.stray = True
@@ -299,15 +300,10 @@ class Releaser:
         address = self._address(value)
         if address is None:
             return
-        end = address + size
+        end = (address + size) % WRAP
         while address < end:
-            if address % WRAP == 0:
-                address += PAGE_SIZE
-                continue
             self.put_address(address, 0, what)
             address += PAGE_SIZE
-            if address >= WRAP:
-                return
 
     def page_frame(self, value: Value, what: str) -> int | None:
         """The frame number behind a struct page pointer; an oops where it is none."""
@@ -343,10 +339,8 @@ class Releaser:
         """The bytes at the pointer are taken for a struct page: put_page() follows them, __free_pages() mostly does
         nothing.
         """
-        if whole and not self.machine.config.kasan and (self.machine.config.debug_vm or self.machine.config.counters):
-            if self.machine.config.debug_vm:
-                self._crash(f"{what} of memory that is no struct page")
-            self.machine.event("delayed", f"{what} of memory that is no struct page")
+        if whole and self.machine.config.slub_debug:
+            self._crash(f"{what} follows the poison in memory that is no struct page")
         self.machine.event("silent", f"{what} of memory that is no struct page")
 
     # -- others

@@ -263,7 +263,7 @@ class Machine:
         """lock_acquire(): wait types, use in interrupts, and the order of classes."""
         if not self.debug_locks:
             return
-        name = (kind, lock)
+        name: Hashable = lock if lock is not None else kind
         if not trylock:
             outer = change.wait if change.outer < 0 else change.outer
             self.check_wait(outer)
@@ -272,7 +272,7 @@ class Machine:
                     "lock-state", f"{lock} is taken in an interrupt, and elsewhere with interrupts enabled"
                 )
             if change.wait == WAIT_SLEEP:
-                self.learn(name if not isinstance(lock, str) else lock)
+                self.learn(name)
 
     def check_wait(self, outer: int) -> None:
         """Whether a lock of this wait type may be taken under what is held (PROVE_RAW_LOCK_NESTING where
@@ -304,9 +304,7 @@ class Machine:
         for held in reversed(self.task.held):
             if held.effect.wait != WAIT_SLEEP and held.kind != FS_RECLAIM:
                 continue
-            name: Hashable = (
-                held.lock if isinstance(held.lock, str) or held.kind == FS_RECLAIM else (held.kind, held.lock)
-            )
+            name: Hashable = held.lock if held.lock is not None else held.kind
             if not self.order.learn(name, taken):
                 self.report_lock(
                     "recursion",

@@ -31,6 +31,11 @@ STRUCT_PAGES = LINEAR + 0x10_0000
 STACK = VMALLOC + 0x7D00
 RESERVED_PFNS = 0x400
 FIRST_FREE_PFN = 0x8000
+#: Frames between blocks: what lies next to a fresh block is nobody's that the program knows.
+GAP = 8
+
+#: Objects that a slab should hold on two CPUs (calculate_order()).
+MIN_OBJECTS = 12
 
 #: Slab object sizes of kmalloc (mm/slab_common.c, kmalloc_info).
 KMALLOC_SIZES = (8, 16, 32, 64, 96, 128, 192, 256, 512, 1024, 2048, 4096, 8192)
@@ -63,7 +68,7 @@ class Slab:
 @dataclass
 class Cache:
     """A slab cache. ``stride``: distance of objects; ``left``: where the first begins; ``active``: it has a CPU slab;
-    ``stray``: slabs of it went to another cache; ``account``: SLAB_ACCOUNT."""
+    ``stray``: slabs of it went to another cache; ``confused``: frees at addresses inside objects; ``account``: SLAB_ACCOUNT."""
 
     name: str
     size: int
@@ -76,6 +81,7 @@ class Cache:
     active: bool = False
     stray: bool = False
     foreign: bool = False
+    confused: int = 0
     destroyed: bool = False
     slabs: list[Slab] = field(default_factory=list)
     spare: list[tuple[Slab, int]] = field(default_factory=list)
@@ -115,7 +121,7 @@ def cache_layout(size: int, config: Config, power_aligned: bool) -> tuple[int, i
         left = 64 if power_aligned and size >= 64 else 16
         stride = size + left + 96
     elif config.kasan:
-        stride = size + max(128, size // 4)
+        stride = size + (128 if size > 448 else 64)
     if power_aligned:
         stride = (
             1 << (stride - 1).bit_length() if (config.kasan or config.slub_debug) or size & (size - 1) == 0 else stride
@@ -123,10 +129,8 @@ def cache_layout(size: int, config: Config, power_aligned: bool) -> tuple[int, i
         left = min(left, stride - size)
     stride = -(-stride // 8) * 8
     order = 0
-    while (PAGE_SIZE << order) // stride < 8 and order < COSTLY_ORDER:
+    while (PAGE_SIZE << order) // stride < MIN_OBJECTS and order < COSTLY_ORDER:
         order += 1
-    if size >= 512 and power_aligned and order < 1:
-        order = 1
     return stride, left, order
 
 
@@ -143,10 +147,11 @@ class Physical:
         self.vmalloc_delta = 0
 
     def page(self, pfn: int) -> Page:
-        """A frame; one that was never seen belongs to somebody else (low ones are reserved)."""
+        """A frame; one that was never seen is reserved, somebody else's, or free."""
         found = self.pages.get(pfn)
         if found is None:
-            found = self.pages[pfn] = Page(pfn, reserved=pfn < RESERVED_PFNS or self.is_image(pfn))
+            reserved = pfn < RESERVED_PFNS or self.is_image(pfn)
+            found = self.pages[pfn] = Page(pfn, int(reserved or self.config.crowded), reserved=reserved)
         return found
 
     @staticmethod
@@ -161,7 +166,7 @@ class Physical:
         else:
             self.next = -(-self.next >> order) << order if order else self.next
             pfn = self.next
-            self.next += 1 << order
+            self.next += (1 << order) + GAP
         self.free_delta -= 1 << order
         for n in range(1 << order):
             self.pages[pfn + n] = Page(pfn + n, ref=0 if n else 1, head=pfn if compound and n else -1)
@@ -184,7 +189,7 @@ class Physical:
                 return "bad-page"
         for n in range(1 << order):
             tail = self.page(pfn + n)
-            if tail.slab is not None:
+            if tail.slab is not None and tail.slab.pfn == pfn + n:
                 tail.slab.gone = True
             tail.slab, tail.free, tail.compound, tail.head, tail.order, tail.reserved = None, True, False, -1, 0, False
             tail.ref = min(tail.ref, 0)
@@ -199,13 +204,15 @@ class Physical:
 
     def put(self, pfn: int, order: int) -> str:
         """__free_pages(): drop a reference; the block is freed with the last one, its tail pages even without."""
+        foreign = pfn not in self.pages
         page = self.page(pfn)
+        foreign = foreign and not page.reserved
         head = page.compound
         if page.ref == 0 and self.config.debug_vm:
             return "crash"
         page.ref -= 1
         if page.ref == 0:
-            return self.release(pfn, order)
+            return self.release(pfn, order) or ("delayed" if foreign else "")
         if not head:
             worst = ""
             while order > 0:

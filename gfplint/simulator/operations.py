@@ -34,6 +34,8 @@ Operation = Callable[[list[Value]], Value | None]
 
 ENOMEM = 12
 UNKNOWN_SIZE = 64
+#: Frees inside objects that a cache takes before its free list shows it: those of a few slabs.
+CONFUSED = 64
 #: Bits that a scope's cookie has, by kind; only that they differ matters.
 _SCOPE_BITS = {"nofs": 1, "noio": 2, "noreclaim": 4, "pin": 8}
 
@@ -838,6 +840,8 @@ class Operations:
             memory = self.machine.object_at(entry[2])
             if memory is not None:
                 memory.address -= 40
+                if memory.cache is not None and memory.cache.confused > CONFUSED:
+                    self.machine.event("corrupted", "objects of the free list overlap")
                 base = Ptr(Obj("devres"))
                 base.obj.memory = type(memory)(entry[1] - 40, memory.size, "kmalloc")
                 self.machine.releaser.kfree(base, "the release of managed memory")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -163,7 +163,7 @@ class Oracle:
         match = _CASE.search(row.case)
         if match is None:
             return UNKNOWN
-        key = (row.group, match.group(1), row.context, row.call, row.mask)
+        key = (row.group, row.case.split("#")[0], row.context, row.call, row.mask)
         if key not in self.seen:
             self.seen[key] = self._predict(row, CONFIGS[match.group(1)])
         return self.seen[key]
@@ -235,14 +235,16 @@ class Oracle:
     # -- group 2: allocators and frees
 
     def _free(self, row: Row, config: Config) -> str:
-        get, put = self.tables["allocators"][row.context][0], self.tables["frees"][row.call][0]
+        get, (put, *speed) = self.tables["allocators"][row.context][0], self.tables["frees"][row.call]
+        if row.case.split("-")[0] in SINGLE:
+            config = replace(config, counters=False)
         session = self.session(config, "frees")
         machine = session.machine
         session.run("setup")
         self._pair(session, "case", get, put)
         physical = machine.allocator.physical
         size = session.value("size")
-        rounds = HUGE_ROUNDS if isinstance(size, int) and size > HUGE else ROUNDS
+        rounds = HUGE_ROUNDS if isinstance(size, int) and size > HUGE else SLOW_ROUNDS if speed else ROUNDS
         machine.allocator.memories.clear()
         physical.free_delta = physical.slab_delta = physical.vmalloc_delta = 0
         case = {e.kind for e in session.events("case")} - _SILENT
@@ -360,8 +362,10 @@ class Oracle:
         return f"{said} gfp_zone={zone_of(mask)} kmalloc_cache={cache}"
 
 
-#: How often a pair is repeated where counters are compared; above HUGE bytes fewer times.
-ROUNDS, HUGE_ROUNDS, HUGE = 128, 4, 1 << 20
+#: How often a pair is repeated where counters are compared; less often for frees that wait, and above HUGE bytes.
+ROUNDS, SLOW_ROUNDS, HUGE_ROUNDS, HUGE = 128, 32, 4, 1 << 20
+#: Sets whose pairs were run once, without counters.
+SINGLE = frozenset({"g2extra"})
 #: Objects of an accounting case.
 OBJECTS = 64
 
