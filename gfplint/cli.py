@@ -9,12 +9,10 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from typing import NoReturn, TypeAlias
 
 from gfplint import __version__
-from gfplint.console import complain, describe
 from gfplint.errors import FAILED
 from gfplint.escape import printable
 
@@ -255,7 +253,11 @@ def _count(text: str) -> int:
 
 
 def _failed(error: Exception) -> int:
+    from gfplint.console import complain, describe
+
     if os.environ.get("GFPLINT_DEBUG"):
+        import traceback
+
         traceback.print_exc()
     complain(describe(error))
     return FAILED
