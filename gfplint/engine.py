@@ -12,13 +12,17 @@ import msgspec
 from gfplint import select as selection_of_findings
 from gfplint import workers
 from gfplint.analysis.interprocedural import Linker
+from gfplint.analysis.ownership import FreeAt, StoreAt, join
 from gfplint.analysis.program import Program, Relevance
+from gfplint.analysis.roots import roots
+from gfplint.analysis.summary import Summary
 from gfplint.config import Settings
 from gfplint.errors import GfplintError
 from gfplint.facts import FileFacts, Suppression
 from gfplint.findings import Degraded, Finding, ScanResult, Skipped
 from gfplint.frontend.skeleton import skeleton
 from gfplint.kernel.load import load as load_kernel
+from gfplint.kernel.callbacks import with_callbacks
 from gfplint.kernel.headers import MASK_HEADERS, read_masks
 from gfplint.kernel.model import Kernel, Version
 from gfplint.kernel.probe import probe, probes_of
@@ -43,6 +47,8 @@ class _FileResult(msgspec.Struct, frozen=True, array_like=True):
     findings: tuple[Finding, ...]
     degraded: tuple[Degraded, ...]
     functions: int
+    stores: tuple[StoreAt, ...] = ()
+    frees: tuple[FreeAt, ...] = ()
 
 
 class _Linted(msgspec.Struct, frozen=True):
@@ -130,6 +136,8 @@ def _lint(
     results = _results(state, program, relevance, kernel, rules, subjects, jobs, progress)
     findings: list[Finding] = []
     degraded: list[Degraded] = []
+    stores: list[StoreAt] = []
+    frees: list[FreeAt] = []
     functions = 0
     for at, result in results:
         if isinstance(result, workers.Failure):
@@ -138,6 +146,9 @@ def _lint(
         findings += result.findings
         degraded += result.degraded
         functions += result.functions
+        stores += result.stores
+        frees += result.frees
+    findings += _member_findings(stores, frees, kernel, rules)
     skipped = sorted([*(s for s in state.skipped() if only is None or s.path in only), *failed], key=lambda s: s.path)
     return _Linted(
         findings=tuple(findings),
@@ -240,8 +251,11 @@ class _Wanted:
 def _lint_file(
     at: int, program: Program, linker: Linker, kernel: Kernel, rules: Sequence[Rule], wanted: _Wanted
 ) -> _FileResult:
-    findings: list[Finding] = []
+    """Run the rules over one file: its functions, and the roots that it hands to the core."""
+    findings: dict[Finding, None] = {}
     degraded: list[Degraded] = []
+    stores: list[StoreAt] = []
+    frees: list[FreeAt] = []
     functions = 0
     for index, function in enumerate(program.facts[at].functions):
         if not wanted(function.callees):
@@ -251,10 +265,29 @@ def _lint_file(
             continue
         functions += 1
         degraded += [Degraded(summary.path, summary.name, reason) for reason in summary.degraded]
-        view = View(summary, kernel)
-        for rule in rules:
-            findings += rule.check(view)
-    return _FileResult(tuple(findings), tuple(degraded), functions)
+        stores += [StoreAt(summary.path, summary.name, s) for s in summary.stores]
+        frees += [FreeAt(summary.path, summary.name, f) for f in summary.frees if f.owner[0] and f.memory is None]
+        _check(View(summary, kernel), rules, findings)
+    for root in roots(program, kernel, at, linker.sources.get(at)):
+        if (summary := linker.rooted(root)) is not None:
+            _check(View(summary, kernel), rules, findings)
+    return _FileResult(tuple(findings), tuple(degraded), functions, tuple(stores), tuple(frees))
+
+
+def _check(view: View, rules: Sequence[Rule], findings: dict[Finding, None]) -> None:
+    for rule in rules:
+        for finding in rule.check(view):
+            findings[finding] = None
+
+
+def _member_findings(
+    stores: Sequence[StoreAt], frees: Sequence[FreeAt], kernel: Kernel, rules: Sequence[Rule]
+) -> tuple[Finding, ...]:
+    """What the rules say of frees of members, once the stores of the whole program are known."""
+    findings: dict[Finding, None] = {}
+    for free in join(stores, frees):
+        _check(View(Summary(free.function, free.path, (), frees=(free.site,)), kernel), rules, findings)
+    return tuple(findings)
 
 
 def _silence(
@@ -302,7 +335,7 @@ def _kernel(state: State, selected: Selection, settings: Settings) -> Kernel:
     """What is known of the scanned kernel: the tree's headers count more than its version."""
     version = settings.kernel_version or selected.root.version or NEWEST
     if settings.kernel_version is not None or selected.root.version is None:
-        return load_kernel(version, probes_of(version))
+        return with_callbacks(load_kernel(version, probes_of(version)))
 
     def read(path: str) -> bytes | None:
         try:
@@ -312,7 +345,7 @@ def _kernel(state: State, selected: Selection, settings: Settings) -> Kernel:
 
     texts = [text.decode("utf-8", "replace") for path in MASK_HEADERS if (text := read(path)) is not None]
     masks = read_masks(texts) if texts else None
-    return load_kernel(version, probe(read, version), masks or None)
+    return with_callbacks(load_kernel(version, probe(read, version), masks or None))
 
 
 def _version_text(selected: Selection, settings: Settings) -> str:

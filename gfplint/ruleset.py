@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from gfplint.analysis.summary import Hold, Summary
+from gfplint.analysis.summary import Hold, Report, Summary
 from gfplint.facts import Place
 from gfplint.findings import Confidence, Finding, Severity, Step
 from gfplint.kernel.model import Kernel
@@ -66,22 +66,18 @@ class Rule:
         )
 
 
-def hold_steps(view: View, holds: Iterable[Hold]) -> Iterator[Step]:
-    """The steps that say where a context began."""
+def context_steps(view: View, report: Report) -> Iterator[Step]:
+    """The steps that say where the context of a report began."""
+    if report.root is not None:
+        yield report.root
     seen = set()
-    for hold in holds:
+    for hold in report.held:
         if (hold.place, hold.how) in seen or hold.place.line == 0:
             continue
         seen.add((hold.place, hold.how))
         name = f" {hold.lock}" if hold.lock else ""
-        title = view.kernel.kinds[hold.kind].title
-        yield Step(
-            view.summary.path,
-            hold.place.line,
-            hold.place.column,
-            view.summary.name,
-            f"{title}{name} entered here by {hold.how}()",
-        )
+        message = f"{view.kernel.kinds[hold.kind].title}{name} entered here by {hold.how}"
+        yield Step(view.summary.path, hold.place.line, hold.place.column, view.summary.name, message)
 
 
 def titles(view: View, holds: Iterable[Hold]) -> str:

@@ -50,7 +50,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gfplint.findings import Confidence, Finding, Severity
-from gfplint.ruleset import Rule, View, hold_steps, titles
+from gfplint.ruleset import Rule, View, context_steps, titles
 
 
 def check(view: View) -> Iterator[Finding]:
@@ -69,7 +69,7 @@ def check(view: View) -> Iterator[Finding]:
             view,
             report.place,
             f"{report.sleep.how}() may sleep here: {titles(view, report.held)}; allocate before it, or use GFP_NOWAIT with a fallback",
-            [*hold_steps(view, report.held), *report.sleep.steps],
+            [*context_steps(view, report), *report.sleep.steps],
             confidence=confidence,
             needs=report.needs,
         )

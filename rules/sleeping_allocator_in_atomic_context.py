@@ -42,7 +42,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gfplint.findings import Confidence, Finding, Severity
-from gfplint.ruleset import Rule, View, hold_steps, titles
+from gfplint.ruleset import Rule, View, context_steps, titles
 
 
 def check(view: View) -> Iterator[Finding]:
@@ -54,7 +54,7 @@ def check(view: View) -> Iterator[Finding]:
             view,
             report.place,
             f"{report.sleep.how}() sleeps whatever its mask: {titles(view, report.held)}; call it before",
-            [*hold_steps(view, report.held), *report.sleep.steps],
+            [*context_steps(view, report), *report.sleep.steps],
             confidence=Confidence.MEDIUM if report.sleep.uncertain else Confidence.HIGH,
             needs=report.needs,
         )

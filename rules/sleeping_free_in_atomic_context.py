@@ -45,7 +45,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gfplint.findings import Confidence, Finding, Severity
-from gfplint.ruleset import Rule, View, hold_steps, titles
+from gfplint.ruleset import Rule, View, context_steps, titles
 
 
 def check(view: View) -> Iterator[Finding]:
@@ -57,7 +57,7 @@ def check(view: View) -> Iterator[Finding]:
             view,
             report.place,
             f"{report.sleep.how}() may sleep here: {titles(view, report.held)}; free after it",
-            [*hold_steps(view, report.held), *report.sleep.steps],
+            [*context_steps(view, report), *report.sleep.steps],
             confidence=Confidence.MEDIUM if report.sleep.uncertain else Confidence.HIGH,
             needs=report.needs,
         )

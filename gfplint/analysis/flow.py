@@ -122,6 +122,9 @@ class Environment(Protocol):
     def field_type(self, record: str, field: str) -> Param | None:
         """The type of a struct's member."""
 
+    def record_key(self, record: str) -> str:
+        """A name for a struct that no other struct of the tree has."""
+
     def global_type(self, name: str) -> Param | None:
         """The type of a variable at file scope."""
 
@@ -175,6 +178,9 @@ class _Flow:
         self.returned: dict[Memory, None] = {}
         self.freed_params: dict[tuple[int, str], None] = {}
         self.hoisted: dict[int, Value] = {}
+        self.loop_names: dict[int, set[str]] = {}
+        self.local_memory: dict[str, dict[Memory | None, None]] = {}
+        self.returns_unknown = False
         self.degraded: list[str] = list(body.errors)
         self.steps = 0
         self.calls = 0
@@ -202,7 +208,7 @@ class _Flow:
             allocs=tuple(self.allocs.values()),
             frees=tuple(self.frees.values()),
             stores=tuple(self.stores.values()),
-            returns=tuple(self.returned),
+            returns=() if self.returns_unknown else tuple(self.returned),
             frees_params=tuple(self.freed_params),
             degraded=tuple(self.degraded),
             calls=self.calls,
@@ -364,6 +370,8 @@ class _Flow:
                 value = Constant("nonzero") if state.conds[path] else ZERO
             if isinstance(value, Memory):
                 self.returned[value] = None
+            elif not isinstance(value, Constant):
+                self.returns_unknown = True
             self.leave([state], value, stmt.place, path)
         return []
 
@@ -396,6 +404,8 @@ class _Flow:
             (stmt.test is None and stmt.kind == "for")
             or (isinstance(stmt.test, (Number, Name)) and text_of(stmt.test) in ("1", "true"))
         )
+        for state in states:
+            self.forget_assigned(stmt, state)
         out: list[State] = []
         entry = states
         for _ in range(2):
@@ -429,6 +439,17 @@ class _Flow:
             if not entry:
                 break
         return dedupe(out)
+
+    def forget_assigned(self, stmt: Loop, state: State) -> None:
+        """Numbers that a loop changes are unknown inside it: it runs more often than the analysis follows it."""
+        names = self.loop_names.get(id(stmt))
+        if names is None:
+            names = set()
+            _assigned((stmt,), names)
+            self.loop_names[id(stmt)] = names
+        for name in names:
+            if isinstance(state.env.get(name), Constant):
+                state.forget(name)
 
     def forget_loop_variables(self, stmt: Loop, state: State) -> None:
         for arg in stmt.args[1:]:
@@ -940,6 +961,9 @@ class _Flow:
         """Give a path a value; memory that goes into a member is noted for the whole program."""
         if not path:
             return
+        if isinstance(value, Constant):
+            state.assign(path, value)
+            return
         if value is None and source is not None:
             origin = path_of(source)
             if origin and origin != path and not _mentions_root(origin, path) and "(" not in origin:
@@ -947,12 +971,22 @@ class _Flow:
                 state.assign(path, Ref(state.resolve(origin)))
                 if known is not None:
                     state.conds[path] = known
+                if isinstance(target, Member):
+                    self.store_member(target, None, place)
+                else:
+                    self.local_memory.setdefault(path, {})[None] = None
                 return
         state.assign(path, value)
-        if isinstance(value, (Memory,)) and isinstance(target, (Member, Index, Unary)):
-            owner = self.owner_of(target)
-            if owner[0]:
-                self.stores.setdefault((owner, value), MemberStore(owner, value, value.place))
+        memory = value if isinstance(value, Memory) else None
+        if isinstance(target, (Member, Index)):
+            self.store_member(target, memory, place)
+        elif "." not in path:
+            self.local_memory.setdefault(path, {})[memory] = None
+
+    def store_member(self, target: Expr, memory: Memory | None, place: Place) -> None:
+        owner = self.owner_of(target)
+        if owner[0]:
+            self.stores.setdefault((owner, memory), MemberStore(owner, memory, memory.place if memory else place))
 
     # ---- types
 
@@ -980,7 +1014,7 @@ class _Flow:
         if not base:
             return ("", "")
         kind, _ = self.type_of_path(base)
-        return (kind, field.partition("[")[0]) if kind else ("", "")
+        return (self.env.record_key(kind), field.partition("[")[0]) if kind else ("", "")
 
     # ---- calls
 
@@ -1296,6 +1330,8 @@ class _Flow:
         known = memory if isinstance(memory, Memory) else None
         if known is not None and state.conds.get(path) is False:
             known = None
+        if known is None and not owner[0]:
+            known = self.only_memory(path)
         error = state.conds.get(f"IS_ERR {path}") is True or memory == Constant("errptr")
 
         def at(number: int | None) -> str:
@@ -1315,6 +1351,13 @@ class _Flow:
             scope_exit,
         )
         self.frees.setdefault((place, known, name), site)
+
+    def only_memory(self, path: str) -> Memory | None:
+        """What a local variable holds wherever it holds anything: the free of a NULL is wrong all the same."""
+        held = list(self.local_memory.get(path, ()))
+        if held and path not in self.params and all(m is not None for m in held) and len({m.family for m in held if m}) == 1:
+            return held[0]
+        return None
 
     def sleep_of_free(self, row: Free, expr: Call, memory: Value, path: str, state: State) -> None:
         if row.sleeps == "never":
@@ -1347,10 +1390,9 @@ class _Flow:
     # ---- callees
 
     def indirect_call(self, expr: Call, values: list[Value], state: State) -> Value:
-        owner = self.owner_of(expr.func)
-        if not owner[0]:
-            return None
-        summary = self.env.indirect(owner)
+        base, _, member = path_of(expr.func).rpartition(".")
+        kind, _ = self.type_of_path(base) if base else ("", 0)
+        summary = self.env.indirect((kind, member)) if kind else None
         if summary is not None:
             names, passed = self.bind(summary, expr, values, state)
             for sleep in summary.sleeps:

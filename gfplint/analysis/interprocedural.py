@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from gfplint.analysis.flow import analyse
-from gfplint.analysis.program import FunctionId, Program, Relevance
-from gfplint.analysis.summary import Summary
+from gfplint.analysis.flow import NOWHERE, analyse
+from gfplint.analysis.program import FunctionId, Program, Relevance, weak_names
+from gfplint.analysis.roots import Root
+from gfplint.analysis.summary import Hold, Report, Summary
+from gfplint.analysis.values import blocking
 from gfplint.facts import Body, Expr, Param, Signature
 from gfplint.frontend.blank import Source, blank
 from gfplint.frontend.header import parse_declarator, signature, split_top
 from gfplint.frontend.lower import body as lower_body
 from gfplint.frontend.lower import lower_expression, lower_macro
-from gfplint.kernel.model import GuardClass, Kernel
+from gfplint.findings import Step
+from gfplint.kernel.model import ContextKind, GuardClass, Kernel
 
 #: Sources kept blanked at a time.
 MAX_SOURCES = 48
@@ -51,6 +54,7 @@ class Linker:
         self.kernel = kernel
         self.relevance = relevance
         self.sources = Sources(read)
+        self.weak = weak_names(program, kernel)
         self.fields: dict[tuple[int, int], dict[str, Param]] = {}
         self.guards: dict[str, GuardClass | None] = {}
         self.cleanups: dict[str, str] = {}
@@ -77,6 +81,17 @@ class Linker:
         self._active.discard(fid)
         self._summaries[key] = result
         return result
+
+    def rooted(self, root: Root) -> Summary | None:
+        """What a function does that the core calls in a context which forbids sleeping; None where that is nothing."""
+        kind = self.kernel.kinds.get(root.kind)
+        if kind is None or not kind.atomic or root.confidence != "high":
+            return None
+        summary = self.summary(root.function, full=True)
+        if summary is None:
+            return None
+        reports = tuple(_root_reports(summary, root, kind))
+        return Summary(summary.name, summary.path, summary.params, reports=reports) if reports else None
 
     def body(self, fid: FunctionId, source: Source) -> Body:
         """The lowered body of a function; the last ones are kept."""
@@ -136,8 +151,8 @@ class FileEnvironment:
         self._own = linker.program.own_names[file]
 
     def shadowed(self, name: str) -> bool:
-        """A definition in the file itself hides the kernel's."""
-        return name in self._own and not self.linker.program.paths[self.file].startswith(("include/", "mm/"))
+        """A definition in the file itself hides the kernel's, and any that the program has a weak row."""
+        return name in self._own or name in self.linker.weak
 
     def may_sleep(self, name: str) -> bool:
         """See flow.Environment."""
@@ -177,6 +192,11 @@ class FileEnvironment:
         """The type of a member."""
         return self.linker.record_fields(record, self.file).get(field)
 
+    def record_key(self, record: str) -> str:
+        """A struct's name with the file that defines it: two drivers may have a ``struct priv`` each."""
+        found = self.linker.program.record(record, self.file)
+        return f"{self.linker.program.paths[found[0]]}:{record}" if found is not None else record
+
     def global_type(self, name: str) -> Param | None:
         """The type of a file-scope variable."""
         found = self.linker.program.global_variable(name, self.file)
@@ -204,6 +224,21 @@ class FileEnvironment:
                         return free
                 return ""
         return name if name in self.kernel.frees else ""
+
+
+def _root_reports(summary: Summary, root: Root, kind: ContextKind) -> Iterator[Report]:
+    step = Step(root.path, root.line, root.column, root.where, root.message)
+    hold = Hold(root.kind, "", NOWHERE, "")
+    for sleep in summary.sleeps:
+        if sleep.inner or sleep.dropped or (sleep.mask is not None and blocking(sleep.mask) is not True):
+            continue
+        if kind.interrupt and (sleep.task_only or sleep.sleeps.startswith("task")):
+            continue
+        if sleep.sleeps == "irq" and not kind.irqs_off:
+            continue
+        if any(guard[0] == "blocking" for guard in sleep.guards):
+            continue
+        yield Report((hold,), sleep, sleep.place, root=step)
 
 
 def _fields(text: str) -> dict[str, Param]:

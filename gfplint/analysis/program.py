@@ -31,6 +31,7 @@ class Program:
         self.definitions: dict[str, list[tuple[int, Definition]]] = {}
         self.own_names: list[frozenset[str]] = []
         self._visible: dict[tuple[int, int], bool] = {}
+        self._units: dict[int, frozenset[int]] | None = None
         for at, file in enumerate(self.facts):
             self._add(at, file)
 
@@ -45,9 +46,7 @@ class Program:
             self.globals.setdefault(variable.name, []).append((at, variable))
         for definition in file.definitions:
             self.definitions.setdefault(definition.macro, []).append((at, definition))
-        self.own_names.append(
-            frozenset([f.name for f in file.functions] + [m.name for m in file.macros if m.params is not None])
-        )
+        self.own_names.append(_own_names(self.paths[at], file))
 
     def function(self, fid: FunctionId) -> Function:
         """The skeleton of a function."""
@@ -121,14 +120,31 @@ class Program:
             known = self._visible[key] = self._sees(file, header)
         return known
 
+    def unit(self, file: int) -> frozenset[int]:
+        """The .c files that are compiled as one with a file, because one includes the others (``#include "x.c"``)."""
+        if self._units is None:
+            self._units = self._find_units()
+        return self._units.get(file, frozenset())
+
+    def _find_units(self) -> dict[int, frozenset[int]]:
+        units: dict[int, set[int]] = {}
+        for at, facts in enumerate(self.facts):
+            folder = posixpath.dirname(self.paths[at])
+            for include in facts.includes:
+                other = self.number.get(posixpath.normpath(posixpath.join(folder, include))) if include.endswith(".c") else None
+                if other is None:
+                    continue
+                merged = units.get(at, {at}) | units.get(other, {other})
+                for member in merged:
+                    units[member] = merged
+        return {at: frozenset(members) for at, members in units.items()}
+
     def _sees(self, file: int, header: int) -> bool:
         if file == header:
             return True
         path = self.paths[header]
         if not path.endswith(".h"):
-            return any(
-                posixpath.basename(path) == posixpath.basename(i) for i in self.facts[file].includes if i.endswith(".c")
-            )
+            return header in self.unit(file)
         if path.startswith("include/"):
             return True
         if path.startswith("arch/") and "/include/" in path:
@@ -170,6 +186,22 @@ class Program:
         return max(candidates, key=lambda c: (len(self.function(c).callees), -c[1]))
 
 
+def _own_names(path: str, file: FileFacts) -> frozenset[str]:
+    """Names that mean something of the file's own in it: its static functions and macros. Headers declare for all."""
+    if path.endswith(".h"):
+        return frozenset()
+    return frozenset(
+        [f.name for f in file.functions if f.static] + [m.name for m in file.macros if m.params is not None]
+    )
+
+
+def weak_names(program: Program, kernel: Kernel) -> frozenset[str]:
+    """Allocators whose row yields to their body, and whose body the program holds."""
+    return frozenset(
+        n for n, row in kernel.allocators.items() if row.weak and (n in program.functions or n in program.macros)
+    )
+
+
 class Relevance:
     """Which functions are worth a body: found on names alone, before anything is parsed.
 
@@ -188,7 +220,8 @@ class Relevance:
 
     def _reach(self, depth: int) -> dict[str, int]:
         kernel, program = self.kernel, self.program
-        sleepy = {n for n, a in kernel.allocators.items() if a.sleeps != "never"}
+        weak = weak_names(program, kernel)
+        sleepy = {n for n, a in kernel.allocators.items() if a.sleeps != "never" and n not in weak}
         always = {n for n, a in kernel.allocators.items() if a.sleeps == "always"}
         frees = {n for n, f in kernel.frees.items() if f.sleeps != "never"}
         nonblocking = {n for n, m in kernel.masks.items() if "__GFP_DIRECT_RECLAIM" not in m}
@@ -205,7 +238,7 @@ class Relevance:
                 ):
                     continue
                 frontier.add(function.name)
-        tabled = kernel.allocators.keys() | kernel.frees.keys() | kernel.context_ops.keys()
+        tabled = (kernel.allocators.keys() | kernel.frees.keys() | kernel.context_ops.keys()) - weak_names(program, kernel)
         level = 1
         while frontier and level <= depth:
             frontier = {n for n in frontier if n not in reach and n not in tabled}

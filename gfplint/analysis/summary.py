@@ -54,13 +54,17 @@ class Hold(msgspec.Struct, frozen=True, gc=False):
 
 
 class Report(msgspec.Struct, frozen=True, gc=False):
-    """A sleep that may happen while ``held`` is held, at the call ``place`` of the function that holds it."""
+    """A sleep that may happen while ``held`` is held, at the call ``place`` of the function that holds it.
+
+    ``root``: where the core was told to call the function in that context, if that is what holds it.
+    """
 
     held: tuple[Hold, ...]
     sleep: Sleep
     place: Place
     needs: tuple[str, ...] = ()
     scoped: tuple[str, ...] = ()
+    root: Step | None = None
 
 
 class AllocSite(msgspec.Struct, frozen=True, gc=False):
@@ -94,7 +98,7 @@ class FreeSite(msgspec.Struct, frozen=True, gc=False):
 
 
 class MemberStore(msgspec.Struct, frozen=True, gc=False):
-    """Memory stored into a member: (struct type, member)."""
+    """A value stored into a member, (struct type, member): memory, or (None) something unknown."""
 
     owner: tuple[str, str]
     memory: Memory | None
