@@ -10,20 +10,34 @@ import re
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import accumulate
 from typing import NamedTuple
 
 from gfplint.facts import Suppression
 
+#: Comments and literals. Possessive throughout: one pass whatever the input; what is not closed ends at its line's end.
 _LEXICAL = re.compile(
-    rb'/\*(?s:.*?)(?:\*/|\Z)|//(?:[^\n\\]|\\(?s:.))*|"(?:[^"\\\n]|\\(?s:.))*"|\'(?:[^\'\\\n]|\\(?s:.))*\''
+    rb"""/\*[^*]*+(?:\*(?!/)[^*]*+)*+(?:\*/|\Z)"""
+    rb"""|//[^\n\\]*+(?:\\(?s:.)[^\n\\]*+)*+"""
+    rb"""|"[^"\\\n]*+(?:\\(?s:.)[^"\\\n]*+)*+"?"""
+    rb"""|'(?:[^'\\\n]|\\(?s:.)){1,12}+'"""
 )
-_DIRECTIVE = re.compile(rb"^[ \t]*+#[ \t]*+(\w*+)([^\n\\]*+(?:\\(?s:.)[^\n\\]*+)*+)", re.M)
-#: Macros worth keeping: function-like ones that hold a call or a mask, masks, and other names for something.
-_CODE_MACRO = re.compile(
-    rb"[ \t]*+\w++(?:\([^)]*+\)[^(]*+(?:\(|GFP_)|[ \t]++(?=[^\n]*GFP|[ \t\\\n]*+\(?&?[A-Za-z_]\w*+\)?[ \t]*+$))"
+#: ``#define NAME 0x1`` behind the line's white space: register headers hold millions, so a run of them is one match.
+_PLAIN_DEFINE = (
+    rb"\#[ \t]*+define[ \t]++\w++"
+    rb"(?:[ \t]++(?:\(?[0-9]\w*+\)?|\([0-9]\w*+[ \t]*+<<[ \t]*+[0-9]++\)))?+[ \t]*+(?=\n)"
 )
+_DIRECTIVE = re.compile(
+    rb"\n[ \t]*+(?:" + _PLAIN_DEFINE + rb"(?:(?:\n[ \t]*+)++" + _PLAIN_DEFINE + rb")*+"
+    rb"|\#[ \t]*+(\w*+)([^\n\\]*+(?:\\(?s:.)[^\n\\]*+)*+))"
+)
+#: Macros worth keeping: function-like ones that hold a call, and other names for something; masks are looked for apart.
+_CODE_MACRO = re.compile(rb"[ \t]*+\w++(?:\([^)]*+\)[^(]*+\(|[ \t]++[ \t\\\n]*+\(?&?[A-Za-z_]\w*+\)?[ \t]*+\Z)")
 _IGNORE = re.compile(rb"gfplint:\s*ignore\s*(?:\[([^\]\n]*)\])?[ \t]*([^\n*]*)")
-_NOT_ASCII = bytes(range(128)) + b"_" * 128
+#: Every byte but a newline becomes a space.
+_SPACES = bytes(10 if byte == 10 else 32 for byte in range(256))
+#: What no later step should meet: other bytes than ASCII, and control characters that count as white space or nothing.
+_TAME = bytes(95 if byte > 127 else 32 if byte in b"\0\r\f\v" else byte for byte in range(256))
 
 
 class Directive(NamedTuple):
@@ -48,7 +62,8 @@ class Source:
     @cached_property
     def line_starts(self) -> list[int]:
         """Offsets at which lines start."""
-        return [0, *(m.end() for m in re.finditer(b"\n", self.data))]
+        ends = accumulate(map(len, self.data.split(b"\n")[:-1]))
+        return [0, *(end + line for line, end in enumerate(ends, 1))]
 
     @cached_property
     def ascii(self) -> bool:
@@ -79,19 +94,19 @@ def blank(data: bytes) -> Source:
         if first == 0x2F:  # a comment
             if watch and b"gfplint" in text:
                 comments.append((match.start(), text))
-            if b"\n" not in text:
-                return b" " * len(text)
-            return b"\n".join([b" " * len(part) for part in text.split(b"\n")])
-        quote = text[:1]
-        inner = b" " if first == 0x22 else b"0"
-        if b"\n" in text:  # a continued string
-            return quote + b"\n".join([b" " * len(p) for p in text[1:-1].split(b"\n")]) + quote
-        return quote + inner * (len(text) - 2) + quote
+            return text.translate(_SPACES)
+        if first == 0x27:
+            return b"'" + b"0" * (len(text) - 2) + b"'"
+        if len(text) > 1 and text[-1] == 0x22:
+            return b'"' + text[1:-1].translate(_SPACES) + b'"'
+        return b" " * len(text)  # never closed
 
     text = _LEXICAL.sub(replace, data)
-    if not text.isascii():
-        text = text.translate(_NOT_ASCII)
-    code, directives = _take_directives(text.replace(b"\r", b" ").replace(b"\0", b" ").replace(b"\f", b" "))
+    if b"\r" in text:
+        text = text.replace(b"\\\r\n", b" \\\n")
+    if not text.isascii() or any(byte in text for byte in b"\0\r\f\v"):
+        text = text.translate(_TAME)
+    code, directives = _take_directives(text)
     source = Source(data, code, directives)
     if not comments:
         return source
@@ -101,19 +116,19 @@ def blank(data: bytes) -> Source:
 def _take_directives(text: bytes) -> tuple[str, tuple[Directive, ...]]:
     if b"#" not in text:
         return text.decode("ascii"), ()
-    directives = []
+    directives: list[Directive] = []
+    text = b"\n" + text  # so that every line starts behind a newline; offsets count from its end
     pieces = []
-    last = 0
+    last = 1
     for match in _DIRECTIVE.finditer(text):
         start, end = match.span()
+        start += 1
         name, body = match.groups()
-        if name != b"define" or _CODE_MACRO.match(body):
-            directives.append(Directive(name.decode("ascii"), body.decode("ascii"), start, match.start(2), end))
+        if name is not None and (name != b"define" or b"GFP" in body or _CODE_MACRO.match(body)):
+            at = match.start(2) - 1
+            directives.append(Directive(name.decode("ascii"), body.decode("ascii"), start - 1, at, end - 1))
         pieces.append(text[last:start])
-        if b"\n" in body:
-            pieces.append(b"\n".join([b" " * len(p) for p in match.group().split(b"\n")]))
-        else:
-            pieces.append(b" " * (end - start))
+        pieces.append(text[start:end].translate(_SPACES))
         last = end
     pieces.append(text[last:])
     return b"".join(pieces).decode("ascii"), tuple(directives)

@@ -7,20 +7,29 @@ from typing import NamedTuple
 
 from gfplint.facts import Param, Signature
 
-_PLAIN = re.compile(r"\b([A-Za-z_]\w*+)\s*+(\([^()]*+\))\s*+\Z")
-_FIRST_ARGUMENT = re.compile(r"\s*([A-Za-z_]\w*)")
+
+def word_set(text: str) -> frozenset[str]:
+    """The words of a text."""
+    return frozenset(text.split())
+
+
+_FIRST_ARGUMENT = re.compile(r"\s*+([A-Za-z_]\w*+)")
 _KEYWORDS = frozenset(("if", "while", "for", "switch", "return", "sizeof"))
-_TRAILING = re.compile(r"\s*\b(__\w+|noinline\w*|notrace|asmlinkage|[A-Z][A-Z_]+)\s*$")
-_TRAILING_CALL = re.compile(r"\b(__\w+|[A-Z][A-Z_]+)\s*$")
-_NAME = re.compile(r"([A-Za-z_]\w*)\s*$")
+_TRAILING = re.compile(r"__\w++|noinline\w*+|notrace|asmlinkage|[A-Z][A-Z_]++")
+_TRAILING_CALL = re.compile(r"__\w++")
+_IDENTIFIER = re.compile(r"[A-Za-z_]\w*+")
+_LAST_WORD = re.compile(r"\w++\Z")
+_PAREN = re.compile(r"[()]")
+#: Longest identifier at a header's end; the C standard asks for 63 characters.
+_LONGEST_NAME = 256
 _ANNOTATION = re.compile(
     r"\b(__(?!u8|u16|u32|u64|s8|s16|s32|s64|le16|le32|le64|be16|be32|be64|sum16|wsum|poll_t|kernel_\w+)\w+)\b"
 )
 _WORD = re.compile(r"[A-Za-z_]\w*")
-_QUALIFIERS = frozenset(
+_QUALIFIERS = word_set(
     "const volatile restrict register static extern inline __inline __inline__ __always_inline noinline "
     "__user __iomem __rcu __percpu __force __bitwise __maybe_unused __always_unused __unused __kernel "
-    "asmlinkage notrace noinstr __must_check __init __exit __cold __hot __ref __latent_entropy".split()
+    "asmlinkage notrace noinstr __must_check __init __exit __cold __hot __ref __latent_entropy"
 )
 
 
@@ -70,18 +79,33 @@ def signature(header: str) -> Signature:
 
 def _locate(text: str) -> tuple[str, int, int, int, tuple[str, ...]] | None:
     """Name, its offset, the offsets of the parameters' parentheses (end exclusive), and what stands behind them."""
-    match = _PLAIN.search(text)
-    if match:
-        return match.group(1), match.start(1), match.start(2), match.end(2), ()
+    end = len(text.rstrip())
+    if end <= 0:
+        return None
+    opening = text.rfind("(", 0, end)
+    if text[end - 1] == ")" and opening >= 0 and text.find(")", opening) == end - 1:
+        at, name = _word_before(text, opening)
+        if name and not _TRAILING_CALL.fullmatch(name):
+            return name, at, opening, end, ()
     annotations: list[str] = []
     end = _strip_trailing(text, annotations)
     if end <= 0 or text[end - 1] != ")":
         return None
     opening = _matching_open(text, end - 1)
-    match = _NAME.search(text, 0, opening) if opening > 0 else None
-    if not match:
+    at, name = _word_before(text, opening)
+    if not name:
         return None
-    return match.group(1), match.start(1), opening, end, tuple(annotations)
+    return name, at, opening, end, tuple(annotations)
+
+
+def _word_before(text: str, end: int) -> tuple[int, str]:
+    """The identifier that ends before ``end``, white space left out, and its offset; ``""`` where there is none."""
+    while end > 0 and text[end - 1].isspace():
+        end -= 1
+    match = _LAST_WORD.search(text, max(end - _LONGEST_NAME, 0), end) if end > 0 else None
+    if match is None or not _IDENTIFIER.match(match.group()):
+        return 0, ""
+    return match.start(), match.group()
 
 
 def _types(before: str) -> list[str]:
@@ -130,51 +154,52 @@ def parse_declarator(text: str) -> Param:
     return Param(" ".join(w for w in words if w not in ("struct", "union", "enum")), pointers, name)
 
 
-_BASIC = frozenset("void char short int long float double signed unsigned".split())
+_BASIC = word_set("void char short int long float double signed unsigned")
 
 
 def _strip_trailing(text: str, annotations: list[str]) -> int:
     """Drop ``__init`` and ``__must_hold(x)`` behind the parameters; the end of what is left."""
     end = len(text.rstrip())
     for _ in range(8):
-        head = text[:end].rstrip()
-        end = len(head)
-        if head.endswith(")"):
+        if text[end - 1 : end] == ")":
             open_at = _matching_open(text, end - 1)
-            if open_at <= 0:
+            at, name = _word_before(text, open_at)
+            before = len(text[:at].rstrip())
+            if not _TRAILING_CALL.fullmatch(name) or not before or not _ends_parameters(text, before):
                 return end
-            match = _TRAILING_CALL.search(text, 0, open_at)
-            before = text[: match.start()].rstrip() if match else ""
-            if not match or not before.endswith(")"):
-                return end
-            annotations.append(text[match.start() : end])
-            end = len(before)
+            annotations.append(text[at:end])
+            end = before
             continue
-        match = _TRAILING.search(text, 0, end)
-        if not match:
+        at, name = _word_before(text, end)
+        if not _TRAILING.fullmatch(name):
             return end
-        annotations.append(match.group(1))
-        end = match.start()
+        annotations.append(name)
+        end = len(text[:at].rstrip())
     return end
 
 
+def _ends_parameters(text: str, end: int) -> bool:
+    """Whether what ends at ``end`` is a parameter list, annotations behind it left out."""
+    for _ in range(8):
+        if text[end - 1] == ")":
+            return True
+        at, name = _word_before(text, end)
+        end = len(text[:at].rstrip())
+        if not end or not _TRAILING_CALL.fullmatch(name):
+            return False
+    return False
+
+
 def _matching_open(text: str, close: int) -> int:
-    depth = 0
-    position = close
-    while position >= 0:
-        opening = text.rfind("(", 0, position + 1)
-        closing = text.rfind(")", 0, position + 1)
-        if closing > opening:
-            depth += 1
-            position = closing - 1
-        elif opening >= 0:
-            depth -= 1
-            if depth == 0:
-                return opening
-            position = opening - 1
+    """The offset of the parenthesis that ``close`` closes; -1 without any."""
+    opened: list[int] = []
+    found = -1
+    for match in _PAREN.finditer(text, 0, close + 1):
+        if match.group() == "(":
+            opened.append(match.start())
         else:
-            return -1
-    return -1
+            found = opened.pop() if opened else -1
+    return found
 
 
 def _last_macro_line(before: str) -> int:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import NamedTuple
 
 from gfplint.facts import (
     Definition,
@@ -20,35 +21,44 @@ from gfplint.facts import (
     Table,
 )
 from gfplint.frontend.blank import Directive, Source, blank
-from gfplint.frontend.header import find_header, split_top
+from gfplint.frontend.header import find_header, split_top, word_set
 from gfplint.frontend.slicer import Item, items
 
-_CALL = re.compile(r"\b([A-Za-z_]\w*+)\s?\(")
-_MASK = re.compile(r"\b(?:__)?GFP_\w+")
-_NOT_CALLS = frozenset(
+#: A call in reversed code: an expression engine looks for a literal ``(`` far faster than for every word's start.
+_REVERSED_CALL = re.compile(r"\(\s?+(\w++)(?<=[A-Za-z_])")
+_MASK = re.compile(r"\b(?:__)?GFP_\w++")
+_NOT_CALLS = word_set(
     "if while for switch return sizeof typeof __typeof__ defined do else case goto likely unlikely "
-    "__attribute__ __aligned offsetof asm volatile".split()
+    "__attribute__ __aligned offsetof asm volatile"
 )
-_DEFINE = re.compile(r"[ \t]*([A-Za-z_]\w*)(\(([^)]*)\))?")
+_DEFINE = re.compile(r"[ \t]*+([A-Za-z_]\w*+)(\(([^)]*+)\))?+")
 _ALIAS = re.compile(r"\(?&?[A-Za-z_]\w*+\)?\Z")
-_RECORD = re.compile(r"\b(?:struct|union)\s+(?:__\w+\s+)*([A-Za-z_]\w*)(?:\s+__\w+(?:\([^)]*\))?)*\s*\Z")
-_TYPEDEF_RECORD = re.compile(r"\btypedef\s+(?:struct|union)\b[^;{}]*\Z")
-_TYPEDEF_NAME = re.compile(r"\s*([A-Za-z_]\w*)\s*[;,]")
-_TABLE = re.compile(
-    r"\bstruct\s+([A-Za-z_]\w*)\s+(?:__\w+\s+|const\s+)*([A-Za-z_]\w*)\s*((?:\[[^\]]*\]\s*)*)[^=]*=\s*\Z"
+_RECORD = re.compile(
+    r"\b(?:struct|union)\s++(?:__\w++\s++(?=\w))*+([A-Za-z_]\w*+)(?:\s++__\w++(?:\([^)]*+\))?+)*+\s*+\Z"
 )
-_ALIAS_TABLE = re.compile(r"\b([A-Za-z_]\w*)\s+([A-Za-z_]\w*)\s*((?:\[[^\]]*\]\s*)*)=\s*\Z")
-_TABLE_TOKEN = re.compile(r"\.([A-Za-z_]\w*)\s*=\s*|([{}])")
-_TABLE_VALUE = re.compile(r"\s*&?\s*(?:\([^()]*\)\s*)?([^,{}]{1,60})")
-_INVOKED = re.compile(r"\s*(?:static\s+|const\s+|extern\s+|__\w+\s+)*([A-Za-z_]\w*)\s*\(")
+_TYPEDEF_RECORD = re.compile(r"\btypedef\s++(?:struct|union)\b[^;{}]*+\Z")
+_TYPEDEF_NAME = re.compile(r"\s*+(?:__\w++(?:\([^;]{0,40}\))?\s++)?+([A-Za-z_]\w*+)\s*+[;,]")
+_TABLE_NAME = re.compile(r"\b([A-Za-z_]\w*+)\s*+((?:\[[^\]]*+\]\s*+)*+)(?:__\w++(?:\([^()]*+\)){0,2}\s*+)*+=\s*+\Z")
+_TYPE_WORDS = re.compile(r"[\w\s*]*+\Z")
+_TABLE_TOKEN = re.compile(r"\.([A-Za-z_]\w*+)\s*+=\s*+|([{}])")
+_TABLE_VALUE = re.compile(r"(?:&\s*+)?+(?:\([^()]*+\)\s*+)?([^,{}]{1,60})")
+_LITERAL = re.compile(
+    r"&?\s*+\(\s*+(?:const\s++)?+(?:struct\s++|union\s++)?+(\w++)\s*+(?:\[[^\]]{0,40}\]\s*+)?+\)\s*+\{"
+)
+_INVOKED = re.compile(r"\s*+(?:(?:static|const|extern|__\w++)\s++(?!\())*+([A-Za-z_]\w*+)\s*+\(")
 _GLOBAL = re.compile(
     r"\s*+((?:[A-Za-z_]\w*+[\s*]*+)+?)\b([A-Za-z_]\w*+)\s*+(?:\[[^\]]*+\]\s*+)*+(?:__\w++(?:\([^)]*+\))?\s*+)*+[=;,]"
 )
-_STORE = re.compile(r"(?:->|\.)\s*([A-Za-z_]\w*)\s*=\s*&?\s*([A-Za-z_]\w*)\s*;")
-_INCLUDE = re.compile(r'\s*(?:<([^>\n]+)>|"([^"\n]+)")')
-_STORAGE = frozenset(
-    "static extern const volatile register inline struct union enum typedef __initdata __read_mostly".split()
-)
+_STORE = re.compile(r"(?:->|\.)\s*+([A-Za-z_]\w*+)\s*+=\s*+(?:&\s*+)?+([A-Za-z_]\w*+)\s*+;")
+_INCLUDE = re.compile(r'\s*+(?:<([^>\n]++)>|"([^"\n]++)")')
+#: The end of an item's header that is searched for what it declares, and the start of a declaration.
+_TAIL = 600
+_DECLARATION_LIMIT = 1_000
+#: Nested braces whose members' names a table's entry carries.
+_MAX_PATH = 16
+_PAREN = re.compile(r"[()]")
+_STORAGE = word_set("static extern const volatile register inline struct union enum typedef __initdata __read_mostly")
+_KERNEL_TYPE = re.compile(r"__(?:[us]|le|be)(?:8|16|32|64)")
 _SILENT_MACROS = ("EXPORT_", "MODULE_", "ASSERT_", "BUILD_BUG", "TRACE_", "DEFINE_EVENT", "DECLARE_EVENT", "__TP")
 #: Function-like macros longer than this are tables in disguise, not code.
 _MACRO_LIMIT = 8_000
@@ -64,7 +74,7 @@ def skeleton_of(source: Source, data: bytes) -> FileFacts:
     found = _Found(source)
     for item in items(source.code):
         found.take(item)
-    macros, includes = _directives(source, data)
+    macros, includes = found.directives(data)
     known = {f.name for f in found.functions}
     return FileFacts(
         functions=tuple(found.functions),
@@ -73,7 +83,7 @@ def skeleton_of(source: Source, data: bytes) -> FileFacts:
         tables=tuple(found.tables),
         globals=tuple(found.globals),
         definitions=tuple(found.definitions),
-        stores=_stores(source, found.functions, known),
+        stores=found.stores(known),
         includes=includes,
         suppressions=source.suppressions,
         errors=tuple(found.errors),
@@ -83,7 +93,11 @@ def skeleton_of(source: Source, data: bytes) -> FileFacts:
 def names_used(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The names that a piece of code calls, and the mask names in it; both sorted."""
     words = tuple(sorted(set(_MASK.findall(text)))) if "GFP_" in text else ()
-    return tuple(sorted(set(_CALL.findall(text)) - _NOT_CALLS)), words
+    return _called(_REVERSED_CALL.findall(text[::-1])), words
+
+
+def _called(backwards: list[str]) -> tuple[str, ...]:
+    return tuple(sorted({name[::-1] for name in set(backwards)} - _NOT_CALLS))
 
 
 class _Found:
@@ -92,6 +106,8 @@ class _Found:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.code = source.code
+        self.backwards = self.code[::-1]
+        self.masks = "GFP_" in self.code
         self.functions: list[Function] = []
         self.records: list[Record] = []
         self.tables: list[Table] = []
@@ -115,22 +131,32 @@ class _Found:
             self._declaration(item)
             return
         text = self.code[item.start : item.brace]
-        stripped = text.rstrip()
-        if stripped.endswith("="):
+        tail = text[-_TAIL:].rstrip()
+        if tail.endswith("="):
             self._table(item, text)
-        elif match := _RECORD.search(stripped):
+        elif tail.endswith(")") and "__" not in tail[tail.rfind("\n") + 1 :]:
+            self._function(item, text)
+        elif match := _RECORD.search(tail):
             self.records.append(Record(match.group(1), self.line(item.brace), item.brace, item.end))
-        elif _TYPEDEF_RECORD.search(stripped):
+        elif "typedef" in tail and _TYPEDEF_RECORD.search(tail):
             if name := _TYPEDEF_NAME.match(self.code, item.end):
                 self.records.append(Record(name.group(1), self.line(item.brace), item.brace, item.end))
         elif "(" in text:
             self._function(item, text)
 
+    def _names(self, start: int, end: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """``names_used`` of a span of the code."""
+        size = len(self.code)
+        callees = _called(_REVERSED_CALL.findall(self.backwards, size - end, size - start))
+        if not self.masks or self.code.find("GFP_", start, end) < 0:
+            return callees, ()
+        return callees, tuple(sorted(set(_MASK.findall(self.code, start, end))))
+
     def _function(self, item: Item, text: str) -> None:
         header = find_header(text)
         if header is None:
             return
-        callees, words = names_used(self.code[item.brace : item.end])
+        callees, words = self._names(item.brace, item.end)
         start = item.start + header.at
         self.functions.append(
             Function(
@@ -142,25 +168,29 @@ class _Found:
                 end=item.end,
                 static=header.static,
                 inline=header.inline,
-                header=text[header.cut :],
+                header=" ".join(text[header.cut :].split()),
                 callees=callees,
                 words=words,
             )
         )
 
     def _table(self, item: Item, text: str) -> None:
-        match = _TABLE.search(text) or _ALIAS_TABLE.search(text)
-        if not match:
+        tail = text[-_TAIL:]
+        match = _TABLE_NAME.search(tail)
+        before = _TYPE_WORDS.search(tail, 0, match.start()) if match else None
+        if match is None or before is None:
             return
+        words = before.group().replace("*", " ").split()
+        kind = _type_name(words)
+        if not kind:
+            return
+        name, line, static = match.group(1), self.line(item.brace - len(tail) + match.start(1)), "static" in words
+        self.globals.append(Global(kind, before.group().count("*"), name, static, line))
         body = self.code[item.brace : item.end]
-        line = self.line(item.start + match.start(2))
-        static = "static" in text
-        kind, name, array = match.group(1), match.group(2), bool(match.group(3))
-        self.globals.append(Global(kind, 0, name, static, line))
         if "." not in body:
             return
-        for entries in table_entries(self.line, body, item.brace, 2 if array else 1):
-            self.tables.append(Table(kind, name, line, static, entries))
+        for literal, entries in table_entries(self.line, body, item.brace, 2 if match.group(2) else 1):
+            self.tables.append(Table(literal or kind, name, line, static, entries))
 
     def _declaration(self, item: Item) -> None:
         text = self.code[item.start : item.end]
@@ -168,7 +198,8 @@ class _Found:
             self._invocations(item, text)
             if "=" not in text:
                 return
-        match = _GLOBAL.match(text)
+        first = len(text) - len(text.lstrip())
+        match = _GLOBAL.match(text, first, first + _DECLARATION_LIMIT)
         if not match:
             return
         words = match.group(1).replace("*", " ").split()
@@ -196,107 +227,113 @@ class _Found:
             if position < len(text) and text[position] == ";":
                 return
 
+    def stores(self, known: set[str]) -> tuple[Store, ...]:
+        """The functions of this file that its functions assign to members."""
+        found = []
+        index = 0
+        functions = self.functions
+        for match in _STORE.finditer(self.code) if functions else ():
+            value = match.group(2)
+            if value not in known:
+                continue
+            at = match.start()
+            while index < len(functions) and functions[index].end <= at:
+                index += 1
+            if index < len(functions) and functions[index].body <= at:
+                found.append(Store(functions[index].name, match.group(1), value, self.line(at)))
+        return tuple(found)
+
+    def directives(self, data: bytes) -> tuple[tuple[Macro, ...], tuple[str, ...]]:
+        """The macros that hold code, a mask or another name, and the files included."""
+        macros = []
+        includes = []
+        for directive in self.source.directives:
+            if directive.name == "define":
+                if macro := self._macro(directive):
+                    macros.append(macro)
+            elif directive.name == "include":
+                raw = data[directive.text_start : directive.end].decode("utf-8", "replace")
+                if match := _INCLUDE.match(raw):
+                    includes.append(match.group(1) or match.group(2))
+        return tuple(macros), tuple(includes)
+
+    def _macro(self, directive: Directive) -> Macro | None:
+        match = _DEFINE.match(directive.text)
+        if not match or len(directive.text) > _MACRO_LIMIT:
+            return None
+        name, parenthesised, inner = match.groups()
+        text = directive.text[match.end() :]
+        start = directive.text_start + match.end()
+        if parenthesised is None:
+            joined = text.replace("\\\n", " ").strip()
+            if "GFP" not in text and not _ALIAS.match(joined):
+                return None
+            return Macro(name, self.line(directive.start), None, start, directive.end, (), (), joined)
+        callees, words = names_used(text)
+        if not callees and not words:
+            return None
+        params = tuple(p.strip() for p in inner.split(",")) if inner.strip() else ()
+        kept = text.replace("\\\n", " ").strip() if len(text) < 200 else ""
+        return Macro(name, self.line(directive.start), params, start, directive.end, callees, words, kept)
+
+
+def _type_name(words: list[str]) -> str:
+    """The type in a declaration's words, without storage, qualifiers and attributes; ``""`` without any."""
+    for keyword in ("struct", "union", "enum"):
+        if keyword in words:
+            words = words[words.index(keyword) + 1 :]
+    known = [w for w in words if w not in _STORAGE]
+    return " ".join([w for w in known if not w.startswith("__") or _KERNEL_TYPE.fullmatch(w)] or known[:1])
+
 
 def _close(text: str, opening: int) -> int:
     depth = 0
-    for match in re.compile(r"[()]").finditer(text, opening):
+    for match in _PAREN.finditer(text, opening):
         depth += 1 if match.group() == "(" else -1
         if depth == 0:
             return match.start()
     return -1
 
 
-def table_entries(line: Callable[[int], int], body: str, base: int, depth: int) -> list[tuple[Entry, ...]]:
-    """The ``.member = value`` pairs of an initialiser, one tuple for each element of an array (``depth`` 2)."""
-    groups: list[tuple[Entry, ...]] = []
-    current: list[Entry] = []
-    path: list[str] = []
-    level = 0
-    pending = ""
+class _Level(NamedTuple):
+    """Open braces of an initialiser: the members that lead here, the entries to add to, whose they are."""
+
+    path: tuple[str, ...]
+    entries: list[Entry]
+    owner: bool
+    literal: str
+
+
+def table_entries(line: Callable[[int], int], body: str, base: int, depth: int) -> list[tuple[str, tuple[Entry, ...]]]:
+    """The ``.member = value`` pairs of an initialiser, a group for each element of an array (``depth`` 2).
+
+    A group comes with ``""``, or with the type's name where it is a literal that a member points to.
+    """
+    groups: list[tuple[str, tuple[Entry, ...]]] = []
+    levels: list[_Level] = []
+    pending = literal = ""
     for match in _TABLE_TOKEN.finditer(body):
         member, brace = match.groups()
         if member:
             at = match.end()
-            if body.startswith("{", at) or body.startswith("(", at) and _opens_brace(body, at):
+            opening = _LITERAL.match(body, at, at + 120)
+            if opening or body.startswith("{", at):
                 pending = member
-                continue
-            value = _TABLE_VALUE.match(body, at)
-            if value:
-                dotted = ".".join([*(p for p in path[depth:] if p), member])
-                current.append(Entry(dotted, value.group(1).strip(), line(base + match.start())))
+                literal = opening.group(1) if opening and body[at] == "&" else ""
+            elif levels and (value := _TABLE_VALUE.match(body, at)):
+                path = ".".join([*levels[-1].path, member])
+                levels[-1].entries.append(Entry(path, value.group(1).strip(), line(base + match.start())))
         elif brace == "{":
-            level += 1
-            path.append(pending)
-            pending = ""
-        else:
-            level -= 1
-            if path:
-                path.pop()
-            if level == depth - 1 and current:
-                groups.append(tuple(current))
-                current = []
-    if current:
-        groups.append(tuple(current))
+            if literal or len(levels) < depth:
+                levels.append(_Level((), [], True, literal))
+            else:
+                above = levels[-1]
+                path_here = (*above.path, pending) if pending and len(above.path) < _MAX_PATH else above.path
+                levels.append(_Level(path_here, above.entries, False, ""))
+            pending = literal = ""
+        elif levels:
+            level = levels.pop()
+            if level.owner and level.entries:
+                groups.append((level.literal, tuple(level.entries)))
+    groups += [(level.literal, tuple(level.entries)) for level in levels if level.owner and level.entries]
     return groups
-
-
-def _opens_brace(body: str, at: int) -> bool:
-    """``.ops = (struct x) { ...``: a compound literal."""
-    close = body.find(")", at)
-    return close >= 0 and body[close + 1 : close + 12].lstrip().startswith("{")
-
-
-def _stores(source: Source, functions: list[Function], known: set[str]) -> tuple[Store, ...]:
-    found = []
-    index = 0
-    for match in _STORE.finditer(source.code):
-        value = match.group(2)
-        if value not in known:
-            continue
-        at = match.start()
-        while index < len(functions) and functions[index].end <= at:
-            index += 1
-        if index < len(functions) and functions[index].body <= at:
-            found.append(Store(functions[index].name, match.group(1), value, source.line(at)))
-    return tuple(found)
-
-
-def _directives(source: Source, data: bytes) -> tuple[tuple[Macro, ...], tuple[str, ...]]:
-    macros = []
-    includes = []
-    for directive in source.directives:
-        if directive.name == "define":
-            if macro := _macro(source, directive):
-                macros.append(macro)
-        elif directive.name == "include":
-            raw = data[directive.text_start : directive.end].decode("utf-8", "replace")
-            if match := _INCLUDE.match(raw):
-                includes.append(match.group(1) or match.group(2))
-    return tuple(macros), tuple(includes)
-
-
-def _macro(source: Source, directive: Directive) -> Macro | None:
-    match = _DEFINE.match(directive.text)
-    if not match or len(directive.text) > _MACRO_LIMIT:
-        return None
-    text = directive.text[match.end() :]
-    start = directive.text_start + match.end()
-    if match.group(2) is None:
-        joined = text.replace("\\\n", " ").strip()
-        if "GFP" not in text and not _ALIAS.match(joined):
-            return None
-        return Macro(match.group(1), source.line(directive.start), None, start, directive.end, (), (), joined)
-    callees, words = names_used(text)
-    if not callees and not words:
-        return None
-    params = tuple(p.strip() for p in match.group(3).split(",")) if match.group(3).strip() else ()
-    return Macro(
-        match.group(1),
-        source.line(directive.start),
-        params,
-        start,
-        directive.end,
-        callees,
-        words,
-        text.replace("\\\n", " ").strip() if len(text) < 200 else "",
-    )

@@ -1,25 +1,24 @@
 """Cutting a file into top-level items without a parse.
 
-Kernel style puts a function's closing brace in column 0, which makes a file cheap to cut and confines damage: an
-item whose braces do not balance (``#if`` arms, typos) ends at that brace and costs nothing else.
+Kernel style puts a function's braces in column 0, which makes a file cheap to cut and confines damage: an item whose
+braces do not balance (``#if`` arms, typos) ends at that brace and costs nothing else.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _STOP = re.compile(r"[;{]")
 _BRACE = re.compile(r"[{}]")
 _PAREN = re.compile(r"[()]")
-_CLOSE_AT_MARGIN = re.compile(r"^\}", re.M)
-#: Longest header that is searched for a closing parenthesis (a hostile file could make this quadratic).
-_HEADER_LIMIT = 20_000
+#: Longest line that is searched for an item's end, and longest text searched for a header's closing parenthesis.
+_LINE_LIMIT = 5_000
+_HEADER_LIMIT = 80_000
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """A top-level item: its header is ``[start, brace)``, its braces ``[brace, end)``; ``brace`` is -1 without any."""
 
     start: int
@@ -28,74 +27,91 @@ class Item:
 
 
 def items(code: str) -> Iterator[Item]:
-    """Yield the top-level items of blanked code in order."""
+    """Yield the top-level items of blanked code in order. Time grows with the code's length, whatever it holds."""
+    slicer = _Slicer(code)
     position, size = 0, len(code)
     while position < size:
-        stop = _next_stop(code, position)
-        if stop is None:
+        at = slicer.stop(position)
+        if at < 0:
             if code[position:].strip():
                 yield Item(position, -1, size)
             return
-        at, char = stop
-        if char == ";":
-            yield Item(position, -1, at + 1)
-            position = at + 1
-            continue
-        end = _closing(code, at)
-        yield Item(position, at, end)
+        if code[at] == ";":
+            end = at + 1
+            yield Item(position, -1, end)
+        else:
+            end = slicer.closing(at)
+            yield Item(position, at, end)
         position = end
 
 
-def _next_stop(code: str, position: int) -> tuple[int, str] | None:
-    """The next ``;`` or ``{`` outside parentheses."""
-    start = position
-    while True:
-        match = _STOP.search(code, position)
-        if not match:
-            return None
-        at = match.start()
-        opened = code.count("(", start, at)
-        if opened and opened > code.count(")", start, at) and at - start < _HEADER_LIMIT:
-            close = _close_paren(code, start, at)
-            if close is not None:
-                position = close
-                continue
-        return at, match.group()
+class _Slicer:
+    """The next item's bounds in one code."""
 
+    def __init__(self, code: str) -> None:
+        self.code = code
+        self.next_margin = -1
+        #: Characters that may still be spent in looking for parentheses that never close.
+        self.patience = 4 * len(code) + _HEADER_LIMIT
 
-def _close_paren(code: str, start: int, at: int) -> int | None:
-    """The end of the parenthesis that is open at ``at``; None where the margin shows that it never closes."""
-    depth = code.count("(", start, at) - code.count(")", start, at)
-    margin = _CLOSE_AT_MARGIN.search(code, at)
-    limit = min(margin.start() if margin else len(code), at + 4 * _HEADER_LIMIT)
-    for match in _PAREN.finditer(code, at, limit):
-        depth += 1 if match.group() == "(" else -1
-        if depth == 0:
-            return match.end()
-    return None
+    def margin(self, position: int) -> int:
+        """The end of the next ``}`` in column 0; the end of the code where there is none."""
+        if self.next_margin <= position:
+            found = self.code.find("\n}", position)
+            self.next_margin = found + 2 if found >= 0 else len(self.code)
+        return self.next_margin
 
+    def stop(self, start: int) -> int:
+        """The next ``;`` or ``{`` outside parentheses; -1 without any."""
+        code, position = self.code, start
+        while match := _STOP.search(code, position):
+            at = match.start()
+            opened = code.count("(", position, at)
+            if not opened or opened <= code.count(")", position, at):
+                return at
+            close = self._close_paren(position, at)
+            if close < 0:
+                return at
+            position = close
+        return -1
 
-def _closing(code: str, brace: int) -> int:
-    """The end of the braces that open at ``brace``."""
-    line_end = code.find("\n", brace)
-    if line_end < 0:
-        line_end = len(code)
-    if code.count("{", brace, line_end) == code.count("}", brace, line_end):
-        return _balanced(code, brace, line_end) or code.rfind("}", brace, line_end) + 1
-    match = _CLOSE_AT_MARGIN.search(code, brace + 1)
-    if match:
-        end = match.end()
-        if code.count("{", brace, end) == code.count("}", brace, end):
+    def _close_paren(self, start: int, at: int) -> int:
+        """The end of the parenthesis that is open at ``at``; -1 where the margin shows that it never closes."""
+        code = self.code
+        depth = code.count("(", start, at) - code.count(")", start, at)
+        limit = min(self.margin(at), at + _HEADER_LIMIT)
+        if self.patience < 0:
+            return -1
+        for match in _PAREN.finditer(code, at, limit):
+            depth += 1 if match.group() == "(" else -1
+            if depth == 0:
+                return match.end()
+        self.patience -= limit - at
+        return -1
+
+    def closing(self, brace: int) -> int:
+        """The end of the braces that open at ``brace``."""
+        code = self.code
+        close = code.find("}", brace)
+        if close < 0:
+            return len(code)
+        if code.find("{", brace + 1, close) < 0:
+            return close + 1
+        line_end = code.find("\n", brace, brace + _LINE_LIMIT)
+        if line_end < 0:
+            line_end = min(brace + _LINE_LIMIT, len(code))
+        if close < line_end and (end := self._balanced(brace, line_end)):
             return end
-        inner = _balanced(code, brace, end)
-        return inner or end
-    return _balanced(code, brace, len(code)) or len(code)
+        margin = self.margin(brace)
+        if code.startswith("\n", brace - 1) and code.find("\n{", brace, margin) < 0:
+            return margin
+        return self._balanced(brace, margin) or margin
 
-
-def _balanced(code: str, brace: int, limit: int) -> int | None:
-    depth = 0
-    for match in _BRACE.finditer(code, brace, limit):
-        depth += 1 if match.group() == "{" else -1
-        if depth == 0:
-            return match.end()
-    return None
+    def _balanced(self, brace: int, limit: int) -> int:
+        """The end of the braces where they balance before ``limit``; 0 where they do not."""
+        depth = 0
+        for match in _BRACE.finditer(self.code, brace, limit):
+            depth += 1 if match.group() == "{" else -1
+            if depth == 0:
+                return match.end()
+        return 0
