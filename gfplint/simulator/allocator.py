@@ -81,6 +81,7 @@ class Allocator:
         self.memories: list[tuple[Obj, Memory]] = []
         self.page_objects: dict[int, Obj] = {}
         self.atomic_percpu = 0
+        self.vmalloc_sleeps = True
 
     # -- masks
 
@@ -139,7 +140,7 @@ class Allocator:
         effective = self.effective(mask)
         if order > COSTLY_ORDER:
             machine.brief_lock(WAIT_CONFIG)  # beyond the per-CPU lists: zone->lock
-        if not self._granted(effective, order) and not self._slow(effective, order):
+        if not self._granted(effective, what) and not self._slow(effective, order):
             return None
         charge = ACCOUNT in mask and not self.charge(mask, order, PAGE_SIZE << order)
         if charge:
@@ -153,16 +154,16 @@ class Allocator:
             return 2
         return 1 if HIGH in mask else 0
 
-    def _granted(self, mask: Mask, order: int) -> bool:
+    def _granted(self, mask: Mask, what: str) -> bool:
         if self.exhausted == 0:
-            return not self._explored_failure(mask)
+            return not self._explored_failure(mask, what)
         return False
 
-    def _explored_failure(self, mask: Mask) -> bool:
+    def _explored_failure(self, mask: Mask, what: str) -> bool:
         machine = self.machine
         if not machine.setup.failures or (NOFAIL in mask and DIRECT in mask):
             return False
-        return machine.interpreter.path.choose(2, "memory is there") == 1
+        return machine.interpreter.path.choose(2, f"{what} succeeds") == 1
 
     def _from_reserves(self, mask: Mask, order: int) -> bool:
         rank = self._rank(mask)
@@ -279,7 +280,7 @@ class Allocator:
             return None
         if machine.config.slub_debug:
             machine.brief_lock(WAIT_CONFIG)  # caches with checks always take the node's list_lock
-        if machine.setup.failures and self.exhausted == 0 and self._explored_failure(mask):
+        if machine.setup.failures and self.exhausted == 0 and self._explored_failure(mask, what):
             return None
         if not cache.spare and not self._refill(cache, mask, invalid):
             return None
@@ -377,6 +378,8 @@ class Allocator:
     def vm_area(self, mask: Mask, what: str) -> bool:
         """A range of addresses: its bookkeeping comes from slab caches."""
         machine = self.machine
+        if not self.vmalloc_sleeps and DIRECT not in mask:
+            return not (machine.setup.failures and self._explored_failure(mask, what))
         if machine.task.in_interrupt():
             machine.oops("bug-on", f"{what} in an interrupt or with bottom halves disabled")
         slab_mask = self.machine.bits.value(
@@ -389,7 +392,7 @@ class Allocator:
             return False
         machine.might_sleep(what)
         self.reclaim_map(self.effective(self.mask(slab_mask)))
-        return not (machine.setup.failures and self.exhausted == 0 and self._explored_failure(mask))
+        return not (machine.setup.failures and self.exhausted == 0 and self._explored_failure(mask, what))
 
     def _mapping(self, mask: Mask, count: int, huge: bool, what: str) -> list[tuple[int, int]] | None:
         """Pages for a mapping, single ones or, where allowed, of PMD size; they are split again."""
@@ -429,7 +432,7 @@ class Allocator:
             return 0
         if ACCOUNT in mask and not self.charge(mask, 0, 2 * size):
             return 0
-        if machine.setup.failures and self._explored_failure(mask):
+        if machine.setup.failures and self._explored_failure(mask, what):
             return 0
         address, self.next_percpu = self.next_percpu, self.next_percpu + max(8, size) + 8
         self.physical.free_delta -= 1
@@ -451,9 +454,9 @@ class Allocator:
     ) -> Value:
         """A pointer to fresh memory."""
         obj = Obj(family, None if zero else ("heap", address), zero)
-        line = self.machine.stack()[-1][1] if self.machine.stack() else 0
         accounted = (accounted or bool(cache and cache.account)) and self.machine.task.charged
-        memory = Memory(address, size, family, line, order, cache=cache, pages=pages, accounted=accounted)
+        memory = Memory(address, size, family, order, cache=cache, pages=pages, accounted=accounted)
+        memory.stack = self.machine.stack()
         obj.memory = memory
         self.memories.append((obj, memory))
         self.machine.note(f"{family} memory, {size} bytes")
@@ -479,7 +482,7 @@ class Allocator:
             self.might_alloc(mask, what)
         elif sleeps == "always":
             self.reclaim_map(self.effective(mask))
-        if self.machine.setup.failures and self._explored_failure(mask):
+        if self.machine.setup.failures and self._explored_failure(mask, what):
             return 0
         cache = self.cache(f"{family}-objects", 256, shared=True)
         if not cache.spare:

@@ -14,7 +14,8 @@ class Config:
     CPU number
     may not be asked for while preemptible; ``slub_debug``: caches check their objects; ``kasan``: invalid and second
     frees are
-    reported; ``counters``: each pair is repeated and the page counters compared; ``crowded``: the frames next to a fresh page are in use.
+    reported; ``counters``: each pair is repeated and the page counters compared; ``crowded``: the frames next to a
+    fresh page are in use.
     """
 
     name: str

@@ -20,6 +20,7 @@ class Event(NamedTuple):
     message: str
     stack: tuple[tuple[str, int], ...] = ()
     phase: str = ""
+    decisions: int = 0
 
 
 class DiedError(Exception):

@@ -341,6 +341,9 @@ class Releaser:
         """
         if whole and self.machine.config.slub_debug:
             self._crash(f"{what} follows the poison in memory that is no struct page")
+        address = self._address(value)
+        if address is not None:
+            self.check_write(address, what)
         self.machine.event("silent", f"{what} of memory that is no struct page")
 
     # -- others

@@ -15,7 +15,20 @@ from pycparser import c_ast
 
 from gfplint.simulator.paths import LOOP_ROUNDS, MAX_ROUNDS, BudgetError, Path
 from gfplint.simulator.program import CType, Program, ProgramError, number
-from gfplint.simulator.values import FIRST_PAGE, MAX_ERRNO, WRAP, Func, Obj, Ptr, Sym, Text, Value, identity, signed
+from gfplint.simulator.values import (
+    FIRST_PAGE,
+    MAX_ERRNO,
+    WRAP,
+    Func,
+    GivenMask,
+    Obj,
+    Ptr,
+    Sym,
+    Text,
+    Value,
+    identity,
+    signed,
+)
 
 if TYPE_CHECKING:
     from gfplint.simulator.machine import Machine
@@ -60,6 +73,7 @@ class Interpreter:
         self.frames: list[Frame] = []
         self.objects: dict[Any, Obj] = {}
         self.calls = 0
+        self.last_return = 0
         self.machine.attach(self)
         self._statements: dict[type, Callable[[Any, str | None], Signal]] = {
             c_ast.Compound: self._compound,
@@ -161,6 +175,18 @@ class Interpreter:
             ):
                 arg.obj.fields[arg.key] = Sym(("call", name, self.calls, arg.key))
         return Sym(("call", name, self.calls))
+
+    @staticmethod
+    def _escape(arg: Value) -> None:
+        """Unknown code got a pointer: it may keep or free the memory."""
+        obj = arg.obj if isinstance(arg, Ptr) else arg if isinstance(arg, Obj) else None
+        while obj is not None:
+            if obj.memory is not None:
+                obj.memory.escaped = True
+            for inner in obj.fields.values():
+                if isinstance(inner, Ptr) and inner.obj.memory is not None:
+                    inner.obj.memory.escaped = True
+            obj = obj.parent
 
     # -- statements
 
@@ -319,6 +345,8 @@ class Interpreter:
     def _return(self, node: Any, seek: str | None) -> Signal:
         frame = self.frames[-1]
         frame.value = self.evaluate(node.expr) if node.expr is not None else 0
+        if len(self.frames) == 1 and node.coord is not None:
+            self.last_return = node.coord.line
         return RETURN
 
     def _decl_list(self, node: Any, seek: str | None) -> Signal:
@@ -414,6 +442,8 @@ class Interpreter:
     def truth(self, value: Value) -> bool:
         """Whether a value is nonzero."""
         if isinstance(value, int):
+            if isinstance(value, GivenMask):
+                self.path.mask_tested = True
             return value != 0
         if isinstance(value, Sym):
             return self.path.truth(value)
@@ -581,7 +611,6 @@ class Interpreter:
             copy.parent = obj
             value = copy
         obj.fields[key] = value
-        self.machine.stored(obj, key, value)
 
     def _read(self, node: Any) -> Value:
         place = self.lvalue(node)
@@ -604,7 +633,7 @@ class Interpreter:
 
     def convert(self, value: Value, ctype: CType) -> Value:
         """A value as stored in a variable of this type."""
-        if isinstance(value, int) and ctype.kind == "int" and ctype.size < 8:
+        if isinstance(value, int) and ctype.kind == "int" and ctype.size < 8 and not isinstance(value, GivenMask):
             value &= (1 << (8 * ctype.size)) - 1
             if ctype.name == "_Bool":
                 return int(value != 0)
@@ -743,7 +772,12 @@ class Interpreter:
         """A binary operator on values."""
         left, right = self.resolve(left), self.resolve(right)
         if isinstance(left, int) and isinstance(right, int):
-            return arithmetic(op, left, right)
+            result = arithmetic(op, left, right)
+            if isinstance(left, GivenMask) or isinstance(right, GivenMask):
+                if op in ("&", "|"):
+                    return GivenMask(result)
+                self.path.mask_tested = True
+            return result
         if op in _COMPARE:
             return self._compare(op, left, right)
         if isinstance(left, Ptr) or isinstance(right, Ptr):
@@ -897,6 +931,11 @@ class Interpreter:
     def _constant_p(self, exprs: list[Any]) -> Value:
         return int(isinstance(exprs[0], c_ast.Constant))
 
+    def _configured(self, exprs: list[Any]) -> Value:
+        """IS_ENABLED(CONFIG_X): unknown, and the same all along a path."""
+        name = exprs[0].name if isinstance(exprs[0], c_ast.ID) else "?"
+        return Sym(("name", name))
+
     def _array_size(self, exprs: list[Any]) -> Value:
         value = self.evaluate(exprs[0])
         if isinstance(value, Ptr) and value.obj.array:
@@ -938,6 +977,9 @@ _SPECIAL: dict[str, Callable[[Interpreter, list[Any]], Value]] = {
     "no_free_ptr": Interpreter._keep,
     "return_ptr": Interpreter._keep,
     "offsetof": Interpreter._offset_of,
+    "IS_ENABLED": Interpreter._configured,
+    "IS_BUILTIN": Interpreter._configured,
+    "IS_REACHABLE": Interpreter._configured,
     "likely": Interpreter._identity,
     "unlikely": Interpreter._identity,
     "READ_ONCE": Interpreter._identity,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gfplint.kernel.model import ContextOp, GuardClass, Kernel
 from gfplint.simulator.allocator import Allocator
@@ -31,7 +31,7 @@ from gfplint.simulator.task import (
     effect,
     fresh,
 )
-from gfplint.simulator.values import WRAP, Func, Obj, Ptr, Sym, Text, Value, identity
+from gfplint.simulator.values import WRAP, Func, GivenMask, Obj, Ptr, Sym, Text, Value, identity
 
 if TYPE_CHECKING:
     from gfplint.simulator.interp import Frame, Interpreter
@@ -77,7 +77,7 @@ class Machine:
         self.releaser = Releaser(self)
         self.operations = Operations(self)
         self._places: dict[int, tuple[Obj, int]] = {}
-        self.scope_numbers = 0
+        self.entered = 0
 
     # -- what the interpreter asks
 
@@ -101,8 +101,8 @@ class Machine:
     def unknown_mask(self, name: str) -> Value:
         """A mask parameter that nobody gave: one of the setup's masks."""
         names = self.setup.masks
-        chosen = names[self.interpreter.path.choose(len(names), f"{name} (0..{len(names) - 1}: {', '.join(names)})")]
-        return self.bits.value(self.kernel.masks[chosen])
+        chosen = names[self.interpreter.path.choose(len(names), f"mask {name} ({', '.join(names)})")]
+        return GivenMask(self.bits.value(self.kernel.masks[chosen]))
 
     def touch(self, pointer: Ptr) -> None:
         """A pointer is dereferenced."""
@@ -110,11 +110,6 @@ class Machine:
         if memory is not None and not memory.alive:
             memory.alive = True  # one report for each free
             self.event("use-after-free", "memory is used after it was freed")
-
-    def stored(self, obj: Obj, key: Any, value: Value) -> None:
-        """A value was stored: allocations that are stored outside locals outlive the call."""
-        if isinstance(value, Ptr) and value.obj.memory is not None and obj is not self.frame().locals:
-            value.obj.memory.managed = True
 
     def place_global(self, name: str, home: Obj) -> None:
         """A global variable came to life: it has an address in the module area."""
@@ -167,7 +162,7 @@ class Machine:
         """Record what a checker would print."""
         if kind in NOTES and not self.setup.trace:
             return
-        self.events.append(Event(kind, message, self.stack(), self.phase))
+        self.events.append(Event(kind, message, self.stack(), self.phase, len(self.interpreter.path.answers)))
 
     def note(self, message: str) -> None:
         """Record what happens, for the trace."""
@@ -345,6 +340,9 @@ class Machine:
         self.note(
             f"{row.name}() enters: {', '.join(self.kernel.kinds[k].title for k in row.kinds if k in self.kernel.kinds)}"
         )
+        if row.when == "always":
+            self.entered += 1
+            return Sym(("call", row.name, self.entered))
         return 0 if row.when == "zero" else 1
 
     def _may_take(self, row: ContextOp, lock: Hashable) -> bool:

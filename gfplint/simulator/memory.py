@@ -68,7 +68,8 @@ class Slab:
 @dataclass
 class Cache:
     """A slab cache. ``stride``: distance of objects; ``left``: where the first begins; ``active``: it has a CPU slab;
-    ``stray``: slabs of it went to another cache; ``confused``: frees at addresses inside objects; ``account``: SLAB_ACCOUNT."""
+    ``stray``: slabs of it went to another cache; ``confused``: frees at addresses inside objects; ``account``:
+    SLAB_ACCOUNT."""
 
     name: str
     size: int
@@ -104,7 +105,6 @@ class Memory:
     address: int
     size: int
     family: str
-    line: int = 0
     order: int = 0
     alive: bool = True
     cache: Cache | None = None
@@ -112,6 +112,9 @@ class Memory:
     accounted: bool = False
     managed: bool = False
     device: Any = None
+    stack: tuple[tuple[str, int], ...] = ()
+    lost: tuple[tuple[str, int], ...] = ()
+    escaped: bool = False
 
 
 def cache_layout(size: int, config: Config, power_aligned: bool) -> tuple[int, int, int]:

@@ -25,7 +25,7 @@ from gfplint.simulator.memory import (
     order_of,
 )
 from gfplint.simulator.task import WAIT_CONFIG, WAIT_SLEEP, fresh
-from gfplint.simulator.values import FIRST_PAGE, MAX_ERRNO, WRAP, Func, Obj, Ptr, Sym, Text, Value, identity
+from gfplint.simulator.values import FIRST_PAGE, MAX_ERRNO, WRAP, Func, GivenMask, Obj, Ptr, Sym, Text, Value, identity
 
 if TYPE_CHECKING:
     from gfplint.simulator.machine import Machine
@@ -206,7 +206,8 @@ class Operations:
             return allocator.kmalloc(size, gfp, what, zero=row.zeroes)
         if row.family == "kvmalloc" and row.sleeps == "mask":
             return self._kvmalloc(size, gfp, what, row.zeroes)
-        if row.family == "vmalloc" and row.sleeps == "always":
+        if row.family == "vmalloc":
+            allocator.vmalloc_sleeps = row.sleeps == "always"
             return allocator.vmalloc(size, gfp, what, zero=row.zeroes)
         if row.family == "kmem_cache" and row.cache is not None:
             return self._from_cache(args[row.cache] if row.cache < len(args) else 0, gfp, what, row.zeroes)
@@ -226,9 +227,48 @@ class Operations:
         if row.family == "percpu":
             return allocator.percpu(size, gfp, what)
         if row.lazy:
-            allocator.might_alloc(mask, what)
+            self._lazily(row, args, mask, what)
             return 0 if machine.setup.failures and machine.interpreter.path.choose(2, f"{what} succeeds") else 1
         return allocator.generic(row.family, size, mask, what, row.sleeps, row.zeroes)
+
+    def _lazily(self, row: AllocatorRow, args: list[Value], mask: Mask, what: str) -> None:
+        """An allocator that drops its own lock before it may sleep; every other lock stays held."""
+        machine, allocator = self.machine, self.machine.allocator
+        mine = set()
+        if row.drops is not None and row.drops < len(args):
+            owner = args[row.drops]
+            mine = {machine.lock_name(owner), machine.lock_name(self._member(owner, row.needs))}
+        held = machine.task.held
+        index = next((i for i, h in enumerate(held) if h.lock in mine and h.lock is not None), -1)
+        if index < 0:
+            allocator.might_alloc(mask, what)
+            return
+        # The lock, and the bottom halves or interrupts that went off with it.
+        first = index - 1 if index and (held[index - 1].effect.bh or held[index - 1].effect.irqs) else index
+        dropped, held[first : index + 1] = held[first : index + 1], []
+        irqs = machine.task.irqs_off
+        for entry in dropped:
+            machine.task.apply(entry.effect, -1, machine.config.preempt_rcu)
+            if entry.effect.irqs:
+                machine.task.irqs_off = entry.irqs_before
+        allocator.might_alloc(mask, what)
+        held[first:first] = dropped
+        machine.task.irqs_off = irqs
+        for entry in dropped:
+            machine.task.apply(entry.effect, +1, machine.config.preempt_rcu)
+
+    def _member(self, owner: Value, path: str) -> Value:
+        """A pointer to a member, as a lock call would name it."""
+        interpreter = self.machine.interpreter
+        owner = interpreter.resolve(owner)
+        place = interpreter._target(owner) if isinstance(owner, Ptr | Sym) else None
+        if place is None:
+            return owner
+        obj = place[0]
+        *inner, last = path.replace("->", ".").split(".")
+        for part in inner:
+            obj = obj.embed(part)
+        return Ptr(obj, last) if not isinstance(obj.fields.get(last), Obj) else Ptr(obj.embed(last))
 
     def _hand_out(self, row: AllocatorRow, args: list[Value], result: Value) -> Value:
         """Allocators that return a status, and put the memory elsewhere or keep it."""
@@ -262,7 +302,8 @@ class Operations:
         found = allocator.kmalloc(size, tried, what, family="kvmalloc", zero=zero)
         if found != 0 or size <= PAGE_SIZE:
             return found
-        if "__GFP_DIRECT_RECLAIM" not in mask:
+        allocator.vmalloc_sleeps = "vmalloc_atomic_ok" not in self.machine.kernel.probes
+        if "__GFP_DIRECT_RECLAIM" not in mask and allocator.vmalloc_sleeps:
             self.machine.event("silent-null", f"{what} above a page with a mask that may not block")
             return 0
         if size > (1 << 31) - 1:
@@ -325,6 +366,8 @@ class Operations:
             if row.family == "kvmalloc"
             else allocator.kmalloc(size, gfp, what)
         )
+        if not isinstance(fresh_memory, Ptr) and (memory := machine.object_at(old)) is not None:
+            memory.lost = machine.stack()
         if isinstance(fresh_memory, Ptr):
             machine.releaser.vfree(old, what) if virtual else machine.releaser.kfree(old, what)
         return fresh_memory
@@ -365,6 +408,8 @@ class Operations:
         task = self.machine.task
         if row.mask is not None:
             blocking = "__GFP_DIRECT_RECLAIM" in self.machine.allocator.mask(args[row.mask])
+            if isinstance(args[row.mask], GivenMask):
+                self.machine.interpreter.path.mask_tested = True
             return int(
                 blocking
                 if row.true_means == "blocking"
@@ -681,7 +726,7 @@ class Operations:
             return Sym(("address", identity(value)))
         pfn, order = memory.pages[0]
         obj = Obj("page memory", ("heap", pfn))
-        obj.memory = type(memory)(address_of(pfn), PAGE_SIZE << order, "page memory", memory.line, order)
+        obj.memory = type(memory)(address_of(pfn), PAGE_SIZE << order, "page memory", order)
         obj.memory.managed = True
         return Ptr(obj)
 
@@ -812,6 +857,10 @@ class Operations:
         if memory is not None and isinstance(pointer, Ptr) and pointer.key:
             self.machine.event("overwritten", "memory behind the object is overwritten")
         return 0
+
+    def op_sim_needs_node(self, args: list[Value]) -> Value:
+        """Whether a tree has to grow: explored where failures are, else it has room."""
+        return int(self.machine.setup.failures and self.machine.interpreter.path.choose(2, "the tree has room") == 1)
 
     def op_sim_order(self, args: list[Value]) -> Value:
         return order_of(args[0]) if isinstance(args[0], int) else 0

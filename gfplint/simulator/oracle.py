@@ -409,7 +409,7 @@ def class_of_free(session: Session, row: Row, case: set[str], lost: Lost | None)
 def class_of_counters(row: Row, lost: Lost) -> str:
     """What the counters alone say after a pair was repeated."""
     some = max(2, lost.rounds // 32)
-    if row.context.startswith("freed:") and abs(lost.pages) < some:
+    if row.context.startswith("freed:"):
         return "second-free"
     if lost.pages <= -some:
         return "over-free"

@@ -37,6 +37,7 @@ class Path:
     facts: dict[Any, list[Any]] = field(default_factory=dict)  # key -> [low, high, {excluded}]
     max_steps: int = MAX_STEPS
     steps: int = 0
+    mask_tested: bool = False  # a condition asked a mask that a parameter brought
 
     def step(self) -> None:
         self.steps += 1

@@ -51,6 +51,7 @@ class Program:
     labels: dict[int, frozenset[str]] = field(default_factory=dict)
     types: dict[int, CType] = field(default_factory=dict)
     callees: frozenset[str] = frozenset()
+    calls: list[Any] = field(default_factory=list)
 
     # -- types
 
@@ -167,6 +168,7 @@ def _collect(tree: Any) -> Program:
             _enumerate(node, program)
         elif isinstance(node, c_ast.FuncCall) and isinstance(node.name, c_ast.ID):
             called.add(node.name.name)
+            program.calls.append(node)
     for item in tree.ext:
         if isinstance(item, c_ast.FuncDef):
             program.functions[item.decl.name] = item

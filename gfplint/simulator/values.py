@@ -100,6 +100,10 @@ class Func:
         return self.name
 
 
+class GivenMask(int):
+    """A mask that a parameter brought: a number that is known only because a choice was made for the caller."""
+
+
 Value = int | Sym | Ptr | Text | Func | Obj
 
 

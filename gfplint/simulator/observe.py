@@ -1,0 +1,358 @@
+"""Runs a C program's functions on every path and says what a kernel with all its checkers would have seen, line by
+line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from pycparser import c_ast
+
+from gfplint.kernel.callbacks import with_callbacks
+from gfplint.kernel.load import load
+from gfplint.kernel.masks import blocking
+from gfplint.kernel.model import Kernel, Version
+from gfplint.kernel.probe import NEWEST, probes_of
+from gfplint.simulator.configs import JUDGE, Config
+from gfplint.simulator.events import NOTES, DiedError, Event, HungError
+from gfplint.simulator.interp import Interpreter
+from gfplint.simulator.machine import Machine, Setup
+from gfplint.simulator.masks import MaskBits
+from gfplint.simulator.memory import Memory
+from gfplint.simulator.paths import MAX_PATHS, MAX_STEPS, BudgetError, Path, explore
+from gfplint.simulator.program import Program, parse, shipped
+from gfplint.simulator.values import Obj, Ptr, Value
+
+#: The kernel that is simulated where the caller says nothing.
+DEFAULT_VERSION: Version = NEWEST
+
+#: Names of the callback tables' contexts (kernel/tables/contexts.toml) as contexts of the machine.
+CONTEXTS = {
+    "sleepable": "plain",
+    "either_unknown": "plain",
+    "atomic_mixed": "atomic",
+    "hardirq": "hardirq",
+    "softirq": "softirq",
+    "irqsoff": "irqs-off",
+    "spinlock": "atomic",
+    "spinlock_bh": "softirq",
+    "preemptoff": "atomic",
+    "nmi": "hardirq",
+    "rcu": "rcu",
+}
+
+#: Families whose memory a memory cgroup can be charged for.
+CHARGEABLE = frozenset({"kmalloc", "kvmalloc", "vmalloc", "kmem_cache", "pages", "page", "percpu", "exact", "folio"})
+
+#: What only says that an expectation of the advice rules is met; no defect by itself.
+ADVICE = frozenset({"reserve-used", "uncharged"})
+
+
+@dataclass(frozen=True, order=True)
+class Observation:
+    """One thing seen at one place. ``line``/``function``: the innermost place in the program; ``stack``: all of them,
+    outermost
+    first; ``kind``: ``sleep-fault``, ``bug-on``, ``oops``, ``null-deref``, ``wait-context``, ``lock-state``,
+    ``recursion``, ``warn``,
+    ``slub``, ``bad-page``, ``bad-free``, ``second-free``, ``use-after-free``, ``leak``, ``uncharged``, ``mask-fixed``,
+    ``silent-null``,
+    ``task-flags-differ``, ``reserve-used``, ...; ``root``: the function that was started; ``assumptions``: what one
+    such path assumed;
+    ``mask_given``: it happens only where a mask parameter of ``root`` blocks."""
+
+    line: int
+    kind: str
+    function: str
+    message: str
+    root: str
+    stack: tuple[tuple[str, int], ...] = ()
+    assumptions: tuple[str, ...] = ()
+    mask_given: bool = False
+
+
+@dataclass(frozen=True)
+class Run:
+    """What exploring one function gave. ``scripts``: for each observation the answers that lead to it again;
+    ``abandoned``: paths given up at a bound; ``truncated``: there were more paths than the bound."""
+
+    root: str
+    context: str
+    observations: tuple[Observation, ...]
+    scripts: tuple[tuple[int, ...], ...]
+    paths: int
+    abandoned: int
+    truncated: bool
+
+
+@dataclass(frozen=True)
+class Options:
+    """``pressure``: memory may be short or exhausted; ``failures``: allocations and trylocks may fail; ``masks``: what
+    a
+    mask parameter may be; bounds as in paths.py."""
+
+    context: str = "plain"
+    pressure: bool = False
+    failures: bool = True
+    masks: tuple[str, ...] = ("GFP_KERNEL", "GFP_ATOMIC")
+    config: Config = JUDGE
+    max_paths: int = MAX_PATHS
+    max_steps: int = MAX_STEPS
+
+
+@lru_cache(maxsize=8)
+def kernel_of(version: Version = DEFAULT_VERSION) -> Kernel:
+    """The tables for a mainline version, callbacks included."""
+    return with_callbacks(load(version, probes_of(version)))
+
+
+@lru_cache(maxsize=8)
+def _bits(version: Version) -> MaskBits:
+    return MaskBits(kernel_of(version).masks)
+
+
+def observe(
+    source: bytes,
+    function: str | None = None,
+    context: str = "plain",
+    *,
+    version: Version = DEFAULT_VERSION,
+    pressure: bool = False,
+    failures: bool = True,
+) -> list[Observation]:
+    """All that can be observed in a program, sorted: of one function, or of every function that nothing in the file
+    calls,
+    callbacks in the context in which the core would call them. Raises ProgramError where the source can't be run."""
+    program = parse(source)
+    options = Options(context=context, pressure=pressure, failures=failures)
+    found: set[Observation] = set()
+    for run in explore_program(program, options, None if function is None else (function,), version):
+        found.update(run.observations)
+    return sorted(found)
+
+
+def observables(
+    source: bytes, *, version: Version = DEFAULT_VERSION, options: Options | None = None
+) -> dict[int, set[str]]:
+    """Line to kinds observed there, over all roots of a program: what a generated program is compared by."""
+    lines: dict[int, set[str]] = {}
+    for run in explore_program(parse(source), options or Options(), None, version):
+        for seen in run.observations:
+            lines.setdefault(seen.line, set()).add(seen.kind)
+    return lines
+
+
+def explore_program(
+    program: Program, options: Options, functions: Iterable[str] | None = None, version: Version = DEFAULT_VERSION
+) -> Iterator[Run]:
+    """Explore each root of a program (or the functions named), each in its context."""
+    contexts = callback_contexts(program, kernel_of(version))
+    chosen = list(functions) if functions is not None else roots(program, contexts)
+    for name in chosen:
+        context = (
+            options.context
+            if functions is not None and options.context != "plain"
+            else contexts.get(name, options.context)
+        )
+        yield explore_function(program, name, context, options, version)
+
+
+def roots(program: Program, callbacks: Iterable[str] = ()) -> list[str]:
+    """The functions that nothing in the program calls, and its callbacks; all where each is called by another."""
+    found = [name for name in program.order if name not in program.callees or name in callbacks]
+    found = [name for name in found if not name.startswith("__free_")]
+    return found or list(program.order)
+
+
+def explore_function(
+    program: Program, name: str, context: str, options: Options, version: Version = DEFAULT_VERSION
+) -> Run:
+    """Run one function on every path, at most ``options.max_paths``."""
+    kernel = kernel_of(version)
+    counts = _Counts()
+    seen: dict[tuple[Any, ...], Observation] = {}
+    scripts: dict[tuple[Any, ...], tuple[int, ...]] = {}
+    free_of_mask: set[tuple[Any, ...]] = set()
+
+    def one(path: Path) -> Path:
+        path.max_steps = options.max_steps
+        machine = _machine(kernel, version, context, options)
+        if not run_path(program, name, machine, path, options):
+            counts.abandoned += 1
+        given = _blocking_mask_given(path, options, kernel)
+        for event in machine.events:
+            if event.kind in NOTES or not event.stack:
+                continue
+            key = (event.kind, event.stack)
+            if key not in seen:
+                function, line = event.stack[-1]
+                assumed = path.assumptions()[: event.decisions or None]
+                seen[key] = Observation(line, event.kind, function, event.message, name, event.stack, assumed, True)
+                scripts[key] = tuple(answer for answer, _, _ in path.answers)
+            if not given:
+                free_of_mask.add(key)
+        return path
+
+    truncated = False
+    for path, _ in explore(one, options.max_paths):
+        counts.paths += 1
+        truncated = counts.paths >= options.max_paths and any(answer + 1 < n for answer, n, _ in path.answers)
+    ordered = sorted(seen, key=lambda key: seen[key])
+    observations = tuple(_without_mask(seen[key]) if key in free_of_mask else seen[key] for key in ordered)
+    return Run(
+        name, context, observations, tuple(scripts[key] for key in ordered), counts.paths, counts.abandoned, truncated
+    )
+
+
+@dataclass
+class _Counts:
+    paths: int = 0
+    abandoned: int = 0
+
+
+def _without_mask(seen: Observation) -> Observation:
+    return Observation(
+        seen.line, seen.kind, seen.function, seen.message, seen.root, seen.stack, seen.assumptions, False
+    )
+
+
+def _machine(kernel: Kernel, version: Version, context: str, options: Options, trace: bool = False) -> Machine:
+    return Machine(
+        Setup(
+            options.config,
+            kernel,
+            _bits(version),
+            context,
+            failures=options.failures,
+            masks=options.masks,
+            trace=trace,
+        )
+    )
+
+
+def _blocking_mask_given(path: Path, options: Options, kernel: Kernel) -> bool:
+    """Whether the path chose a blocking mask for a parameter."""
+    return not path.mask_tested and any(
+        n == len(options.masks) and label.startswith("mask ") and blocking(kernel.masks[options.masks[answer]])
+        for answer, n, label in path.answers
+    )
+
+
+def trace_of(
+    program: Program, run: Run, index: int, options: Options, version: Version = DEFAULT_VERSION
+) -> list[Event]:
+    """The events of the path that led to an observation, notes included."""
+    machine = _machine(kernel_of(version), version, run.context, options, trace=True)
+    path = Path(list(run.scripts[index]), max_steps=options.max_steps)
+    run_path(program, run.root, machine, path, options)
+    return machine.events
+
+
+def run_path(program: Program, name: str, machine: Machine, path: Path, options: Options) -> bool:
+    """Run a function once; False where the path was abandoned at a bound."""
+    interpreter = Interpreter((program, shipped("kernel")), machine, path)
+    if options.pressure:
+        machine.allocator.exhausted = path.choose(3, "memory (0 plenty, 1 reserves, 2 nothing)")
+    flags = dict(machine.task.flags)
+    try:
+        value = interpreter.run(name, [])
+        if machine.deferred:
+            machine.run_deferred()
+    except DiedError:
+        return True
+    except HungError:
+        return True
+    except (BudgetError, RecursionError):
+        return False
+    _at_return(program, name, interpreter, machine, value, flags)
+    return True
+
+
+def _at_return(
+    program: Program, name: str, interpreter: Interpreter, machine: Machine, value: Value, flags: dict[str, int]
+) -> None:
+    """What can be said only when the function has returned: task flags, leaks, memory that nobody was charged for."""
+    body = program.functions[name]
+    line = interpreter.last_return or body.coord.line
+    changed = sorted(
+        kind for kind in set(flags) | set(machine.task.flags) if flags.get(kind, 0) != machine.task.flags.get(kind, 0)
+    )
+    if changed:
+        machine.events.append(
+            Event("task-flags-differ", f"the {', '.join(changed)} scope differs at return", ((name, line),))
+        )
+    kept = reachable(interpreter, value)
+    for obj, memory in machine.allocator.memories:
+        if not memory.alive or not memory.stack:
+            continue
+        held = id(obj) in kept or memory.escaped
+        if not held and not memory.managed:
+            stack = memory.lost or memory.stack
+            machine.events.append(Event("leak", f"{memory.family} memory is neither freed nor kept", stack))
+        elif held and memory.family in CHARGEABLE and not memory.accounted and machine.task.charged:
+            machine.events.append(Event("uncharged", "memory outlives the call and is charged to nobody", memory.stack))
+
+
+def reachable(interpreter: Interpreter, value: Value) -> set[int]:
+    """The objects that are still held by the result, by globals, or by what the function did not make."""
+    seen: set[int] = set()
+    stack: list[Any] = [value, interpreter.globals, *interpreter.objects.values()]
+    while stack:
+        item = stack.pop()
+        obj = item.obj if isinstance(item, Ptr) else item
+        if not isinstance(obj, Obj) or id(obj) in seen:
+            continue
+        seen.add(id(obj))
+        stack.extend(v for v in obj.fields.values() if isinstance(v, Ptr | Obj))
+        if obj.parent is not None:
+            stack.append(obj.parent)
+    return seen
+
+
+def callback_contexts(program: Program, kernel: Kernel) -> dict[str, str]:
+    """Functions that the program registers or puts into operation tables, with the context in which the core calls
+    them.
+    """
+    found: dict[str, str] = {}
+    for node in program.variables.values():
+        tag = _struct_tag(node.type)
+        if tag and isinstance(node.init, c_ast.InitList):
+            for item in node.init.exprs or []:
+                if (
+                    isinstance(item, c_ast.NamedInitializer)
+                    and isinstance(item.expr, c_ast.ID)
+                    and isinstance(item.name[-1], c_ast.ID)
+                ):
+                    row = kernel.callbacks.get((tag, item.name[-1].name))
+                    if row is not None and item.expr.name in program.functions:
+                        found[item.expr.name] = CONTEXTS.get(row.context, "plain")
+    for call in program.calls:
+        for number, given in enumerate(call.args.exprs if call.args is not None else []):
+            argument = given.expr if isinstance(given, c_ast.UnaryOp) and given.op == "&" else given
+            if isinstance(argument, c_ast.ID) and argument.name in program.functions:
+                row = kernel.registrars.get((call.name.name, number))
+                if row is not None:
+                    found.setdefault(argument.name, CONTEXTS.get(row.context, "plain"))
+    return found
+
+
+def _struct_tag(node: Any) -> str:
+    while isinstance(node, c_ast.ArrayDecl | c_ast.TypeDecl | c_ast.PtrDecl):
+        node = node.type
+    return node.name or "" if isinstance(node, c_ast.Struct) else ""
+
+
+__all__ = [
+    "ADVICE",
+    "DEFAULT_VERSION",
+    "Memory",
+    "Observation",
+    "Options",
+    "Run",
+    "explore_function",
+    "explore_program",
+    "observables",
+    "observe",
+]
