@@ -79,10 +79,8 @@ def scan(settings: Settings, progress: Progress | None = None) -> ScanResult:
         changed = comparison.changes.changed
         before = _lint(comparison.before, selected, settings, running, changed, None)
         linted = _lint(comparison.after, selected, settings, running, changed, progress)
-        old = _silence(before, comparison.before, running, rules)
-        findings = selection_of_findings.new_findings(
-            old, _silence(linted, comparison.after, running, rules, comparison.changes.renamed)
-        )
+        old = _silence(before, comparison.before, running, rules, comparison.changes.renamed)
+        findings = selection_of_findings.new_findings(old, _silence(linted, comparison.after, running, rules))
         added = comparison.changes.added
     shown = selection_of_findings.shown(findings, chosen, settings, selected.root.path, added)
     if settings.baseline is not None:
@@ -311,7 +309,7 @@ class _Lines:
     def __call__(self, path: str, line: int) -> str:
         if path != self.path:
             try:
-                self.lines = self.state.read(path).decode("utf-8", "replace").splitlines()
+                self.lines = self.state.read(path).decode("utf-8", "replace").split("\n")
             except UnreadableError:
                 self.lines = []
             self.path = path

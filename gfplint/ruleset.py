@@ -80,6 +80,13 @@ def context_steps(view: View, report: Report) -> Iterator[Step]:
         yield Step(view.summary.path, hold.place.line, hold.place.column, view.summary.name, message)
 
 
+def confidence_of(report: Report) -> Confidence:
+    """How sure a report about a context is: by the choices on its way that were not resolved."""
+    if report.sleep.uncertain > 1:
+        return Confidence.LOW
+    return Confidence.MEDIUM if report.sleep.uncertain else Confidence.HIGH
+
+
 def titles(view: View, holds: Iterable[Hold]) -> str:
     """The contexts as a message names them."""
     texts = []

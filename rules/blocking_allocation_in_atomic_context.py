@@ -49,8 +49,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gfplint.findings import Confidence, Finding, Severity
-from gfplint.ruleset import Rule, View, context_steps, titles
+from gfplint.findings import Finding, Severity
+from gfplint.ruleset import Rule, View, confidence_of, context_steps, titles
 
 
 def check(view: View) -> Iterator[Finding]:
@@ -58,19 +58,12 @@ def check(view: View) -> Iterator[Finding]:
     for report in view.summary.reports:
         if report.sleep.kind != "mask":
             continue
-        confidence = (
-            Confidence.LOW
-            if report.sleep.uncertain > 1
-            else Confidence.MEDIUM
-            if report.sleep.uncertain
-            else Confidence.HIGH
-        )
         yield RULE.finding(
             view,
             report.place,
             f"{report.sleep.how}() may sleep here: {titles(view, report.held)}; allocate before it, or use GFP_NOWAIT with a fallback",
             [*context_steps(view, report), *report.sleep.steps],
-            confidence=confidence,
+            confidence=confidence_of(report),
             needs=report.needs,
         )
 

@@ -41,8 +41,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gfplint.findings import Confidence, Finding, Severity
-from gfplint.ruleset import Rule, View, context_steps, titles
+from gfplint.findings import Finding, Severity
+from gfplint.ruleset import Rule, View, confidence_of, context_steps, titles
 
 
 def check(view: View) -> Iterator[Finding]:
@@ -55,7 +55,7 @@ def check(view: View) -> Iterator[Finding]:
             report.place,
             f"{report.sleep.how}() sleeps whatever its mask: {titles(view, report.held)}; call it before",
             [*context_steps(view, report), *report.sleep.steps],
-            confidence=Confidence.MEDIUM if report.sleep.uncertain else Confidence.HIGH,
+            confidence=confidence_of(report),
             needs=report.needs,
         )
 

@@ -10,11 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+import msgspec
+
 from gfplint.analysis.paths import children, names_in, path_of, root_of, substitute, text_of
 from gfplint.analysis.state import MAX_STATES, State, dedupe
 from gfplint.analysis.summary import (
     AllocSite,
     Effect,
+    FreedParam,
     FreeSite,
     Hold,
     Lock,
@@ -88,6 +91,10 @@ MAX_MASKS = 8
 #: Calls from a context to an allocation that a finding may lead through.
 MAX_CHAIN = 7
 NOWHERE = Place(0, 0, 0, 0)
+#: Behind a variable's name: the members of it that were not given a value (they are zero).
+_REST = ".*"
+#: The value of a member that was given one which is not understood.
+UNKNOWN = Constant("?")
 
 
 class Environment(Protocol):
@@ -97,6 +104,9 @@ class Environment(Protocol):
 
     def shadowed(self, name: str) -> bool:
         """Whether the file defines the name itself, so that the kernel tables don't speak of it."""
+
+    def never_returns(self, name: str) -> bool:
+        """Whether a call to ``name`` does not come back."""
 
     def may_sleep(self, name: str) -> bool:
         """Whether a call to ``name`` can lead to an allocation or free that sleeps, as far as names tell."""
@@ -169,6 +179,9 @@ class _Flow:
         self.continues: list[list[State]] = []
         self.switches: list[tuple[list[State], Expr]] = []
         self.cleanups: list[list[tuple[str, object]]] = []
+        self.open_labels: list[frozenset[str]] = []
+        self.break_depths: list[int] = []
+        self.continue_depths: list[int] = []
         self.exits: list[tuple[State, Value, Place]] = []
         self.sleeps: dict[tuple[object, ...], Sleep] = {}
         self.reports: dict[tuple[object, ...], Report] = {}
@@ -176,7 +189,7 @@ class _Flow:
         self.frees: dict[tuple[object, ...], FreeSite] = {}
         self.stores: dict[tuple[object, ...], MemberStore] = {}
         self.returned: dict[Memory, None] = {}
-        self.freed_params: dict[tuple[int, str], None] = {}
+        self.freed_params: dict[FreedParam, None] = {}
         self.hoisted: dict[int, Value] = {}
         self.loop_names: dict[int, set[str]] = {}
         self.local_memory: dict[str, dict[Memory | None, None]] = {}
@@ -218,8 +231,8 @@ class _Flow:
 
     def block(self, stmts: Sequence[Stmt], states: list[State]) -> list[State]:
         """Run a sequence; a label in it that a later goto names is run again, once."""
-        self.cleanups.append([])
         labels = {s.name: at for at, s in enumerate(stmts) if isinstance(s, Label)}
+        self.open_block(frozenset(labels))
         out = self.sequence(stmts, 0, states)
         for _ in range(2):
             again = [name for name in labels if self.pending.get(name)]
@@ -229,13 +242,50 @@ class _Flow:
             out = dedupe(out + self.sequence(stmts, labels[name], []))
         for name in labels:
             self.pending.pop(name, None)
-        out = self.leave_block(out, self.cleanups.pop())
-        return out
+        return self.leave_block(out, self.close_block())
+
+    def open_breaks(self) -> None:
+        self.breaks.append([])
+        self.break_depths.append(len(self.cleanups))
+
+    def close_breaks(self) -> list[State]:
+        self.break_depths.pop()
+        return self.breaks.pop()
+
+    def open_continues(self) -> None:
+        self.continues.append([])
+        self.continue_depths.append(len(self.cleanups))
+
+    def close_continues(self) -> list[State]:
+        self.continue_depths.pop()
+        return self.continues.pop()
+
+    def open_block(self, labels: frozenset[str]) -> None:
+        self.cleanups.append([])
+        self.open_labels.append(labels)
+
+    def close_block(self) -> list[tuple[str, object]]:
+        self.open_labels.pop()
+        return self.cleanups.pop()
 
     def sequence(self, stmts: Sequence[Stmt], start: int, states: list[State]) -> list[State]:
         for at in range(start, len(stmts)):
             states = self.statement(stmts[at], states)
         return states
+
+    def unwind(self, states: list[State], depth: int) -> None:
+        """End the guards and cleanups of the blocks that a jump leaves."""
+        for cleanups in reversed(self.cleanups[depth:]):
+            for state in states:
+                for kind, what in reversed(cleanups):
+                    self.run_cleanup(kind, what, state)
+
+    def depth_of(self, label: str) -> int:
+        """How many blocks still stand open at a label: those of its own block, as far as the jump is inside them."""
+        for depth, labels in reversed(list(enumerate(self.open_labels))):
+            if label in labels:
+                return min(depth + 1, len(self.cleanups))
+        return len(self.cleanups)
 
     def leave_block(self, states: list[State], cleanups: list[tuple[str, object]]) -> list[State]:
         """End the guards and run the ``__free()``s of a block, last first."""
@@ -282,6 +332,7 @@ class _Flow:
                 return self.return_(stmt, states)
             case Goto():
                 if states:
+                    self.unwind(states, self.depth_of(stmt.name))
                     waiting = self.pending.setdefault(stmt.name, [])
                     self.pending[stmt.name] = dedupe(waiting + states)
                 return []
@@ -291,10 +342,12 @@ class _Flow:
                 return self.switch(stmt, states)
             case Break():
                 if self.breaks:
+                    self.unwind(states, self.break_depths[-1])
                     self.breaks[-1] += states
                 return []
             case Continue():
                 if self.continues:
+                    self.unwind(states, self.continue_depths[-1])
                     self.continues[-1] += states
                 return []
             case Guard():
@@ -323,7 +376,9 @@ class _Flow:
 
     def ends_here(self, expr: Expr) -> bool:
         """Whether the call never returns."""
-        return isinstance(expr, Call) and isinstance(expr.func, Name) and self.means(expr.func.name, "never")
+        if not isinstance(expr, Call) or not isinstance(expr.func, Name):
+            return False
+        return self.means(expr.func.name, "never") or self.env.never_returns(expr.func.name)
 
     def declare(self, stmt: Declare, states: list[State]) -> list[State]:
         self.types[stmt.name] = (stmt.type, stmt.pointers + stmt.array)
@@ -333,11 +388,23 @@ class _Flow:
             self.wanted = id(_called(stmt.init)) if stmt.init is not None else 0
             value = self.eval(stmt.init, state) if stmt.init is not None else None
             self.store(Name(stmt.name), stmt.name, value, state, stmt.place, stmt.init)
+            if isinstance(stmt.init, Initializer) and not stmt.array and not stmt.pointers:
+                self.initialize(stmt.name, stmt.init, state)
         if stmt.cleanup:
             free = self.env.cleanup(stmt.cleanup)
             if free:
                 self.cleanups[-1].append(("free", (stmt.name, free, stmt.place)))
         return dedupe(states)
+
+    def initialize(self, name: str, init: Initializer, state: State) -> None:
+        """``struct x v = { .a = 1 }``: what is not named is zero."""
+        state.env[name + _REST] = ZERO
+        for member, item in init.items:
+            value = self.eval(item, state)
+            if not member:
+                state.env.pop(name + _REST, None) if value != ZERO else None
+            else:
+                state.env[f"{name}.{member}"] = value if value is not None else UNKNOWN
 
     def if_(self, stmt: If, states: list[State]) -> list[State]:
         true, false = self.branch(stmt.test, states)
@@ -409,8 +476,8 @@ class _Flow:
         out: list[State] = []
         entry = states
         for _ in range(2):
-            self.breaks.append([])
-            self.continues.append([])
+            self.open_breaks()
+            self.open_continues()
             if stmt.test is not None and stmt.kind != "do":
                 true, false = self.branch(stmt.test, [s.copy() for s in entry])
             else:
@@ -419,11 +486,11 @@ class _Flow:
                     ([] if endless or stmt.kind == "do" else [s.copy() for s in entry]),
                 )
             end = self.statement(stmt.body, true)
-            end = dedupe(end + self.continues.pop())
+            end = dedupe(end + self.close_continues())
             if stmt.step is not None:
                 for state in end:
                     self.eval(stmt.step, state)
-            broke = self.breaks.pop()
+            broke = self.close_breaks()
             after = end
             if stmt.kind == "do" and stmt.test is not None:
                 after, done = self.branch(stmt.test, end)
@@ -464,11 +531,11 @@ class _Flow:
         states = self.split(stmt.value, states)
         for state in states:
             self.eval(stmt.value, state)
-        self.breaks.append([])
+        self.open_breaks()
         self.switches.append((states, stmt.value))
         out = self.statement(stmt.body, [])
         self.switches.pop()
-        out = out + self.breaks.pop()
+        out = out + self.close_breaks()
         if not _has_default(stmt.body):
             out = out + states
         return dedupe(out)
@@ -509,9 +576,9 @@ class _Flow:
             failed = self.statement(stmt.fail, [s.copy() for s in states])
         elif row is not None and row.when != "always":
             failed = [s.copy() for s in states]
-        self.breaks.append([])
-        self.continues.append([])
-        self.cleanups.append([])
+        self.open_breaks()
+        self.open_continues()
+        self.open_block(frozenset())
         if row is not None:
             for state in states:
                 holds = self.holds_of(row, stmt.args, stmt.place, state, f"scoped_guard({stmt.kind})")
@@ -519,8 +586,8 @@ class _Flow:
                     state.enter(hold)
                 self.cleanups[-1].append(("hold", tuple(holds)))
         out = self.statement(stmt.body, states)
-        out = out + self.breaks.pop() + self.continues.pop()
-        out = self.leave_block(out, self.cleanups.pop())
+        out = out + self.close_breaks() + self.close_continues()
+        out = self.leave_block(out, self.close_block())
         return dedupe(out + failed)
 
     def guard_class(self, kind: str) -> GuardClass | None:
@@ -563,7 +630,7 @@ class _Flow:
     def hoist(self, node: StatementExpr, states: list[State]) -> list[State]:
         """Run a statement expression; its value is its last statement's where all paths agree."""
         *body, last = node.body or (Do(Opaque(()), 0),)
-        self.cleanups.append([])
+        self.open_block(frozenset())
         states = self.sequence(body, 0, states)
         values: list[Value] = []
         if isinstance(last, Do):
@@ -571,7 +638,7 @@ class _Flow:
             values = [self.eval(last.expr, s) for s in states]
         else:
             states = self.statement(last, states)
-        states = self.leave_block(states, self.cleanups.pop())
+        states = self.leave_block(states, self.close_block())
         same = bool(values) and all(v == values[0] for v in values)
         self.hoisted[id(node)] = values[0] if same else None
         return states
@@ -623,7 +690,8 @@ class _Flow:
             for branch, truth in ((taken, True), (failed, False)):
                 if branch is not None:
                     path = path_of(subject)
-                    branch.env.pop(path, None)
+                    if path:
+                        branch.env[path] = ONE if truth else ZERO
                     out.append((truth == equal, branch))
             return out
         one, two = state.copy(), state
@@ -870,7 +938,9 @@ class _Flow:
             return None
         value = state.env.get(path)
         if value is not None:
-            return value
+            return None if value is UNKNOWN else value
+        if "." in path and state.env.get(root_of(path) + _REST) is ZERO:
+            return ZERO
         if self.type_of_path(path) == ("gfp_t", 0):
             return MaskValue(state.resolve(path))
         return None
@@ -1020,11 +1090,16 @@ class _Flow:
 
     def call(self, expr: Call, state: State) -> Value:
         self.calls += 1
-        func = expr.func
         values = [self.eval(a, state) for a in expr.args]
+        result = self.dispatch(expr, values, state)
         for arg in expr.args:
             if isinstance(arg, Unary) and arg.op == "&" and isinstance(arg.operand, (Name, Member)):
-                self.passed_by_reference(path_of(arg), state)
+                self.passed_by_reference(path_of(arg), result, state)
+        return result
+
+    def dispatch(self, expr: Call, values: list[Value], state: State) -> Value:
+        """What a call does, by what the tables or the callee's summary say."""
+        func = expr.func
         if not isinstance(func, Name):
             self.eval(func, state)
             return self.indirect_call(expr, values, state)
@@ -1066,16 +1141,17 @@ class _Flow:
                 self.call_sleep(summary, sleep, expr, names, passed, state)
         result = self.apply_effects(summary, expr, names, state) if changes else None
         if owns:
-            self.call_frees(summary, expr, values, state)
+            self.call_frees(summary, expr, values, (names, passed), state)
             if result is None and len(summary.returns) == 1:
                 return summary.returns[0]
         return result
 
-    def passed_by_reference(self, path: str, state: State) -> None:
+    def passed_by_reference(self, path: str, result: Value, state: State) -> None:
         """A callee may change what it gets the address of: plain values are forgotten, locks and members stay."""
         value = state.env.get(path)
         if isinstance(value, (Constant, Symbol)) or (value is None and "." not in path):
             state.forget(path)
+        state.env.pop(path + _REST, None)
 
     def slept(self, place: Place, state: State) -> None:
         if not any(h.kind in self.atomic for h in state.held) and len(state.slept) < 4:
@@ -1201,10 +1277,7 @@ class _Flow:
         if row.drops is not None:
             lock = self.argument_path(expr, row.drops, state)
             own = f"{lock}.{row.needs}" if row.needs else lock
-            dropped = tuple(
-                (h.kind, h.lock) for h in state.held if h.lock in (own, lock) or h.kind in ("lock_irq", "bh")
-            )
-            dropped = (*dropped, ("spin", own))
+            dropped = (("spin", own), ("spin", lock), ("bh", ""), ("lock_irq", ""))
         described = (
             f"{row.name}({_argument_text(expr, row.mask)})"
             if kind == "mask" and row.mask is not None
@@ -1233,7 +1306,9 @@ class _Flow:
         certain = sleep.mask is None or self.known_blocking(sleep.mask, state) is True
         if held and certain and not sleepable:
             needs = tuple(sorted({t[1:] for t in state.conds if t.startswith("#CONFIG")} | _config(state.conds)))
-            key = (place, sleep.kind, tuple(h.kind for h in held))
+            key = (place, held[0].place)
+            if any(g[0] == "cond" and root_of(g[1].lstrip("(!")).partition(" ")[0] in self.params for g in sleep.guards):
+                sleep = msgspec.structs.replace(sleep, uncertain=sleep.uncertain + 2)
             old = self.reports.get(key)
             report = Report(held, sleep, place, needs, tuple(s for s, _ in state.scopes))
             if old is None or _better(sleep, old.sleep):
@@ -1285,11 +1360,12 @@ class _Flow:
         """Conditions on what the caller passed that hold on this path."""
         found = []
         for text, truth in state.conds.items():
-            root = root_of(text.lstrip("(!"))
             if text.startswith(("blocking:", "@", "#", "?", "IS_ERR")):
                 continue
-            if root.partition(" ")[0] in self.params and root.partition(" ")[0] not in self.reassigned:
-                found.append(("cond", text, truth))
+            root = root_of(text.lstrip("(!")).partition(" ")[0]
+            if root in self.reassigned or (root in self.types and root not in self.params):
+                continue
+            found.append(("cond", text, truth))
         for name in self.params:
             value = state.env.get(name)
             if isinstance(value, Constant) and name not in self.reassigned and value.truth is not None:
@@ -1309,10 +1385,8 @@ class _Flow:
         site_args = expr.args
         self.free_site(row, row.name, path, memory, expr.place, state, site_args, owner=self.owner_of(target))
         self.sleep_of_free(row, expr, memory, path, state)
-        root = root_of(path)
         if path in self.params and path not in self.reassigned:
-            self.freed_params[(self.params.index(path), row.name)] = None
-        del root
+            self.freed_params[FreedParam(self.params.index(path), row.name, self.guards(state))] = None
 
     def free_site(
         self,
@@ -1411,10 +1485,20 @@ class _Flow:
         passed = {param: values[at] for at, param in enumerate(summary.params) if param and at < len(values)}
         return names, passed
 
-    def call_frees(self, summary: Summary, expr: Call, values: list[Value], state: State) -> None:
-        """What a callee frees of what it is given."""
-        for number, free in summary.frees_params:
+    def call_frees(
+        self,
+        summary: Summary,
+        expr: Call,
+        values: list[Value],
+        bound: tuple[dict[str, str], dict[str, Value]],
+        state: State,
+    ) -> None:
+        """What a callee frees of what it is given, as far as its conditions may hold."""
+        for freed in summary.frees_params:
+            number, free = freed.number, freed.free
             row = self.kernel.frees.get(free)
+            if any(self.check_guard(k, t, w, *bound, state)[0] is False for k, t, w in freed.guards):
+                continue
             if row is not None and number < len(expr.args):
                 target = expr.args[number]
                 self.free_site(
@@ -1499,7 +1583,11 @@ class _Flow:
             return known == truth, ""
         if isinstance(value, Symbol):
             return None, value.path
-        return None, translated if root_of(translated.lstrip("(!")).partition(" ")[0] in self.params else ""
+        stored = self.path_value(translated, state)
+        if isinstance(stored, Constant) and stored.truth is not None:
+            return stored.truth == truth, ""
+        root = root_of(translated.lstrip("(!")).partition(" ")[0]
+        return None, translated if root in self.params or root not in self.types else ""
 
     def rebase(self, mask: MaskValue, names: dict[str, str], passed: dict[str, Value]) -> MaskValue | None:
         value = passed.get(mask.base)
@@ -1570,9 +1658,9 @@ class _Flow:
                         return (Effect(when, enters, ()),)
             if results <= {"nonzero", "unknown"} and neutral == {"zero"}:
                 return (Effect("nonzero", enters, ()),)
-        leaving = [c[1] for c in changes if c[1]]
-        if leaving and len(leaving) == len(changes):
-            return (Effect("always", (), leaving[0]),)
+        leaving = [c[1] for c in changes if c[1] and not c[0]]
+        if leaving and not taking:
+            return (Effect("always", (), max(leaving, key=len)),)
         return ()
 
     # ---- texts
@@ -1812,7 +1900,9 @@ def _translate(text: str, names: dict[str, str]) -> str:
     """A condition on a callee's parameters as a condition of the caller; "" where it can't be said."""
     lead = len(text) - len(text.lstrip("(!"))
     root = root_of(text[lead:]).partition(" ")[0]
-    replacement = names.get(root)
+    if root not in names:
+        return text
+    replacement = names[root]
     if not replacement:
         return ""
     return text[:lead] + replacement + text[lead + len(root) :]

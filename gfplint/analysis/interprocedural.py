@@ -58,6 +58,7 @@ class Linker:
         self.fields: dict[tuple[int, int], dict[str, Param]] = {}
         self.guards: dict[str, GuardClass | None] = {}
         self.cleanups: dict[str, str] = {}
+        self.endings: dict[tuple[str, int], bool] = {}
         self.replacements: dict[tuple[str, int], Expr | None] = {}
         self._bodies: OrderedDict[FunctionId, Body] = OrderedDict()
         self._summaries: dict[tuple[FunctionId, bool], Summary | None] = {}
@@ -153,6 +154,16 @@ class FileEnvironment:
     def shadowed(self, name: str) -> bool:
         """A definition in the file itself hides the kernel's, and any that the program has a weak row."""
         return name in self._own or name in self.linker.weak
+
+    def never_returns(self, name: str) -> bool:
+        """Whether the definition says ``__noreturn``."""
+        key = (name, self.file)
+        known = self.linker.endings.get(key)
+        if known is None:
+            fid = self.linker.program.resolve(name, self.file)
+            known = fid is not None and "__noreturn" in self.linker.program.function(fid).header
+            self.linker.endings[key] = known
+        return known
 
     def may_sleep(self, name: str) -> bool:
         """See flow.Environment."""

@@ -56,14 +56,19 @@ def join(stores: Iterable[StoreAt], frees: Iterable[FreeAt]) -> Iterator[FreeAt]
         found = members.get(free.site.owner)
         if found is None or found.unknown > MAX_UNKNOWN:
             continue
-        memory = _single(found.known, free.path)
+        memory = _single(found.known, free)
         if memory is not None:
             yield FreeAt(free.path, free.function, msgspec.structs.replace(free.site, memory=memory))
 
 
-def _single(known: list[Memory], path: str) -> Memory | None:
-    """The memory that a member holds, if all stores agree on its family; the nearest store speaks for it."""
+def _single(known: list[Memory], free: FreeAt) -> Memory | None:
+    """The memory that a member holds, if all stores agree on its family; the nearest store speaks for it.
+
+    A struct that the whole tree uses says little: there only the stores of the freeing file count as evidence.
+    """
     if not known or len({(m.family, m.managed) for m in known}) != 1:
         return None
-    folder = posixpath.dirname(path)
-    return min(known, key=lambda m: (m.path != path, posixpath.dirname(m.path) != folder, m.path, m.place.line))
+    defined, folder = free.site.owner[0].partition(":")[0], posixpath.dirname(free.path)
+    nearest = min(known, key=lambda m: (m.path != free.path, posixpath.dirname(m.path) != folder, m.path, m.place.line))
+    private = posixpath.dirname(defined).startswith(folder) or folder.startswith(posixpath.dirname(defined))
+    return nearest if nearest.path == free.path or private else None

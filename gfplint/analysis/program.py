@@ -187,12 +187,10 @@ class Program:
 
 
 def _own_names(path: str, file: FileFacts) -> frozenset[str]:
-    """Names that mean something of the file's own in it: its static functions and macros. Headers declare for all."""
+    """Names that a .c file defines: in it their bodies count, not what the tables say of them."""
     if path.endswith(".h"):
         return frozenset()
-    return frozenset(
-        [f.name for f in file.functions if f.static] + [m.name for m in file.macros if m.params is not None]
-    )
+    return frozenset([f.name for f in file.functions] + [m.name for m in file.macros if m.params is not None])
 
 
 def weak_names(program: Program, kernel: Kernel) -> frozenset[str]:

@@ -40,7 +40,7 @@ def roots(program: Program, kernel: Kernel, file: int, source: Source) -> Iterat
     facts = program.facts[file]
     own = {f.name: (file, at) for at, f in enumerate(facts.functions)}
     for table in facts.tables:
-        yield from _of_table(program, kernel, file, table, own)
+        yield from _of_table(program, kernel, file, source, table, own)
     registrars = {name for name, _ in kernel.registrars}
     for function in facts.functions:
         names = registrars.intersection(function.callees)
@@ -54,15 +54,15 @@ def roots(program: Program, kernel: Kernel, file: int, source: Source) -> Iterat
             )
 
 
-def _of_table(
-    program: Program, kernel: Kernel, file: int, table: Table, own: dict[str, FunctionId]
+def _of_table(  # noqa: PLR0913 - what a table is made of
+    program: Program, kernel: Kernel, file: int, source: Source, table: Table, own: dict[str, FunctionId]
 ) -> Iterator[Root]:
     for entry in table.entries:
         callback = kernel.callbacks.get((table.struct, entry.member))
         if callback is None:
             continue
         fid = own.get(entry.value) or program.resolve(entry.value, file)
-        context = _context(callback, table.entries)
+        context = _context(callback, table.entries, source)
         if fid is None or context is None:
             continue
         message = f"{entry.value}() is .{entry.member} of {table.struct}: {_note(callback, kernel, context)}"
@@ -115,7 +115,7 @@ def _note(callback: Callback, kernel: Kernel, context: str) -> str:
     return f"it runs in {kind.title if kind is not None else context}"
 
 
-def _context(callback: Callback, entries: tuple[Entry, ...]) -> str | None:
+def _context(callback: Callback, entries: tuple[Entry, ...], source: Source) -> str | None:
     """The context of a table's member; None where a condition may hold that the table does not show."""
     if not callback.unless:
         return callback.context
@@ -123,7 +123,7 @@ def _context(callback: Callback, entries: tuple[Entry, ...]) -> str | None:
     name, _, other = rest.partition(":")
     if any(name in e.value or name == e.member for e in entries):
         return other or None
-    return None if kind == "field" else callback.context
+    return None if kind == "field" or name in source.code else callback.context
 
 
 def _context_of_call(callback: Callback, args: tuple[str, ...]) -> str | None:

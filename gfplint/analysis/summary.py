@@ -105,6 +105,14 @@ class MemberStore(msgspec.Struct, frozen=True, gc=False):
     place: Place
 
 
+class FreedParam(msgspec.Struct, frozen=True, gc=False):
+    """A parameter that the function frees with ``free``, under ``guards`` (as in ``Sleep``)."""
+
+    number: int
+    free: str
+    guards: tuple[tuple[str, str, bool], ...] = ()
+
+
 class Summary(msgspec.Struct, frozen=True, gc=False):
     """Everything about one function (or function-like macro)."""
 
@@ -118,6 +126,6 @@ class Summary(msgspec.Struct, frozen=True, gc=False):
     frees: tuple[FreeSite, ...] = ()
     stores: tuple[MemberStore, ...] = ()
     returns: tuple[Memory, ...] = ()
-    frees_params: tuple[tuple[int, str], ...] = ()
+    frees_params: tuple[FreedParam, ...] = ()
     degraded: tuple[str, ...] = ()
     calls: int = 0

@@ -191,7 +191,7 @@ class _Lowering:
         if not children:
             return
         child = children[0]
-        if child.kind_id == _CALL_KIND and (guard := self.guard(child)):
+        if child.kind_id in _CALL_KINDS and (guard := self.guard(child)):
             out.append(guard)
             return
         if node.has_error and child.type == "ERROR":
@@ -202,7 +202,7 @@ class _Lowering:
     def guard(self, node: tree_sitter.Node) -> Guard | None:
         """``guard(kind)(args)`` and ``CLASS(kind, name)(args)``."""
         function = node.child_by_field_name("function")
-        if function is None or function.kind_id != _CALL_KIND:
+        if function is None or function.kind_id not in _CALL_KINDS:
             return None
         called = function.child_by_field_name("function")
         name = self.node_text(called) if called else ""
@@ -627,4 +627,5 @@ _EXPRESSIONS: dict[int, Callable[[_Lowering, tree_sitter.Node], Expr]] = {
     for i, name in enumerate(_KINDS)
     if name == kind
 }
-_CALL_KIND = next(i for i, name in enumerate(_KINDS) if name == "call_expression")
+#: The grammar has more than one number for a call.
+_CALL_KINDS = frozenset(i for i, name in enumerate(_KINDS) if name == "call_expression")
