@@ -1,25 +1,33 @@
 """## What it does
 
 Reports an allocation whose mask allows direct reclaim (`GFP_KERNEL`, `GFP_NOFS`, `GFP_NOIO`, `GFP_USER`, ...) where the
-code must not sleep: a spinning lock is held, interrupts, bottom halves or preemption are disabled, or the code
-runs inside an RCU read-side section.
+code must not sleep: a spinning lock is held, interrupts, bottom halves or preemption are disabled, the code runs inside
+an RCU read-side section, or the core calls it from an interrupt, a timer, a tasklet or an RCU callback.
+
+The finding stands where the context began to matter: at the call that is made while the lock is held. Its trace leads
+on to the allocation, through callees and macros.
 
 ## Why is this bad
 
 Direct reclaim may wait: for I/O, for another task, for the OOM killer. A task that sleeps with a spin lock held leaves
-every other CPU spinning on it; with interrupts disabled the machine stops answering; inside an RCU read-side
-section the grace period is broken. It shows only under memory pressure, on somebody else's machine.
+every other CPU spinning on it; with interrupts disabled the machine stops answering; inside an RCU read-side section
+the grace period is broken. It shows only under memory pressure, on somebody else's machine.
 
 ## Known problems
 
 - A lock that a callee drops in a way that its body does not show is taken as held.
 - Conditions that correlate through data structures, not through variables, are taken as independent.
+- Locks are told apart by their names: a callee that drops `a->lock` is taken to drop `b->lock` too.
+- `__must_hold()` is not read, and calls through function pointers are not followed.
 
 ## Example
 
 ```c
 spin_lock(&ring->lock);
 entry = kmalloc(sizeof(*entry), GFP_KERNEL);
+if (entry)
+        list_add(&entry->link, &ring->entries);
+spin_unlock(&ring->lock);
 ```
 
 ## Use instead
@@ -31,6 +39,8 @@ entry = kmalloc(sizeof(*entry), GFP_KERNEL);
 if (!entry)
         return -ENOMEM;
 spin_lock(&ring->lock);
+list_add(&entry->link, &ring->entries);
+spin_unlock(&ring->lock);
 ```
 
 or `GFP_NOWAIT` with a fallback for the failure; or drop the lock around the allocation and look again afterwards.
@@ -42,7 +52,8 @@ There is no automatic fix: `GFP_ATOMIC` instead of `GFP_KERNEL` eats into the re
 ## References
 
 - Documentation/core-api/memory-allocation.rst, "Get Free Page flags"
-- include/linux/sched/mm.h, `might_alloc()`; kernel/sched/core.c, `__might_resched()`
+- include/linux/sched/mm.h, `might_alloc()`
+- kernel/sched/core.c, `__might_resched()`
 """
 
 from __future__ import annotations

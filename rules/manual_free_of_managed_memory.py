@@ -4,24 +4,32 @@ Reports device-managed memory (`devm_*`, `drmm_*`) that is given to a plain free
 
 ## Why is this bad
 
-The device frees it again when it is unbound: a second free. The pointer also does not point at the start of the slab object, so that
-`kfree()` corrupts the allocator at once on some configurations.
+The device frees it again when it is unbound: a second free. The pointer also does not point at the start of the slab
+object, so that `kfree()` corrupts the allocator at once on some configurations.
 
 ## Known problems
 
-- None known.
+- Memory that reaches the free through a list or another container is not followed.
 
 ## Example
 
 ```c
 priv = devm_kzalloc(dev, sizeof(*priv), GFP_KERNEL);
-...
+if (!priv)
+        return -ENOMEM;
 kfree(priv);
 ```
 
 ## Use instead
 
-Nothing: the device frees it. Where it has to go earlier, `devm_kfree(dev, priv)`.
+Nothing: the device frees it. Where it has to go earlier:
+
+```c
+priv = devm_kzalloc(dev, sizeof(*priv), GFP_KERNEL);
+if (!priv)
+        return -ENOMEM;
+devm_kfree(dev, priv);
+```
 
 ## Fix safety
 
@@ -29,7 +37,8 @@ There is no automatic fix.
 
 ## References
 
-- Documentation/driver-api/driver-model/devres.rst; drivers/base/devres.c, `devm_kfree()`
+- Documentation/driver-api/driver-model/devres.rst
+- drivers/base/devres.c, `devm_kfree()`
 """
 
 from __future__ import annotations

@@ -1,28 +1,34 @@
 """## What it does
 
-Reports memory that is freed with a function of another family: `kfree()` of `vmalloc()` memory, `vfree()` of `kmalloc()` memory,
-`free_pages()` of slab memory, `kfree()` of an error pointer's origin, ...
+Reports memory that is freed with a function of another family: `kfree()` of `vmalloc()` memory, `vfree()` of
+`kmalloc()` memory, `kfree()` of what may come from `kvmalloc()`, `free_pages()` of slab memory, ... Pointers are
+followed through locals, wrappers that return or free, `__free()` and struct members.
 
 ## Why is this bad
 
-Each allocator keeps its own books. The wrong function corrupts them silently, leaks the memory, or oopses: which of them depends on
-the configuration and on where the memory happens to lie, so it passes tests.
+Each allocator keeps its own books. The wrong function corrupts them silently, leaks the memory, or oopses: which of
+them depends on the configuration and on where the memory happens to lie, so it passes tests.
 
 ## Known problems
 
-- Memory that reaches the free through a data structure is not followed.
+- A member is followed only where all stores to it that are in view agree on the family.
+- Memory that reaches the free through a list or another container is not followed.
 
 ## Example
 
 ```c
 buf = vmalloc(size);
-...
+if (!buf)
+        return -ENOMEM;
 kfree(buf);
 ```
 
 ## Use instead
 
 ```c
+buf = vmalloc(size);
+if (!buf)
+        return -ENOMEM;
 vfree(buf);
 ```
 
@@ -30,12 +36,14 @@ vfree(buf);
 
 ## Fix safety
 
-Safe where exactly one function is right for the family.
+There is no automatic fix: either the allocation or the free may be the wrong one.
 
 ## References
 
 - Documentation/core-api/memory-allocation.rst, "Selecting memory allocator"
-- mm/slub.c, `kfree()`; mm/vmalloc.c, `vfree()`; mm/util.c, `kvfree()`
+- mm/slub.c, `kfree()`
+- mm/vmalloc.c, `vfree()`
+- mm/util.c, `kvfree()`
 """
 
 from __future__ import annotations

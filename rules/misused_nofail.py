@@ -1,7 +1,7 @@
 """## What it does
 
 Reports `__GFP_NOFAIL` where the allocator can't keep the promise: without direct reclaim, or for more than two
-contiguous pages. As advice it reports a test for NULL behind an allocation that can't fail.
+contiguous pages.
 
 ## Why is this bad
 
@@ -11,6 +11,7 @@ that does not expect it; for higher orders it may loop for ever on fragmented me
 ## Known problems
 
 - Orders are known only where they are constants.
+- A test for NULL behind an allocation that can't fail is not reported yet, nor is one inside `PF_MEMALLOC`.
 
 ## Example
 
@@ -20,11 +21,13 @@ p = kmalloc(size, GFP_ATOMIC | __GFP_NOFAIL);
 
 ## Use instead
 
+In a context that may sleep:
+
 ```c
 p = kmalloc(size, GFP_KERNEL | __GFP_NOFAIL);
 ```
 
-in a context that may sleep; `kvmalloc()` for more than a page.
+or `kvmalloc()` for more than a page.
 
 ## Fix safety
 
@@ -32,7 +35,8 @@ There is no automatic fix.
 
 ## References
 
-- include/linux/gfp_types.h; mm/page_alloc.c, `__alloc_pages_slowpath()`
+- include/linux/gfp_types.h, "Reclaim modifiers"
+- mm/page_alloc.c, `__alloc_pages_slowpath()`
 """
 
 from __future__ import annotations

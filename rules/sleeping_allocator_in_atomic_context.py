@@ -5,18 +5,20 @@ Reports a call of an allocator that sleeps whatever its mask says (`vmalloc()`, 
 
 ## Why is this bad
 
-These functions take mutexes, wait for other CPUs or allocate with `GFP_KERNEL` inside; no mask makes them safe. In interrupt
-context `vmalloc()` is a `BUG_ON()` on every kernel.
+These functions take mutexes, wait for other CPUs or allocate with `GFP_KERNEL` inside; no mask makes them safe. In
+interrupt context `vmalloc()` is a `BUG_ON()` on every kernel.
 
 ## Known problems
 
 - The same as for GFP101: locks that are dropped out of sight, conditions that correlate through data.
+- Since Linux 6.19 `__vmalloc()` honours a mask that does not block; with one that does, GFP101 reports it.
 
 ## Example
 
 ```c
 spin_lock(&dev->lock);
 dev->table = vmalloc(size);
+spin_unlock(&dev->lock);
 ```
 
 ## Use instead
@@ -25,6 +27,7 @@ dev->table = vmalloc(size);
 table = vmalloc(size);
 spin_lock(&dev->lock);
 dev->table = table;
+spin_unlock(&dev->lock);
 ```
 
 ## Fix safety
@@ -34,7 +37,9 @@ There is no automatic fix.
 ## References
 
 - Documentation/core-api/memory-allocation.rst, "Selecting memory allocator"
-- mm/vmalloc.c, `__get_vm_area_node()`; mm/percpu.c, `pcpu_alloc_noprof()`; mm/slab_common.c, `__kmem_cache_create_args()`
+- mm/vmalloc.c, `__get_vm_area_node()`
+- mm/percpu.c, `pcpu_alloc_noprof()`
+- mm/slab_common.c, `__kmem_cache_create_args()`
 """
 
 from __future__ import annotations

@@ -5,12 +5,13 @@ Reports a free that may sleep where the code must not: `vfree()`, `kvfree()` of 
 
 ## Why is this bad
 
-`vfree()` takes mutexes to unmap the area. It defers that work only in interrupt context and with bottom halves disabled; under
-a plain spin lock or inside an RCU read-side section it sleeps.
+`vfree()` takes mutexes to unmap the area. It defers that work only in interrupt context and with bottom halves
+disabled; under a plain spin lock or inside an RCU read-side section it sleeps.
 
 ## Known problems
 
 - Memory from `kvmalloc()` that is always small never reaches vmalloc; it is reported all the same.
+- `kvfree()` of memory whose allocation is not in view is not reported.
 
 ## Example
 
@@ -37,7 +38,9 @@ There is no automatic fix.
 
 ## References
 
-- mm/vmalloc.c, `vfree()`; mm/util.c, `kvfree()`; mm/slab_common.c, `kmem_cache_destroy()`
+- mm/vmalloc.c, `vfree()`
+- mm/util.c, `kvfree()`
+- mm/slab_common.c, `kmem_cache_destroy()`
 """
 
 from __future__ import annotations

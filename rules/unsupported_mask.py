@@ -1,17 +1,19 @@
 """## What it does
 
-Reports masks that the called allocator can't honour: highmem or DMA32 bits for the slab allocator (error), zone bits alone
-such as `kmalloc(n, GFP_DMA)` and a non-blocking `kvmalloc()` of more than a page (warnings).
+Reports masks that the called allocator can't honour: highmem or DMA32 bits for the slab allocator (error), zone bits
+alone such as `kmalloc(n, GFP_DMA)` and a non-blocking `kvmalloc()` of more than a page (warnings).
 
 ## Why is this bad
 
-Slab memory is always mapped and comes from three sets of caches: the bits can't be honoured, and the allocator drops them with a
-warning once it needs a new page; until then the memory is silently from the wrong zone. A zone bit without a reclaim bit neither
-blocks nor wakes kswapd. `kvmalloc()` never falls back to vmalloc for a non-blocking mask before Linux 6.19.
+Slab memory is always mapped and comes from a few sets of caches: the bits can't be honoured, and the allocator drops
+them with a warning once it needs a new page; until then the memory is silently from the wrong zone. A zone bit without
+a reclaim bit neither blocks nor wakes kswapd. `kvmalloc()` never falls back to vmalloc for a non-blocking mask before
+Linux 6.19.
 
 ## Known problems
 
-- None known.
+- The mask that a caller passes to a function of the tree's own is not compared with the allocator inside.
+- The size of a `kvmalloc()` is known only where it is a number.
 
 ## Example
 
@@ -31,7 +33,8 @@ There is no automatic fix: what the author wanted is not known.
 
 ## References
 
-- mm/slab_common.c, `kmalloc_fix_flags()`; include/linux/gfp_types.h
+- mm/slab_common.c, `kmalloc_fix_flags()`
+- include/linux/gfp_types.h, "Physical address zone modifiers"
 """
 
 from __future__ import annotations

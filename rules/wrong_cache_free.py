@@ -4,24 +4,29 @@ Reports `kmem_cache_free()` with another cache than the one that the object came
 
 ## Why is this bad
 
-Without slab debugging or hardening the allocator trusts the cache that it is given: the object lands on the free list of a cache with
-another size, and two users later share memory. Newer kernels warn and leak the object.
+Without slab debugging or hardening the allocator trusts the cache that it is given: the object lands on the free list
+of a cache with another size, and two users later share memory. Newer kernels warn and leak the object.
 
 ## Known problems
 
-- Two names for one cache are taken for two caches.
+- Caches are told apart by the names of their variables: two names for one cache are taken for two caches.
+- The cache that a callee frees into is not compared.
 
 ## Example
 
 ```c
 req = kmem_cache_alloc(req_cache, GFP_KERNEL);
-...
+if (!req)
+        return -ENOMEM;
 kmem_cache_free(ctx_cache, req);
 ```
 
 ## Use instead
 
 ```c
+req = kmem_cache_alloc(req_cache, GFP_KERNEL);
+if (!req)
+        return -ENOMEM;
 kmem_cache_free(req_cache, req);
 ```
 

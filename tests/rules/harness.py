@@ -1,4 +1,4 @@
-"""Lints one piece of C in the test's own process, and reads the marks of the fixtures."""
+"""Lints pieces of C in the test's own process, as the engine does, and reads the marks of the fixtures."""
 
 from __future__ import annotations
 
@@ -8,22 +8,21 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from gfplint import engine
 from gfplint.analysis.interprocedural import Linker
 from gfplint.analysis.program import Program, Relevance
-from gfplint.analysis.summary import Summary
-from gfplint.engine import DEPTH, NEWEST
 from gfplint.findings import Confidence, Finding
 from gfplint.frontend.skeleton import skeleton
+from gfplint.kernel.callbacks import with_callbacks
 from gfplint.kernel.load import load
 from gfplint.kernel.model import Kernel, Version
 from gfplint.kernel.probe import probes_of
 from gfplint.rules import catalogue
-from gfplint.ruleset import View
 
 FIXTURES = Path(__file__).resolve().parent.parent.parent / "fixtures"
 
-#: What a mark on a line says of the rule's findings there: (reported, as it should be).
-MARKS = {
+#: What the words of marks say of a rule's findings on their line: (reported, as it should be).
+WORDS = {
     "expect": (True, True),
     "quiet": (False, True),
     "known": (True, False),
@@ -45,30 +44,42 @@ class Mark(NamedTuple):
 @cache
 def kernel_of(version: Version) -> Kernel:
     """What is known of a kernel, for a file outside any tree."""
-    return load(version, probes_of(version))
+    return with_callbacks(load(version, probes_of(version)))
 
 
-def summaries(files: dict[str, str], version: Version = NEWEST) -> tuple[Kernel, dict[str, Summary]]:
-    """The kernel, and the summaries of all functions of these files by name; the files are one program."""
+def program_of(files: dict[str, str], version: Version = engine.NEWEST) -> tuple[Program, Linker]:
+    """Files as one program, each a path and its text, and what computes the summaries of its functions."""
     contents = {path: text.encode() for path, text in files.items()}
     paths = list(contents)
     kernel = kernel_of(version)
     program = Program(paths, [skeleton(contents[path]) for path in paths])
-    linker = Linker(program, kernel, Relevance(program, kernel, DEPTH), lambda at: contents[paths[at]])
-    found = {}
-    for at, facts in enumerate(program.facts):
-        for index, function in enumerate(facts.functions):
-            summary = linker.summary((at, index), full=True)
-            assert summary is not None
-            found[function.name] = summary
-    return kernel, found
+    return program, Linker(program, kernel, Relevance(program, kernel, engine.DEPTH), lambda at: contents[paths[at]])
 
 
-def lint(text: str, version: Version = NEWEST, path: str = "driver.c") -> list[Finding]:
+def lint_all(files: dict[str, str], version: Version = engine.NEWEST) -> list[Finding]:
+    """What all rules find in a program, that of low confidence left out."""
+    program, linker = program_of(files, version)
+    wanted = engine._Wanted(linker.kernel, linker.relevance)
+    results = [
+        engine._lint_file(at, program, linker, linker.kernel, catalogue(), wanted) for at in range(len(program.paths))
+    ]
+    findings = [finding for result in results for finding in result.findings]
+    stores = [store for result in results for store in result.stores]
+    frees = [free for result in results for free in result.frees]
+    findings += engine._member_findings(stores, frees, linker.kernel, catalogue())
+    return sorted(
+        (f for f in findings if f.confidence is not Confidence.LOW), key=lambda f: (f.path, f.line, f.column, f.rule)
+    )
+
+
+def lint(text: str, version: Version = engine.NEWEST) -> list[Finding]:
     """What all rules find in a file that stands alone, that of low confidence left out."""
-    kernel, found = summaries({path: text}, version)
-    findings = [f for summary in found.values() for rule in catalogue() for f in rule.check(View(summary, kernel))]
-    return [f for f in findings if f.confidence is not Confidence.LOW]
+    return lint_all({"driver.c": text}, version)
+
+
+def codes(text: str, version: Version = engine.NEWEST) -> list[tuple[int, str]]:
+    """(line, code) of every finding in a file that stands alone."""
+    return [(f.line, f.rule) for f in lint(text, version)]
 
 
 def marks(text: str) -> list[Mark]:
@@ -83,7 +94,7 @@ def marks(text: str) -> list[Mark]:
 def version_of(text: str) -> Version:
     """The kernel that a fixture is for: the newest where it does not say."""
     match = _VERSION.search(text)
-    return (int(match[1]), int(match[2])) if match else NEWEST
+    return (int(match[1]), int(match[2])) if match else engine.NEWEST
 
 
 def reported(findings: list[Finding]) -> Counter[tuple[int, str]]:

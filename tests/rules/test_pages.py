@@ -1,0 +1,107 @@
+"""The page of each rule: its headings, its catalogue row, and that its examples are what they claim to be."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from gfplint.engine import NEWEST
+from gfplint.findings import Severity
+from gfplint.kernel.model import Version
+from gfplint.rules import catalogue
+from gfplint.ruleset import Rule
+from tests.rules.harness import FIXTURES, lint
+
+_HEADINGS = [
+    "What it does",
+    "Why is this bad",
+    "Known problems",
+    "Example",
+    "Use instead",
+    "Fix safety",
+    "References",
+]
+#: The catalogue: code, name, severity, and what the simulator observes.
+_CATALOGUE = {
+    "GFP101": ("blocking-allocation-in-atomic-context", Severity.ERROR, "sleep-fault"),
+    "GFP102": ("sleeping-allocator-in-atomic-context", Severity.ERROR, "sleep-fault"),
+    "GFP103": ("sleeping-free-in-atomic-context", Severity.ERROR, "sleep-fault"),
+    "GFP401": ("mismatched-free", Severity.ERROR, "bad-free"),
+    "GFP402": ("wrong-cache-free", Severity.ERROR, "bad-free"),
+    "GFP404": ("manual-free-of-managed-memory", Severity.ERROR, "bad-free"),
+    "GFP501": ("unsupported-mask", Severity.ERROR, "mask-fixed"),
+    "GFP504": ("misused-nofail", Severity.ERROR, "warn"),
+}
+_VERSIONS: tuple[Version, ...] = ((6, 1), (6, 12), NEWEST)
+_RULES = catalogue()
+
+
+def _code(rule: Rule) -> str:
+    return rule.code
+
+
+def _sections(rule: Rule) -> dict[str, str]:
+    """The text below each heading of a rule's page."""
+    parts = re.split(r"^## (.*)$", rule.page, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], (part.strip() for part in parts[2::2]), strict=True))
+
+
+def _program(section: str) -> str:
+    """The C blocks of a section as functions of one file."""
+    blocks = re.findall(r"^```c\n(.*?)^```$", section, flags=re.MULTILINE | re.DOTALL)
+    assert blocks, "no C block"
+    return "".join(f"int example_{number}(void)\n{{\n{block}\treturn 0;\n}}\n" for number, block in enumerate(blocks))
+
+
+def test_the_catalogue_is_this() -> None:
+    assert {rule.code: (rule.name, rule.severity, rule.sim) for rule in _RULES} == _CATALOGUE
+    assert [rule.code for rule in _RULES] == sorted(_CATALOGUE)
+
+
+@pytest.mark.parametrize("rule", _RULES, ids=_code)
+def test_the_page_has_the_headings_in_order_and_text_below_each(rule: Rule) -> None:
+    assert re.findall(r"^## (.*)$", rule.page, flags=re.MULTILINE) == _HEADINGS
+    assert all(len(text) >= 10 for text in _sections(rule).values())
+    assert rule.page.isascii()
+    assert max(map(len, rule.page.split("\n"))) <= 120
+
+
+@pytest.mark.parametrize("rule", _RULES, ids=_code)
+def test_the_summary_is_a_short_line(rule: Rule) -> None:
+    assert 10 <= len(rule.summary) <= 100
+    assert "\n" not in rule.summary
+    assert not rule.summary.endswith(".")
+
+
+@pytest.mark.parametrize("version", _VERSIONS, ids=str)
+@pytest.mark.parametrize("rule", _RULES, ids=_code)
+def test_the_bad_example_is_reported_once_by_this_rule_alone(rule: Rule, version: Version) -> None:
+    program = _program(_sections(rule)["Example"])
+    assert [finding.rule for finding in lint(program, version)] == [rule.code], program
+
+
+@pytest.mark.parametrize("version", _VERSIONS, ids=str)
+@pytest.mark.parametrize("rule", _RULES, ids=_code)
+def test_the_good_example_is_reported_by_no_rule(rule: Rule, version: Version) -> None:
+    program = _program(_sections(rule)["Use instead"])
+    assert [(finding.rule, finding.line) for finding in lint(program, version)] == [], program
+
+
+@pytest.mark.parametrize("rule", _RULES, ids=_code)
+def test_the_good_example_does_what_the_bad_one_does(rule: Rule) -> None:
+    """It allocates too: an example without the subject would be good for nothing."""
+    called = re.compile(r"\b(\w*(?:alloc|free|dup|create)\w*)\(")
+    assert called.search(_program(_sections(rule)["Example"]))
+    assert called.search(_program(_sections(rule)["Use instead"]))
+
+
+@pytest.mark.parametrize("rule", _RULES, ids=_code)
+def test_references_name_places_in_the_kernel_tree(rule: Rule) -> None:
+    lines = _sections(rule)["References"].split("\n")
+    assert all(re.match(r"- (Documentation|include|mm|kernel|drivers|lib|net)/[\w./-]+", line) for line in lines)
+
+
+@pytest.mark.parametrize("rule", _RULES, ids=_code)
+def test_the_rule_has_fixtures(rule: Rule) -> None:
+    assert list((FIXTURES / rule.code).glob("*.c"))
