@@ -235,7 +235,9 @@ class _Wanted:
 
     def __init__(self, kernel: Kernel, relevance: Relevance) -> None:
         atomic = {n for n, op in kernel.context_ops.items() if any(kernel.kinds[k].atomic for k in op.kinds)}
-        self.direct = frozenset(kernel.allocators.keys() | kernel.frees.keys() | kernel.scopes.keys())
+        tabled = kernel.allocators.keys() | kernel.frees.keys() | kernel.scopes.keys()
+        macros = {macro for name in tabled for macro in relevance.macro_callers.get(name, ())}
+        self.direct = frozenset(tabled | macros | relevance.locking)
         self.contexts = frozenset(atomic | relevance.effects | {"guard", "scoped_guard", "scoped_cond_guard"})
         self.reach = frozenset(relevance.reach)
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+import msgspec
+
 from gfplint.analysis.summary import Hold, Report, Summary
 from gfplint.facts import Place
 from gfplint.findings import Confidence, Finding, Severity, Step
-from gfplint.kernel.model import Kernel
+from gfplint.kernel.model import Free, Kernel
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,21 @@ def context_steps(view: View, report: Report) -> Iterator[Step]:
         name = f" {hold.lock}" if hold.lock else ""
         message = f"{view.kernel.kinds[hold.kind].title}{name} entered here by {hold.how}"
         yield Step(view.summary.path, hold.place.line, hold.place.column, view.summary.name, message)
+
+
+def sleep_steps(report: Report) -> Iterator[Step]:
+    """The calls that lead from the context to the allocation, which is the last; before it, others behind the same call."""
+    *calls, last = report.sleep.steps
+    yield from calls
+    for other in report.sleep.also:
+        yield msgspec.structs.replace(other, message=f"also behind this call: {other.message}")
+    yield last
+
+
+def frees_managed(kernel: Kernel, row: Free) -> bool:
+    """Whether a free is for device-managed memory alone (``devm_kfree``)."""
+    known = [kernel.families[f] for f in row.families if f in kernel.families]
+    return bool(known) and all(f.managed for f in known)
 
 
 def confidence_of(report: Report) -> Confidence:

@@ -61,7 +61,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gfplint.findings import Finding, Severity
-from gfplint.ruleset import Rule, View, confidence_of, context_steps, titles
+from gfplint.ruleset import Rule, View, confidence_of, context_steps, sleep_steps, titles
 
 
 def check(view: View) -> Iterator[Finding]:
@@ -73,7 +73,7 @@ def check(view: View) -> Iterator[Finding]:
             view,
             report.place,
             f"{report.sleep.how}() may sleep here: {titles(view, report.held)}; allocate before it, or use GFP_NOWAIT with a fallback",
-            [*context_steps(view, report), *report.sleep.steps],
+            [*context_steps(view, report), *sleep_steps(report)],
             confidence=confidence_of(report),
             needs=report.needs,
         )

@@ -46,7 +46,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gfplint.findings import Finding, Severity, Step
-from gfplint.ruleset import Rule, View
+from gfplint.ruleset import Rule, View, frees_managed
 
 
 def check(view: View) -> Iterator[Finding]:
@@ -57,14 +57,15 @@ def check(view: View) -> Iterator[Finding]:
         row = kernel.frees[site.callee]
         if memory is None or memory.family in row.families or memory.family not in kernel.families:
             continue
-        if not memory.managed:
+        if not memory.managed and not frees_managed(kernel, row):
             continue
+        leaves = "leaves the free to the device" if memory.managed else "allocates memory that no device manages"
         origin = Step(
             memory.path,
             memory.place.line,
             memory.place.column,
             memory.function,
-            f"{memory.allocator}() leaves the free to the device",
+            f"{memory.allocator}() {leaves}",
         )
         here = Step(
             view.summary.path,
@@ -73,10 +74,15 @@ def check(view: View) -> Iterator[Finding]:
             view.summary.name,
             f"{site.callee}() frees it by hand",
         )
+        message = (
+            f"{site.callee}() of memory that the device frees itself ({memory.allocator}()): it is freed twice"
+            if memory.managed
+            else f"{site.callee}() of memory from {memory.allocator}(), which no device manages"
+        )
         yield RULE.finding(
             view,
             site.place,
-            f"{site.callee}() of memory that the device frees itself ({memory.allocator}()): it is freed twice",
+            message,
             [origin, here],
         )
 

@@ -51,7 +51,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gfplint.findings import Confidence, Finding, Severity, Step
-from gfplint.ruleset import Rule, View
+from gfplint.ruleset import Rule, View, frees_managed
 
 
 def check(view: View) -> Iterator[Finding]:
@@ -61,6 +61,8 @@ def check(view: View) -> Iterator[Finding]:
         memory = site.memory
         row = kernel.frees[site.callee]
         if memory is None or memory.managed or memory.family in row.families or memory.family not in kernel.families:
+            continue
+        if frees_managed(kernel, row):
             continue
         family = kernel.families[memory.family]
         right = sorted(f.name for f in kernel.frees.values() if memory.family in f.families and not f.rcu)

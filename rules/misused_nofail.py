@@ -49,6 +49,8 @@ from gfplint.ruleset import Rule, View
 
 _NOFAIL = "__GFP_NOFAIL"
 _RECLAIM = "__GFP_DIRECT_RECLAIM"
+#: Orders above it warn (mm/page_alloc.c, rmqueue(): two contiguous pages).
+_LARGEST_ORDER = 1
 _NOTHING: Mask = frozenset()
 
 
@@ -69,6 +71,13 @@ def check(view: View) -> Iterator[Finding]:
                 view,
                 site.place,
                 f"{site.callee}() with __GFP_NOFAIL but without direct reclaim can fail all the same",
+                [step],
+            )
+        elif site.order.isdigit() and int(site.order) > _LARGEST_ORDER:
+            yield RULE.finding(
+                view,
+                site.place,
+                f"{site.callee}() with __GFP_NOFAIL of order {site.order}: it may loop for ever on fragmented memory",
                 [step],
             )
 

@@ -47,7 +47,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gfplint.findings import Finding, Severity
-from gfplint.ruleset import Rule, View, confidence_of, context_steps, titles
+from gfplint.ruleset import Rule, View, confidence_of, context_steps, sleep_steps, titles
 
 
 def check(view: View) -> Iterator[Finding]:
@@ -59,7 +59,7 @@ def check(view: View) -> Iterator[Finding]:
             view,
             report.place,
             f"{report.sleep.how}() sleeps whatever its mask: {titles(view, report.held)}; call it before",
-            [*context_steps(view, report), *report.sleep.steps],
+            [*context_steps(view, report), *sleep_steps(report)],
             confidence=confidence_of(report),
             needs=report.needs,
         )

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import msgspec
 
-from gfplint.analysis.paths import children, names_in, path_of, root_of, substitute, text_of
+from gfplint.analysis.paths import children, last_of, names_in, path_of, root_of, substitute, text_of
 from gfplint.analysis.state import MAX_STATES, State, dedupe
 from gfplint.analysis.summary import (
     AllocSite,
@@ -84,12 +84,18 @@ from gfplint.kernel.model import Allocator, ContextOp, Free, GuardClass, Kernel,
 MAX_STEPS = 6_000
 #: Things that a summary tells its callers, at most.
 MAX_SLEEPS = 16
+#: Conditions under which one allocation is told to callers, at most; more are joined.
+MAX_VARIANTS = 3
 #: Conditions of a path that are told to callers.
-MAX_GUARDS = 6
+MAX_GUARDS = 10
+#: Further allocations behind one call that a report names.
+MAX_ALSO = 8
 #: Values that one mask may have at one call.
 MAX_MASKS = 8
 #: Calls from a context to an allocation that a finding may lead through.
 MAX_CHAIN = 7
+#: Steps beyond which a report is less sure: each call may depend on conditions that the analysis can't see.
+LONG_CHAIN = 5
 NOWHERE = Place(0, 0, 0, 0)
 #: Behind a variable's name: the members of it that were not given a value (they are zero).
 _REST = ".*"
@@ -101,6 +107,8 @@ class Environment(Protocol):
     """What a function's flow may ask about the rest of the program."""
 
     kernel: Kernel
+    #: Families of what a struct holds: their allocators fill the struct that they are given.
+    content_families: frozenset[str]
 
     def shadowed(self, name: str) -> bool:
         """Whether the file defines the name itself, so that the kernel tables don't speak of it."""
@@ -110,6 +118,9 @@ class Environment(Protocol):
 
     def may_sleep(self, name: str) -> bool:
         """Whether a call to ``name`` can lead to an allocation or free that sleeps, as far as names tell."""
+
+    def locks_and_allocates(self, name: str) -> bool:
+        """Whether ``name`` takes a mask and may use it under a lock of its own, as far as names tell."""
 
     def may_change_context(self, name: str) -> bool:
         """Whether ``name`` may take or drop a lock of its caller, as far as names tell."""
@@ -366,6 +377,8 @@ class _Flow:
         if isinstance(expr, Binary) and expr.op in ("&&", "||"):
             true, false = self.branch(expr, states)
             return dedupe(true + false)
+        if isinstance(expr, Call) and isinstance(expr.func, Name) and expr.args and self.means(expr.func.name, "return"):
+            return self.return_(Return(expr.args[0], expr.place), states)
         states = self.split(expr, states)
         live = []
         for state in states:
@@ -410,12 +423,22 @@ class _Flow:
         true, false = self.branch(stmt.test, states)
         then = self.statement(stmt.then, dedupe(true))
         otherwise = self.statement(stmt.otherwise, dedupe(false)) if stmt.otherwise is not None else false
-        if then and otherwise:
-            for leaf in _leaves(stmt.test):
-                if self.seen_conditions.get(leaf, 0) < 2:
-                    for state in (*then, *otherwise):
-                        state.conds.pop(leaf, None)
-        return dedupe(then + otherwise)
+        return dedupe(self.forget_decision(stmt.test, then + otherwise) if then and otherwise else then + otherwise)
+
+    def forget_decision(self, test: Expr, states: list[State]) -> list[State]:
+        """Behind an ``if``, states that differ in nothing but its condition are one, unless it is asked again."""
+        leaves = [leaf for leaf in _leaves(test) if self.seen_conditions.get(leaf, 0) < 2]
+        if not leaves:
+            return states
+        groups: dict[object, list[State]] = {}
+        for state in states:
+            rest = frozenset((k, v) for k, v in state.conds.items() if k not in leaves)
+            groups.setdefault((state.context(), frozenset(state.env.items()), rest), []).append(state)
+        for group in groups.values():
+            if len(group) > 1:
+                for leaf in leaves:
+                    group[0].conds.pop(leaf, None)
+        return [group[0] for group in groups.values()]
 
     def return_(self, stmt: Return, states: list[State]) -> list[State]:
         if stmt.value is None:
@@ -547,16 +570,23 @@ class _Flow:
         path = path_of(subject)
         chosen = []
         for state in entering:
-            known = state.env.get(path) if path else None
-            label = self.eval(stmt.value, state.copy()) if stmt.value is not None else None
+            new = state.copy()
+            known = self.eval(subject, new)
+            label = self.eval(stmt.value, new) if stmt.value is not None else None
             if isinstance(known, Constant) and isinstance(label, Constant):
                 if _same(known, label) is False:
                     continue
-            new = state.copy()
-            if isinstance(label, Constant) and path and known is None:
-                new.env[path] = label
+            elif isinstance(label, Constant):
+                self.learn_case(path, known, label, new)
             chosen.append(new)
         return dedupe(states + chosen)
+
+    def learn_case(self, path: str, known: Value, label: Constant, state: State) -> None:
+        """Inside a case the switched value is the label's."""
+        if isinstance(known, Symbol):
+            state.conds[f"({known.path} == {label.text})"] = True
+        if path:
+            state.env[path] = label
 
     def guard(self, stmt: Guard, states: list[State]) -> list[State]:
         row = self.guard_class(stmt.kind)
@@ -816,9 +846,6 @@ class _Flow:
         if path and not truth and (value is None or isinstance(value, (Memory, Symbol))):
             if isinstance(value, Memory) and value.error == "null":
                 state.env[path] = ZERO
-            elif value is None and path in self.types:
-                state.env[path] = ZERO
-                state.conds[text] = False
 
     def learn_query(self, query: Query, subject: Expr, state: State, truth: bool) -> None:
         if (
@@ -963,8 +990,9 @@ class _Flow:
             return value if isinstance(value, (Memory, Constant)) and path_of(expr.operand) in state.env else None
         if expr.op == "-" and isinstance(value, Constant):
             return Constant("-" + value.text)
-        if expr.op == "!" and isinstance(value, Constant) and value.truth is not None:
-            return ZERO if value.truth else ONE
+        if expr.op == "!":
+            truth = value.truth if isinstance(value, Constant) else state.conds.get(text_of(expr.operand))
+            return None if truth is None else ZERO if truth else ONE
         return None
 
     def binary(self, expr: Binary, state: State) -> Value:
@@ -977,6 +1005,8 @@ class _Flow:
         left, right = self.eval(expr.left, state), self.eval(expr.right, state)
         if isinstance(left, MaskValue) or isinstance(right, MaskValue):
             return self.mask_operation(op, left, right)
+        if op == "|" and isinstance(left, Constant) and isinstance(right, Constant):
+            return left if right == ZERO else right if left == ZERO else Constant(f"{left.text}|{right.text}")
         if op in ("+", "-") and isinstance(left, Memory):
             return left if isinstance(right, Constant) and right.truth is False else _offset(left)
         if op == ",":
@@ -1084,7 +1114,8 @@ class _Flow:
         if not base:
             return ("", "")
         kind, _ = self.type_of_path(base)
-        return (self.env.record_key(kind), field.partition("[")[0]) if kind else ("", "")
+        name, _, index = field.partition("[")
+        return (self.env.record_key(kind), name + "[]" * bool(index)) if kind else ("", "")
 
     # ---- calls
 
@@ -1106,28 +1137,40 @@ class _Flow:
         name = func.name
         if not self.env.shadowed(name):
             kernel = self.kernel
-            if (op := kernel.context_ops.get(name)) is not None:
+            op, alloc = kernel.context_ops.get(name), kernel.allocators.get(name)
+            if alloc is not None:
+                result = self.allocate(alloc, expr, values, state)
+                return result if op is None else self.context_op(op, expr, state)
+            if op is not None:
                 return self.context_op(op, expr, state)
-            if (alloc := kernel.allocators.get(name)) is not None:
-                return self.allocate(alloc, expr, values, state)
             if (free := kernel.frees.get(name)) is not None:
                 self.free(free, expr, values, state)
                 return None
             if (scope := kernel.scopes.get(name)) is not None:
                 return self.scope(scope, expr, state)
             if (query := kernel.queries.get(name)) is not None:
-                if query.true_means == "identity" and values:
-                    return values[query.mask or 0]
+                if query.true_means in ("argument", "take") and expr.args:
+                    return self.pass_on(query, expr, values[0], state)
                 return None
             if name in kernel.sleepers:
                 self.slept(expr.place, state)
                 return None
         return self.call_function(name, expr, values, state)
 
+    def pass_on(self, query: Query, expr: Call, value: Value, state: State) -> Value:
+        """A call that hands on its argument; ``take``: and leaves NULL behind (``no_free_ptr``)."""
+        path = path_of(expr.args[0])
+        if query.true_means == "take" and path:
+            state.assign(path, ZERO)
+            return value
+        return value
+
     def call_function(self, name: str, expr: Call, values: list[Value], state: State) -> Value:
         """A call that the tables don't know: follow it where it can matter."""
         env = self.env
-        sleeps = env.may_sleep(name) and (self.full or any(h.kind in self.atomic for h in state.held))
+        sleeps = env.may_sleep(name) and (
+            self.full or env.locks_and_allocates(name) or any(h.kind in self.atomic for h in state.held)
+        )
         changes = env.may_change_context(name)
         owns = env.may_own(name) and (self.wanted == id(expr) or any(isinstance(v, Memory) for v in values))
         if not (sleeps or changes or owns):
@@ -1164,6 +1207,10 @@ class _Flow:
             lock = state.resolve(path_of(expr.args[op.lock]))
         if op.sleeps:
             self.slept(expr.place, state)
+        if op.field:
+            lock = f"{lock}.{op.field}" if lock else ""
+        if op.typed and op.lock is not None and self.type_of_path(path_of(expr.args[op.lock]))[0] != op.typed:
+            return None
         if op.effect == "enter":
             if op.when != "always":
                 return Pending(op, lock, expr.place, name)
@@ -1188,6 +1235,17 @@ class _Flow:
                 self.leave_kind(kind, lock, restores, state)
             elif not own and has_lock:
                 self.drop(kind, "", state)
+
+    def leave_together(self, leaves: list[Lock], state: State) -> None:
+        """End what a callee ends. Switches that stand beside a lock found here are alternatives: only those held end."""
+        found = False
+        for kind, lock in leaves:
+            row = self.kernel.kinds.get(kind)
+            switch = row is not None and row.irqs_off
+            if self.leave_kind(kind, lock, True, state):
+                found = True
+            elif not (switch and found):
+                self.drop(kind, lock, state)
 
     def leave_kind(self, kind: str, lock: str, restores: bool, state: State) -> bool:
         row = self.kernel.kinds.get(kind)
@@ -1219,6 +1277,7 @@ class _Flow:
             masks,
             text,
             _argument_text(expr, row.size),
+            _argument_text(expr, row.order),
             state.held,
             tuple(s for s, _ in state.scopes),
             tuple(p for p in state.slept if isinstance(p, Place)),
@@ -1242,12 +1301,18 @@ class _Flow:
         )
         if isinstance(row.result, int):
             if row.result < len(expr.args):
-                target = expr.args[row.result]
-                self.store(
-                    target.operand if isinstance(target, Unary) else target, path_of(target), memory, state, place, None
-                )
+                self.store_result(expr.args[row.result], memory, state, place)
             return None
         return memory
+
+    def store_result(self, target: Expr, memory: Memory, state: State, place: Place) -> None:
+        """Memory handed out by reference: into a pointer whose address is given, not into a struct or an array."""
+        if not isinstance(target, Unary) or target.op != "&":
+            return
+        path = path_of(target)
+        kind, pointers = self.type_of_path(path)
+        if pointers or kind.endswith("_t"):
+            self.store(target.operand, path, memory, state, place, None)
 
     def mask_at(self, row: Allocator, expr: Call, values: list[Value], state: State) -> MaskValue | None:
         """The mask that reaches an allocator; None where it is not understood."""
@@ -1267,7 +1332,7 @@ class _Flow:
         """Note that this call may sleep, for the context rules and for callers."""
         if row.sleeps == "never":
             return
-        if row.sleeps == "mask":
+        if row.sleeps == "mask" and (row.mask is not None or mask is None or not blocking(mask)):
             if mask is None or self.known_blocking(mask, state) is False or mask.base == "?":
                 return
             kind = "mask"
@@ -1276,7 +1341,7 @@ class _Flow:
         dropped: tuple[Lock, ...] = ()
         if row.drops is not None:
             lock = self.argument_path(expr, row.drops, state)
-            own = f"{lock}.{row.needs}" if row.needs else lock
+            own = f"{lock}.{row.needs.replace('->', '.')}" if row.needs else lock
             dropped = (("spin", own), ("spin", lock), ("bh", ""), ("lock_irq", ""))
         described = (
             f"{row.name}({_argument_text(expr, row.mask)})"
@@ -1303,16 +1368,19 @@ class _Flow:
             return
         sleepable = state.conds.get("@atomic") is False or state.conds.get("@sleepable") is True
         held = self.forbidding(sleep, held, state)
+        if state.conds.get("@last") is True:
+            sleep = msgspec.structs.replace(sleep, uncertain=sleep.uncertain + 2)
         certain = sleep.mask is None or self.known_blocking(sleep.mask, state) is True
         if held and certain and not sleepable:
             needs = tuple(sorted({t[1:] for t in state.conds if t.startswith("#CONFIG")} | _config(state.conds)))
-            key = (place, held[0].place)
-            if any(g[0] == "cond" and root_of(g[1].lstrip("(!")).partition(" ")[0] in self.params for g in sleep.guards):
+            key = (place, tuple((h.kind, h.lock) for h in held))
+            if len(sleep.steps) > LONG_CHAIN:
+                sleep = msgspec.structs.replace(sleep, uncertain=sleep.uncertain + 1)
+            if any(kind == "cond" and "." not in text and _root(text) in self.params for kind, text, _ in sleep.guards):
                 sleep = msgspec.structs.replace(sleep, uncertain=sleep.uncertain + 2)
             old = self.reports.get(key)
-            report = Report(held, sleep, place, needs, tuple(s for s, _ in state.scopes))
-            if old is None or _better(sleep, old.sleep):
-                self.reports[key] = report
+            new = Report(held, sleep, place, needs, tuple(s for s, _ in state.scopes))
+            self.reports[key] = new if old is None else _folded(old, new)
         if sleepable:
             return
         inner = tuple((h.kind, h.lock) for h in held)
@@ -1324,26 +1392,33 @@ class _Flow:
         if not self.full or len(sleep.steps) > MAX_CHAIN:
             return
         guards = (*sleep.guards, *self.guards(state))
-        if sleep.mask is not None and sleep.mask.base and state.conds.get("blocking:" + sleep.mask.base):
-            guards = (*guards, ("blocking", sleep.mask.base, True))
-        told = Sleep(
-            sleep.kind,
-            sleep.how,
-            sleep.mask,
-            tuple(dict.fromkeys(guards))[:MAX_GUARDS],
-            tuple(dict.fromkeys((*state.dropped, *sleep.dropped))),
-            sleep.steps,
-            place,
-            inner,
-            sleep.sleeps,
-            task_only,
-            sleep.uncertain,
-            sleep.irqs_on,
+        told = msgspec.structs.replace(
+            sleep,
+            guards=tuple(dict.fromkeys(guards))[:MAX_GUARDS],
+            dropped=tuple(dict.fromkeys((*state.dropped, *sleep.dropped))),
+            place=place,
+            inner=inner,
+            task_only=task_only,
         )
+        self.tell(told)
+
+    def tell(self, told: Sleep) -> None:
+        """Keep a sleep for the callers; of those that end in one place, a few conditions at most are told apart."""
         key = (told.kind, told.mask, told.guards, told.dropped, told.inner)
         old = self.sleeps.get(key)
-        if (old is None and len(self.sleeps) < MAX_SLEEPS) or (old is not None and _better(told, old)):
-            self.sleeps[key] = told
+        if old is not None:
+            self.sleeps[key] = _merged(old, told)
+            return
+        last = told.steps[-1]
+        same = [k for k, other in self.sleeps.items() if other.steps[-1] == last and k[:2] == key[:2] and k[3:] == key[3:]]
+        if len(same) >= MAX_VARIANTS or len(self.sleeps) >= MAX_SLEEPS:
+            if same:
+                other = self.sleeps.pop(same[0])
+                common = tuple(g for g in other.guards if g in told.guards)
+                merged = msgspec.structs.replace(_merged(other, told), guards=common)
+                self.sleeps[(merged.kind, merged.mask, common, merged.dropped, merged.inner)] = merged
+            return
+        self.sleeps[key] = told
 
     def forbidding(self, sleep: Sleep, held: tuple[Hold, ...], state: State) -> tuple[Hold, ...]:
         """Those holds that make this sleep a defect."""
@@ -1352,7 +1427,8 @@ class _Flow:
         kinds = self.kernel.kinds
         if sleep.sleeps == "irq":
             return tuple(h for h in held if kinds[h.kind].irqs_off)
-        if any(kinds[h.kind].interrupt for h in state.held if h.kind in kinds):
+        in_interrupt = state.conds.get("@interrupt") is True or state.conds.get("@!interrupt") is False
+        if in_interrupt or any(kinds[h.kind].interrupt for h in state.held if h.kind in kinds):
             return ()  # vfree and kvfree defer there
         return held
 
@@ -1360,9 +1436,11 @@ class _Flow:
         """Conditions on what the caller passed that hold on this path."""
         found = []
         for text, truth in state.conds.items():
+            if text.startswith("blocking:"):
+                found.append(("blocking", text[len("blocking:") :], truth))
             if text.startswith(("blocking:", "@", "#", "?", "IS_ERR")):
                 continue
-            root = root_of(text.lstrip("(!")).partition(" ")[0]
+            root = _root(text)
             if root in self.reassigned or (root in self.types and root not in self.params):
                 continue
             found.append(("cond", text, truth))
@@ -1370,6 +1448,7 @@ class _Flow:
             value = state.env.get(name)
             if isinstance(value, Constant) and name not in self.reassigned and value.truth is not None:
                 found.append(("cond", name, value.truth))
+        found.sort(key=lambda guard: "." in guard[1])  # what a caller passes as a plain value decides most
         return tuple(found[:MAX_GUARDS])
 
     # ---- frees
@@ -1401,12 +1480,14 @@ class _Flow:
         owner: tuple[str, str] = ("", ""),
         scope_exit: bool = False,
     ) -> None:
-        known = memory if isinstance(memory, Memory) else None
+        known = memory if isinstance(memory, Memory) and row.bulk is None and not self.frees_content(row) else None
         if known is not None and state.conds.get(path) is False:
             known = None
-        if known is None and not owner[0]:
+        null = memory == ZERO or state.conds.get(path) is False
+        if known is None and not owner[0] and not null:
             known = self.only_memory(path)
         error = state.conds.get(f"IS_ERR {path}") is True or memory == Constant("errptr")
+        known = None if error else known
 
         def at(number: int | None) -> str:
             return state.resolve(path_of(args[number])) if number is not None and number < len(args) else ""
@@ -1423,8 +1504,13 @@ class _Flow:
             owner,
             error,
             scope_exit,
+            null,
         )
         self.frees.setdefault((place, known, name), site)
+
+    def frees_content(self, row: Free) -> bool:
+        """Whether a free is of what a struct holds (``sg_free_table``), not of the memory that its argument points to."""
+        return self.env.content_families.issuperset(row.families)
 
     def only_memory(self, path: str) -> Memory | None:
         """What a local variable holds wherever it holds anything: the free of a NULL is wrong all the same."""
@@ -1536,7 +1622,7 @@ class _Flow:
             sleep.sleeps,
             sleep.task_only,
             sleep.uncertain,
-            sleep.irqs_on,
+            sleep.also,
         )
         if sleep.inner:
             self.inner_report(sleep, moved, expr, state)
@@ -1567,6 +1653,11 @@ class _Flow:
             return (None if value.truth is None else value.truth == truth), ""
         if isinstance(value, Memory):
             return truth, ""
+        tested = _flag_test(text)
+        if tested is not None and isinstance(passed.get(tested[0]), Constant):
+            holds = _has_flag(passed[tested[0]], tested[1])  # type: ignore[arg-type]
+            if holds is not None:
+                return holds == truth, ""
         translated = _translate(text, names)
         if not translated:
             inner = _equality(text)
@@ -1586,7 +1677,7 @@ class _Flow:
         stored = self.path_value(translated, state)
         if isinstance(stored, Constant) and stored.truth is not None:
             return stored.truth == truth, ""
-        root = root_of(translated.lstrip("(!")).partition(" ")[0]
+        root = _root(translated)
         return None, translated if root in self.params or root not in self.types else ""
 
     def rebase(self, mask: MaskValue, names: dict[str, str], passed: dict[str, Value]) -> MaskValue | None:
@@ -1606,8 +1697,7 @@ class _Flow:
         for effect in summary.effects:
             enters = [(kind, substitute(lock, names)) for kind, lock in effect.enters]
             if effect.when == "always":
-                for kind, lock in effect.leaves:
-                    self.leave_kinds((kind,), substitute(lock, names), True, True, state)
+                self.leave_together([(kind, substitute(lock, names)) for kind, lock in effect.leaves], state)
                 for kind, lock in enters:
                     state.enter(Hold(kind, lock, expr.place, summary.name))
             elif enters and not effect.leaves:
@@ -1697,13 +1787,28 @@ def _matches(hold: Hold, dropped: tuple[Lock, ...], kernel: Kernel) -> bool:
         row = kernel.kinds.get(kind)
         if not lock or not hold.lock or lock == hold.lock or (row is not None and not row.lock):
             return True
-        if lock.rpartition(".")[2] == hold.lock.rpartition(".")[2]:
+        if root_of(lock) != root_of(hold.lock) and last_of(lock) == last_of(hold.lock):
             return True
     return False
 
 
 def _better(new: Sleep, old: Sleep) -> bool:
     return (new.uncertain, len(new.guards), len(new.steps)) < (old.uncertain, len(old.guards), len(old.steps))
+
+
+def _merged(one: Sleep, two: Sleep) -> Sleep:
+    """The better of two sleeps, with the place of the other."""
+    best, rest = (two, one) if _better(two, one) else (one, two)
+    also = dict.fromkeys((*best.also, *rest.also, rest.steps[-1]))
+    also.pop(best.steps[-1], None)
+    return msgspec.structs.replace(best, also=tuple(also)[:MAX_ALSO])
+
+
+def _folded(one: Report, two: Report) -> Report:
+    """One report for one region and call: that of the better sleep."""
+    sleep = _merged(one.sleep, two.sleep)
+    keep = two if sleep.steps == two.sleep.steps else one
+    return msgspec.structs.replace(keep, sleep=sleep)
 
 
 def _with_family(memory: Memory, family: str) -> Memory:
@@ -1914,6 +2019,32 @@ def _equality(text: str) -> tuple[str, str] | None:
         left, _, right = text[1:-1].partition(" == ")
         return left, right
     return None
+
+
+def _root(condition: str) -> str:
+    """The variable at the root of the first path in a condition."""
+    return root_of(condition.lstrip("(!")).partition(" ")[0]
+
+
+def _flag_test(text: str) -> tuple[str, str] | None:
+    """``(a & FLAG)`` as (a, FLAG)."""
+    if text.startswith("(") and " & " in text and text.endswith(")"):
+        left, _, right = text[1:-1].partition(" & ")
+        return left, right.strip("()")
+    return None
+
+
+def _has_flag(value: Constant, flags: str) -> bool | None:
+    """Whether a set of named flags holds one of others; named flags are taken for distinct bits."""
+    number = number_of(value.text)
+    if number == 0:
+        return False
+    given = set(value.text.split("|"))
+    wanted = set(flags.replace(" ", "").split("|"))
+    if given & wanted:
+        return True
+    named = all(n.isupper() and not n[0].isdigit() for n in given | wanted)
+    return False if named else None
 
 
 def _config(conds: dict[str, bool]) -> set[str]:

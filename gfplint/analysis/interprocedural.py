@@ -10,7 +10,7 @@ from gfplint.analysis.program import FunctionId, Program, Relevance, weak_names
 from gfplint.analysis.roots import Root
 from gfplint.analysis.summary import Hold, Report, Summary
 from gfplint.analysis.values import blocking
-from gfplint.facts import Body, Expr, Param, Signature
+from gfplint.facts import Body, Do, Expr, Param, Return, Signature
 from gfplint.frontend.blank import Source, blank
 from gfplint.frontend.header import parse_declarator, signature, split_top
 from gfplint.frontend.lower import body as lower_body
@@ -55,6 +55,7 @@ class Linker:
         self.relevance = relevance
         self.sources = Sources(read)
         self.weak = weak_names(program, kernel)
+        self.content_families = _content_families(kernel)
         self.fields: dict[tuple[int, int], dict[str, Param]] = {}
         self.guards: dict[str, GuardClass | None] = {}
         self.cleanups: dict[str, str] = {}
@@ -126,7 +127,10 @@ class Linker:
 
     def macro_body(self, file: int, start: int, end: int) -> Body:
         """The lowered replacement text of a macro."""
-        return lower_macro(self.sources.get(file), start, end)
+        body = lower_macro(self.sources.get(file), start, end)
+        only = body.stmts[0] if len(body.stmts) == 1 else None
+        # The value of a macro that is one expression is that expression's.
+        return Body((Return(only.expr, NOWHERE),), body.errors) if isinstance(only, Do) else body
 
     def record_fields(self, name: str, file: int) -> dict[str, Param]:
         """The members of a struct as a file sees it."""
@@ -149,6 +153,7 @@ class FileEnvironment:
         self.linker = linker
         self.file = file
         self.kernel = linker.kernel
+        self.content_families = linker.content_families
         self._own = linker.program.own_names[file]
 
     def shadowed(self, name: str) -> bool:
@@ -168,6 +173,10 @@ class FileEnvironment:
     def may_sleep(self, name: str) -> bool:
         """See flow.Environment."""
         return name in self.linker.relevance.reach
+
+    def locks_and_allocates(self, name: str) -> bool:
+        """See flow.Environment."""
+        return name in self.linker.relevance.locking
 
     def may_change_context(self, name: str) -> bool:
         """See flow.Environment."""
@@ -235,6 +244,11 @@ class FileEnvironment:
                         return free
                 return ""
         return name if name in self.kernel.frees else ""
+
+
+def _content_families(kernel: Kernel) -> frozenset[str]:
+    returned = {a.family for a in kernel.allocators.values() if not isinstance(a.result, int)}
+    return frozenset(a.family for a in kernel.allocators.values()) - returned
 
 
 def _root_reports(summary: Summary, root: Root, kind: ContextKind) -> Iterator[Report]:

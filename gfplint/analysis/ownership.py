@@ -54,7 +54,7 @@ def join(stores: Iterable[StoreAt], frees: Iterable[FreeAt]) -> Iterator[FreeAt]
             member.known.append(item.store.memory)
     for free in frees:
         found = members.get(free.site.owner)
-        if found is None or found.unknown > MAX_UNKNOWN:
+        if found is None or found.unknown > MAX_UNKNOWN or free.site.null:
             continue
         memory = _single(found.known, free)
         if memory is not None:

@@ -215,6 +215,7 @@ class Relevance:
         self.reach = self._reach(depth)
         self.effects = self._effects()
         self.owners = self._owners()
+        self.locking = self._locking()
 
     def _reach(self, depth: int) -> dict[str, int]:
         kernel, program = self.kernel, self.program
@@ -222,20 +223,19 @@ class Relevance:
         sleepy = {n for n, a in kernel.allocators.items() if a.sleeps != "never" and n not in weak}
         always = {n for n, a in kernel.allocators.items() if a.sleeps == "always"}
         frees = {n for n, f in kernel.frees.items() if f.sleeps != "never"}
-        nonblocking = {n for n, m in kernel.masks.items() if "__GFP_DIRECT_RECLAIM" not in m}
+        nonblocking = {n for n, m in kernel.masks.items() if "__GFP_DIRECT_RECLAIM" not in m and n.startswith("GFP_")}
+        modifiers = {n for n in kernel.masks if n.startswith("__")}
         reach: dict[str, int] = {}
         frontier: set[str] = set()
         for name in sleepy | frees:
             for fid in self.callers.get(name, ()):
                 function = program.facts[fid[0]].functions[fid[1]]
-                if (
-                    name not in always
-                    and name not in frees
-                    and function.words
-                    and nonblocking.issuperset(function.words)
-                ):
+                words = set(function.words) - modifiers
+                only_atomic = words and nonblocking.issuperset(words) and "gfp_t" not in function.header
+                if only_atomic and name not in always and name not in frees:
                     continue
                 frontier.add(function.name)
+            frontier.update(self.macro_callers.get(name, ()))
         tabled = (kernel.allocators.keys() | kernel.frees.keys() | kernel.context_ops.keys()) - weak_names(program, kernel)
         level = 1
         while frontier and level <= depth:
@@ -266,6 +266,16 @@ class Relevance:
                         found.setdefault(callee, []).append(name)
             self.__dict__["_macro_callers"] = found
         return found  # type: ignore[no-any-return]
+
+    def _locking(self) -> frozenset[str]:
+        """Names of functions that take a mask and may use it under a lock of their own."""
+        atomic = {n for n, op in self.kernel.context_ops.items() if any(self.kernel.kinds[k].atomic for k in op.kinds)}
+        found = set()
+        for file in self.program.facts:
+            for function in file.functions:
+                if "gfp_t" in function.header and not atomic.isdisjoint(function.callees):
+                    found.add(function.name)
+        return frozenset(found)
 
     def _effects(self) -> frozenset[str]:
         """Names whose bodies enter and leave contexts unevenly, by the names of the calls alone, three levels up."""

@@ -46,7 +46,9 @@ class State:
     # ---- locks
 
     def enter(self, hold: Hold) -> None:
-        """Take a lock or another context."""
+        """Take a lock or another context; a lock that is held already must have been dropped out of sight."""
+        if hold.lock and any(h.kind == hold.kind and h.lock == hold.lock for h in self.held):
+            self.held = tuple(h for h in self.held if h.kind != hold.kind or h.lock != hold.lock)
         if len(self.held) < 24:
             self.held = (*self.held, hold)
 

@@ -19,7 +19,7 @@ class Sleep(msgspec.Struct, frozen=True, gc=False):
     ``how``: the allocator or free. ``guards``: (path, truth) that must hold on entry. ``dropped``: the caller's locks that are
     not held any more when it happens. ``steps``: from this function to the allocation. ``inner``: what the function itself holds then.
     ``sleeps``: the ``sleeps`` value of the free's table row. ``task_only``: known not to be in interrupt there.
-    ``uncertain``: how many unresolved choices stand on the way.
+    ``uncertain``: how many unresolved choices stand on the way. ``also``: further allocations behind the same call.
     """
 
     kind: str
@@ -33,7 +33,7 @@ class Sleep(msgspec.Struct, frozen=True, gc=False):
     sleeps: str = ""
     task_only: bool = False
     uncertain: int = 0
-    irqs_on: bool = False
+    also: tuple[Step, ...] = ()
 
 
 class Effect(msgspec.Struct, frozen=True, gc=False):
@@ -76,6 +76,7 @@ class AllocSite(msgspec.Struct, frozen=True, gc=False):
     masks: tuple[MaskValue | None, ...]
     mask_text: str
     size: str
+    order: str = ""
     held: tuple[Hold, ...] = ()
     scopes: tuple[str, ...] = ()
     sleeps_before: tuple[Place, ...] = ()
@@ -95,6 +96,7 @@ class FreeSite(msgspec.Struct, frozen=True, gc=False):
     owner: tuple[str, str] = ("", "")
     error_pointer: bool = False
     scope_exit: bool = False
+    null: bool = False
 
 
 class MemberStore(msgspec.Struct, frozen=True, gc=False):
