@@ -50,13 +50,14 @@ _SWAP = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "==": "==", "!=": "!="}
 class Frame:
     """One call: its locals, where it is, and the cleanups that it owes."""
 
-    __slots__ = ("cleanups", "function", "line", "locals", "program", "types", "value")
+    __slots__ = ("cleanups", "function", "line", "locals", "program", "statics", "types", "value")
 
     def __init__(self, function: str, program: Program) -> None:
         self.function = function
         self.program = program
         self.locals = Obj(function)
         self.types: dict[str, CType] = {}
+        self.statics: dict[str, Obj] = {}
         self.cleanups: list[tuple[str, Any, list[Value]]] = []
         self.line = 0
         self.value: Value = 0
@@ -168,6 +169,7 @@ class Interpreter:
     def _unknown_call(self, name: str, args: list[Value]) -> Value:
         self.calls += 1
         for arg in args:
+            self._escape(arg)
             if (
                 isinstance(arg, Ptr)
                 and isinstance(arg.key, str)
@@ -179,6 +181,11 @@ class Interpreter:
     @staticmethod
     def _escape(arg: Value) -> None:
         """Unknown code got a pointer: it may keep or free the memory."""
+        if isinstance(arg, Ptr) and isinstance(arg.key, str):
+            inner = arg.obj.fields.get(arg.key)
+            if isinstance(inner, Ptr) and inner.obj.memory is not None:
+                inner.obj.memory.escaped = True
+            return
         obj = arg.obj if isinstance(arg, Ptr) else arg if isinstance(arg, Obj) else None
         while obj is not None:
             if obj.memory is not None:
@@ -364,7 +371,7 @@ class Interpreter:
             home = self.globals.embed(f"{frame.function}.{node.name}")
             if "value" not in home.fields:
                 home.fields["value"] = self._initial(node, ctype, zero=True)
-            frame.locals.fields[node.name] = home.fields["value"]
+            frame.statics[node.name] = home
             return None
         frame.locals.fields[node.name] = self._initial(node, ctype, zero=False)
         return None
@@ -399,24 +406,25 @@ class Interpreter:
         return self.convert(self.evaluate(node.init), ctype)
 
     def _fill(self, obj: Obj, init: Any) -> None:
+        """Write an initialiser list into a struct or array."""
         position = 0
         for item in init.exprs or []:
-            key: Any = position
-            value_node = item
+            target, key, node = obj, position, item
             if isinstance(item, c_ast.NamedInitializer):
-                value_node = item.expr
-                first = item.name[0]
-                key = first.name if isinstance(first, c_ast.ID) else self.evaluate(first)
-                if isinstance(key, int):
-                    position = key
+                node = item.expr
+                key = self._designated(item.name[0])
+                position = key if isinstance(key, int) else position
                 for deeper in item.name[1:]:
-                    obj = obj.embed(key)
-                    key = deeper.name if isinstance(deeper, c_ast.ID) else self.evaluate(deeper)
-            if isinstance(value_node, c_ast.InitList):
-                self._fill(obj.embed(key), value_node)
+                    target, key = target.embed(key), self._designated(deeper)
+            if isinstance(node, c_ast.InitList):
+                self._fill(target.embed(key), node)
             else:
-                obj.fields[key] = self.evaluate(value_node)
+                target.fields[key] = self.evaluate(node)
             position += 1
+
+    def _designated(self, node: Any) -> Any:
+        """The member or index that a designator names."""
+        return node.name if isinstance(node, c_ast.ID) else self.evaluate(node.expr)
 
     # -- expressions
 
@@ -461,9 +469,12 @@ class Interpreter:
         return self.decay(self._variable(node.name))
 
     def _variable(self, name: str) -> Value:
-        fields = self.frames[-1].locals.fields if self.frames else {}
-        if name in fields:
-            return self.resolve(fields[name])
+        if self.frames:
+            fields = self.frames[-1].locals.fields
+            if name in fields:
+                return self.resolve(fields[name])
+            if name in self.frames[-1].statics:
+                return self.resolve(self.frames[-1].statics[name].fields["value"])
         home = self._global(name)
         if home is not None:
             return self.resolve(home.fields[name])
@@ -520,6 +531,8 @@ class Interpreter:
             fields = self.frames[-1].locals.fields
             if node.name in fields:
                 return self.frames[-1].locals, node.name
+            if node.name in self.frames[-1].statics:
+                return self.frames[-1].statics[node.name], "value"
             home = self._global(node.name)
             if home is None:
                 home = self.globals

@@ -107,8 +107,8 @@ class Machine:
     def touch(self, pointer: Ptr) -> None:
         """A pointer is dereferenced."""
         memory = pointer.obj.memory
-        if memory is not None and not memory.alive:
-            memory.alive = True  # one report for each free
+        if memory is not None and not memory.alive and not memory.reported:
+            memory.reported = True
             self.event("use-after-free", "memory is used after it was freed")
 
     def place_global(self, name: str, home: Obj) -> None:

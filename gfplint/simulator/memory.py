@@ -115,6 +115,7 @@ class Memory:
     stack: tuple[tuple[str, int], ...] = ()
     lost: tuple[tuple[str, int], ...] = ()
     escaped: bool = False
+    reported: bool = False
 
 
 def cache_layout(size: int, config: Config, power_aligned: bool) -> tuple[int, int, int]:

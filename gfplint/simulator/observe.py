@@ -23,7 +23,8 @@ from gfplint.simulator.machine import Machine, Setup
 from gfplint.simulator.masks import MaskBits
 from gfplint.simulator.memory import Memory
 from gfplint.simulator.paths import MAX_PATHS, MAX_STEPS, BudgetError, Path, explore
-from gfplint.simulator.program import Program, parse, shipped
+from gfplint.simulator.program import Program, ProgramError, parse, shipped
+from gfplint.simulator.task import CONTEXT_NAMES
 from gfplint.simulator.values import Obj, Ptr, Value
 
 #: The kernel that is simulated where the caller says nothing.
@@ -170,6 +171,10 @@ def explore_function(
     program: Program, name: str, context: str, options: Options, version: Version = DEFAULT_VERSION
 ) -> Run:
     """Run one function on every path, at most ``options.max_paths``."""
+    if context not in CONTEXT_NAMES:
+        raise ProgramError(f"no context {context!r} (contexts: {', '.join(CONTEXT_NAMES)})")
+    if name not in program.functions:
+        raise ProgramError(f"no function {name!r}")
     kernel = kernel_of(version)
     counts = _Counts()
     seen: dict[tuple[Any, ...], Observation] = {}

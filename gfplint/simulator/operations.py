@@ -680,6 +680,14 @@ class Operations:
         size = args[0] if isinstance(args[0], int) else UNKNOWN_SIZE
         return self.machine.allocator.kmalloc(size, args[1], self._text(args[2]))
 
+    def op_sim_take(self, args: list[Value]) -> Value:
+        """Memory that the core kernel takes for itself."""
+        taken = self.op_sim_kmalloc(args)
+        memory = self.machine.object_at(taken)
+        if memory is not None:
+            memory.managed, memory.stack = True, ()
+        return taken
+
     def op_sim_family(self, args: list[Value]) -> Value:
         """Memory that one allocator took from another is of the first one's family."""
         memory = self.machine.object_at(args[0])
