@@ -58,7 +58,7 @@ class Frame:
         self.locals = Obj(function)
         self.types: dict[str, CType] = {}
         self.statics: dict[str, Obj] = {}
-        self.cleanups: list[tuple[str, Any, list[Value]]] = []
+        self.cleanups: list[tuple[str, Any, list[Value], int]] = []
         self.line = 0
         self.value: Value = 0
 
@@ -170,11 +170,7 @@ class Interpreter:
         self.calls += 1
         for arg in args:
             self._escape(arg)
-            if (
-                isinstance(arg, Ptr)
-                and isinstance(arg.key, str)
-                and not isinstance(arg.obj.fields.get(arg.key), (Obj, Ptr))
-            ):
+            if isinstance(arg, Ptr) and isinstance(arg.key, str) and not isinstance(arg.obj.fields.get(arg.key), Obj):
                 arg.obj.fields[arg.key] = Sym(("call", name, self.calls, arg.key))
         return Sym(("call", name, self.calls))
 
@@ -243,11 +239,14 @@ class Interpreter:
     def _settle(self, frame: Frame, owed: int) -> None:
         """Run the cleanups of a block that ends, last first."""
         while len(frame.cleanups) > owed:
-            kind, target, args = frame.cleanups.pop()
+            kind, target, args, line = frame.cleanups.pop()
             if kind == "__guard":
                 self.machine.guard_leave(target, args)
             else:
+                # What a cleanup does is told of the declaration that asked for it.
+                here, frame.line = frame.line, line
                 self._cleanup(kind, target)
+                frame.line = here
 
     def _cleanup(self, kind: str, variable: str) -> None:
         frame = self.frames[-1]
@@ -889,11 +888,16 @@ class Interpreter:
                     self.frames[-1].locals.fields[expr.name] = Sym(("each", expr.name, self.calls))
         return 1
 
+    def _owe(self, kind: str, target: str, args: list[Value]) -> None:
+        """Run a cleanup when the block ends."""
+        frame = self.frames[-1]
+        frame.cleanups.append((kind, target, args, frame.line))
+
     def _guard(self, exprs: list[Any]) -> Value:
         name = exprs[0].value.strip('"')
         args = [self.evaluate(e) for e in exprs[1:]]
         self.machine.guard_enter(name, args)
-        self.frames[-1].cleanups.append(("__guard", name, args))
+        self._owe("__guard", name, args)
         return 0
 
     def _cond_guard(self, exprs: list[Any]) -> Value:
@@ -902,13 +906,13 @@ class Interpreter:
         if self.path.choose(2, f"{name} taken") == 1:
             return 0
         self.machine.guard_enter(name, args)
-        self.frames[-1].cleanups.append(("__guard", name, args))
+        self._owe("__guard", name, args)
         return 1
 
     def _register_cleanup(self, exprs: list[Any]) -> Value:
         kind = exprs[0].value.strip('"')
         if isinstance(exprs[1], c_ast.ID):
-            self.frames[-1].cleanups.append((kind, exprs[1].name, []))
+            self._owe(kind, exprs[1].name, [])
         return 0
 
     def _class(self, exprs: list[Any]) -> Value:
@@ -916,7 +920,7 @@ class Interpreter:
         args = [self.evaluate(e) for e in exprs[1:]]
         if self.machine.is_guard(name):
             self.machine.guard_enter(name, args)
-            self.frames[-1].cleanups.append(("__guard", name, args))
+            self._owe("__guard", name, args)
             return 1
         return self.call_name(f"class_{name}_constructor", args)
 

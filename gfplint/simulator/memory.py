@@ -115,6 +115,7 @@ class Memory:
     stack: tuple[tuple[str, int], ...] = ()
     lost: tuple[tuple[str, int], ...] = ()
     escaped: bool = False
+    attempted: bool = False  # some free was given it
     reported: bool = False
 
 

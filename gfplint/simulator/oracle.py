@@ -48,6 +48,8 @@ _CASE = re.compile(r"-(A|B|C|Ds|D|E)#")
 _SILENT = frozenset(
     {
         "note",
+        "hang",
+        "bad-free",
         "reserve-used",
         "silent-null",
         "silent",

@@ -10,7 +10,7 @@ from tests.simulator.marked import check, seen
 PAIRS = [
     ("kmalloc(64, GFP_KERNEL)", "kfree(p)", set()),
     ("kmalloc(64, GFP_KERNEL)", "kvfree(p)", set()),
-    ("kmalloc(64, GFP_KERNEL)", "vfree(p)", {"warn", "leak"}),
+    ("kmalloc(64, GFP_KERNEL)", "vfree(p)", {"warn"}),
     ("kmalloc(16384, GFP_KERNEL)", "kfree(p)", set()),
     ("vmalloc(8192)", "vfree(p)", set()),
     ("vmalloc(8192)", "kvfree(p)", set()),

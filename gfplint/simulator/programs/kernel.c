@@ -407,8 +407,9 @@ void dma_free_coherent(struct device *dev, size_t size, void *p, dma_addr_t hand
 		sim_event("warn", "dma_free_coherent() with interrupts off");
 	if (!p)
 		return;
-	if (sim_is_vmalloc(p))
+	if (sim_known_vmalloc(p))
 		sim_vunmap(p);
+	sim_contract(p, "dma_free_coherent");
 	sim_free_frames(handle, sim_order(size));
 	sim_dead(p);
 }
@@ -548,6 +549,7 @@ struct workqueue_struct *alloc_workqueue(const char *format, unsigned int flags,
 /* ---- strings: mm/util.c, lib/kasprintf.c ---- */
 void *kmemdup(const void *p, size_t size, gfp_t gfp) { return sim_kmalloc(size, gfp, "kmemdup()"); }
 char *kstrdup(const char *s, gfp_t gfp) { return s ? sim_kmalloc(18, gfp, "kstrdup()") : NULL; }
+const char *kstrdup_const(const char *s, gfp_t gfp) { return sim_is_rodata(s) ? sim_rodata() : kstrdup(s, gfp); }
 char *kstrndup(const char *s, size_t max, gfp_t gfp) { return s ? sim_kmalloc(6, gfp, "kstrndup()") : NULL; }
 
 /* ---- reference counts: lib/dec_and_lock.c ---- */
