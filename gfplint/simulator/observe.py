@@ -47,6 +47,26 @@ CONTEXTS = {
 #: Families whose memory a memory cgroup can be charged for.
 CHARGEABLE = frozenset({"kmalloc", "kvmalloc", "vmalloc", "kmem_cache", "pages", "page", "percpu", "exact", "folio"})
 
+#: What a rule's ``sim`` names, as kinds of events: the ways in which a kernel with all its checkers shows that defect.
+OBSERVABLES: dict[str, frozenset[str]] = {
+    "sleep-fault": frozenset({"sleep-fault", "not-running", "bug-on", "irqs-off"}),
+    "wait-context": frozenset({"wait-context"}),
+    "bad-free": frozenset(
+        {"oops", "bug-on", "warn", "slub", "bad-page", "bad-free", "second-free", "interior-free", "leaked-pages"}
+    ),
+    "second-free": frozenset({"second-free", "slub"}),
+    "size": frozenset({"bad-page", "bug-on", "oops", "leaked-pages"}),
+    "mask-fixed": frozenset({"mask-fixed", "silent-null"}),
+    "warn": frozenset({"warn", "silent-null"}),
+    "null": frozenset({"warn"}),
+    "leak": frozenset({"leak"}),
+    "null-deref": frozenset({"null-deref"}),
+    "recursion": frozenset({"recursion"}),
+    "task-flags-differ": frozenset({"task-flags-differ"}),
+    "reserve-used": frozenset({"reserve-used"}),
+    "uncharged": frozenset({"uncharged"}),
+}
+
 #: What only says that an expectation of the advice rules is met; no defect by itself.
 ADVICE = frozenset({"reserve-used", "uncharged"})
 

@@ -403,7 +403,7 @@ class Operations:
         if row.sleeps == "always" or (row.sleeps == "task" and not machine.task.in_interrupt()):
             machine.might_sleep(f"{row.name}()")
         elif row.sleeps == "irq" and machine.task.irqs_off:
-            machine.event("warn", f"{row.name}() with interrupts off")
+            machine.event("irqs-off", f"{row.name}() with interrupts off")
         if row.arg < len(args):
             machine.releaser.generic(row.name, args[row.arg], row.families)
         return 0

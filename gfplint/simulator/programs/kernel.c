@@ -404,7 +404,7 @@ void *dma_alloc_coherent(struct device *dev, size_t size, dma_addr_t *handle, gf
 void dma_free_coherent(struct device *dev, size_t size, void *p, dma_addr_t handle)
 {
 	if (sim_irqs_off())
-		sim_event("warn", "dma_free_coherent() with interrupts off");
+		sim_event("irqs-off", "dma_free_coherent() with interrupts off");
 	if (!p)
 		return;
 	if (sim_known_vmalloc(p))
