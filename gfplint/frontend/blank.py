@@ -7,7 +7,7 @@ string content and no directive; the directives themselves are listed apart.
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import accumulate
@@ -34,6 +34,7 @@ _DIRECTIVE = re.compile(
 #: Macros worth keeping: function-like ones that hold a call, and other names for something; masks are looked for apart.
 _CODE_MACRO = re.compile(rb"[ \t]*+\w++(?:\([^)]*+\)[^(]*+\(|[ \t]++[ \t\\\n]*+\(?&?[A-Za-z_]\w*+\)?[ \t]*+\Z)")
 _IGNORE = re.compile(rb"gfplint:\s*ignore\s*(?:\[([^\]\n]*)\])?[ \t]*([^\n*]*)")
+_ARMS = frozenset(("if", "ifdef", "ifndef", "elif", "elifdef", "elifndef", "else", "endif"))
 #: Every byte but a newline becomes a space.
 _SPACES = bytes(10 if byte == 10 else 32 for byte in range(256))
 #: What no later step should meet: other bytes than ASCII, and control characters that count as white space or nothing.
@@ -69,6 +70,16 @@ class Source:
     def ascii(self) -> bool:
         """Whether a byte is a character everywhere."""
         return self.data.isascii()
+
+    @cached_property
+    def _arms(self) -> tuple[list[int], list[Directive]]:
+        arms = [d for d in self.directives if d.name in _ARMS]
+        return [d.start for d in arms], arms
+
+    def conditionals(self, start: int, end: int) -> list[Directive]:
+        """The ``#if``, ``#else``, ... that start between two offsets."""
+        starts, arms = self._arms
+        return arms[bisect_right(starts, start) : bisect_left(starts, end)]
 
     def line(self, offset: int) -> int:
         """The line of an offset, from 1."""

@@ -7,7 +7,9 @@ and the body is listed as understood in part.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable
+from functools import cache
 
 import tree_sitter
 import tree_sitter_c
@@ -50,6 +52,7 @@ from gfplint.facts import (
 )
 from gfplint.frontend.arms import variants
 from gfplint.frontend.blank import Source, blank
+from gfplint.frontend.header import word_set
 from gfplint.frontend.prepare import Prepared, prepare
 
 _LANGUAGE = tree_sitter.Language(tree_sitter_c.language())
@@ -65,12 +68,13 @@ def body(source: Source, start: int, end: int) -> Body:
     """Lower the braces ``[start, end)`` of a source. Never raises on bad input: what fails is listed in ``errors``."""
     if end - start > MAX_BODY:
         return Body((), (f"body of {end - start} bytes is too large",))
-    inside = [d for d in source.directives if start < d.start < end and d.name not in ("define", "undef", "include")]
+    inside = source.conditionals(start, end)
+    positions = _Positions(source, start)
     lowered = []
     errors: list[str] = []
     found = variants(source.code[start:end], start, inside)
     for variant in found:
-        stmts, problems = _lower_text(variant.text, lambda offset: source.position(start + offset))
+        stmts, problems = _lower_text(variant.text, positions)
         lowered.append((",".join(variant.conditions), stmts))
         errors += problems
     if len(lowered) == 1:
@@ -82,39 +86,68 @@ def lower_macro(source: Source, start: int, end: int) -> Body:
     """Lower the replacement text ``[start, end)`` of a function-like macro as a sequence of statements."""
     raw = blank(source.data[start:end]).code
     text = raw.replace("\\", " ").replace("##", "  ").replace("#", " ")
-    stmts, problems = _lower_text("{" + text + ";}", lambda offset: source.position(start + max(offset - 1, 0)))
+    stmts, problems = _lower_text("{" + text + ";}", _Positions(source, start - 1))
     return Body(stmts, tuple(problems))
 
 
 def lower_expression(text: str) -> Expr | None:
     """Lower an expression that stands alone (a macro's replacement); None where it is none."""
-    stmts, problems = _lower_text("{" + text + ";}", lambda offset: (1, offset))
+    stmts, problems = _lower_text("{" + text + ";}", _Positions(Source(b"", "", ()), -1))
     if problems or len(stmts) != 1 or not isinstance(stmts[0], Do):
         return None
     return stmts[0].expr
 
 
-def _lower_text(text: str, position: Callable[[int], tuple[int, int]]) -> tuple[tuple[Stmt, ...], list[str]]:
+@cache
+def _parser() -> tree_sitter.Parser:
+    return tree_sitter.Parser(_LANGUAGE)
+
+
+def _lower_text(text: str, positions: _Positions) -> tuple[tuple[Stmt, ...], list[str]]:
     prepared = prepare(text)
-    tree = tree_sitter.Parser(_LANGUAGE).parse(prepared.text.encode("ascii", "replace"))
-    root = tree.root_node
-    lowering = _Lowering(prepared, position)
+    tree = _parser().parse(prepared.text.encode("ascii", "replace"))
+    lowering = _Lowering(prepared, positions)
     try:
-        stmts = lowering.block_of(root)
+        stmts = lowering.block_of(tree.root_node)
     except RecursionError:
         return (), ["nested too deeply"]
     return stmts, lowering.errors
 
 
+class _Positions:
+    """Lines and columns of the offsets in a text that starts at ``base`` of a source."""
+
+    __slots__ = ("ascii", "base", "source", "starts")
+
+    def __init__(self, source: Source, base: int) -> None:
+        self.source = source
+        self.base = base
+        self.starts = source.line_starts
+        self.ascii = source.ascii
+
+    def line(self, offset: int) -> int:
+        return bisect_right(self.starts, self.base + offset)
+
+    def place(self, start: int, end: int) -> Place:
+        start += self.base
+        end += self.base
+        if not self.ascii:
+            return Place(*self.source.position(start), *self.source.position(end))
+        starts = self.starts
+        line = bisect_right(starts, start)
+        last = line if line < len(starts) and end < starts[line] else bisect_right(starts, end)
+        return Place(line, start - starts[line - 1] + 1, last, end - starts[last - 1] + 1)
+
+
 class _Lowering:
     """Lowers one parsed body."""
 
-    __slots__ = ("depth", "errors", "position", "prepared", "text")
+    __slots__ = ("depth", "errors", "positions", "prepared", "text")
 
-    def __init__(self, prepared: Prepared, position: Callable[[int], tuple[int, int]]) -> None:
+    def __init__(self, prepared: Prepared, positions: _Positions) -> None:
         self.prepared = prepared
         self.text = prepared.text
-        self.position = position
+        self.positions = positions
         self.errors: list[str] = []
         self.depth = 0
 
@@ -142,7 +175,7 @@ class _Lowering:
         handler = _STATEMENTS.get(node.kind_id)
         if handler is not None:
             handler(self, node, out)
-        elif node.kind_id in _EXPRESSIONS:
+        elif node.kind_id in _VALUES:
             out.append(Do(self.expr(node), self.line(node)))
         else:
             self.unknown(node, out)
@@ -155,7 +188,7 @@ class _Lowering:
         self.statement(node, out)
         if len(out) == 1:
             return out[0]
-        return Block(tuple(out), self.position(node.end_byte)[0])
+        return Block(tuple(out), self.positions.line(node.end_byte))
 
     def unknown(self, node: tree_sitter.Node, out: list[Stmt]) -> None:
         kind = node.type
@@ -179,12 +212,12 @@ class _Lowering:
     def error(self, node: tree_sitter.Node) -> None:
         if len(self.errors) < 4:
             snippet = " ".join(self.text[node.start_byte : node.start_byte + 50].split())
-            self.errors.append(f"line {self.position(node.start_byte)[0]}: {node.type} at {snippet!r}")
+            self.errors.append(f"line {self.positions.line(node.start_byte)}: {node.type} at {snippet!r}")
 
     def s_compound(self, node: tree_sitter.Node, out: list[Stmt]) -> None:
         inner: list[Stmt] = []
         self.statements(node, inner)
-        out.append(Block(tuple(inner), self.position(node.end_byte - 1)[0]))
+        out.append(Block(tuple(inner), self.positions.line(node.end_byte - 1)))
 
     def s_expression(self, node: tree_sitter.Node, out: list[Stmt]) -> None:
         children = node.named_children
@@ -197,11 +230,12 @@ class _Lowering:
         if node.has_error and child.type == "ERROR":
             self.unknown(child, out)
             children = children[1:]
-        out.extend(Do(self.expr(c), self.line(c)) for c in children)
+        for child in children:
+            out.append(Do(self.expr(child), self.line(child)))
 
     def guard(self, node: tree_sitter.Node) -> Guard | None:
         """``guard(kind)(args)`` and ``CLASS(kind, name)(args)``."""
-        function = node.child_by_field_name("function")
+        function = node.child(0)
         if function is None or function.kind_id not in _CALL_KINDS:
             return None
         called = function.child_by_field_name("function")
@@ -245,11 +279,10 @@ class _Lowering:
             kid = target.type
             if kid == "identifier":
                 break
-            if kid == "function_declarator":
-                if pointers == 0 and target.child_by_field_name("declarator") is not None:
-                    inner = target.child_by_field_name("declarator")
-                    if inner is not None and inner.type == "identifier":
-                        return self.macro_declaration(target, kind, out)
+            if kid == "function_declarator" and pointers == 0:
+                inner = target.child_by_field_name("declarator")
+                if inner is not None and inner.type == "identifier":
+                    return self.macro_declaration(target, kind, out)
             pointers += kid == "pointer_declarator"
             array = array or kid == "array_declarator"
             following = target.child_by_field_name("declarator")
@@ -380,7 +413,10 @@ class _Lowering:
     # ---- expressions
 
     def expr(self, node: tree_sitter.Node) -> Expr:
-        handler = _EXPRESSIONS.get(node.kind_id)
+        kind = node.kind_id
+        if kind in _NAMES:  # every second expression
+            return Name(self.text[node.start_byte : node.end_byte])
+        handler = _EXPRESSIONS.get(kind)
         if handler is None:
             self.error(node)
             return self.opaque(node)
@@ -394,19 +430,16 @@ class _Lowering:
     def opaque(self, node: tree_sitter.Node) -> Opaque:
         inner: list[Expr] = []
         for child in node.named_children:
-            if child.kind_id in _EXPRESSIONS:
+            if child.kind_id in _VALUES:
                 inner.append(self.expr(child))
             elif child.type == "ERROR" or child.kind_id in _STATEMENTS:
                 inner.append(self.opaque(child))
         if not inner:
             start = node.start_byte
             for match in _CALLED.finditer(self.text, start, node.end_byte):
-                line, column = self.position(match.start())
-                inner.append(Call(Name(match.group(1)), (Opaque(()),), Place(line, column, line, column)))
+                place = self.positions.place(match.start(), match.start())
+                inner.append(Call(Name(match.group(1)), (Opaque(()),), place))
         return Opaque(tuple(inner))
-
-    def e_name(self, node: tree_sitter.Node) -> Expr:
-        return Name(self.text[node.start_byte : node.end_byte])
 
     def e_number(self, node: tree_sitter.Node) -> Expr:
         return Number(self.text[node.start_byte : node.end_byte])
@@ -424,15 +457,17 @@ class _Lowering:
             return StatementExpr(tuple(out))
         if len(children) > 1:
             self.error(node)
-            return Opaque(tuple(self.expr(c) for c in children if c.kind_id in _EXPRESSIONS))
+            return Opaque(tuple(self.expr(c) for c in children if c.kind_id in _VALUES))
         return self.expr(children[0])
 
     def e_field(self, node: tree_sitter.Node) -> Expr:
-        base, name = node.child_by_field_name("argument"), node.child_by_field_name("field")
-        if base is None or name is None:
-            return Opaque(())
-        arrow = self.text[name.start_byte - 1] == ">" or "->" in self.text[base.end_byte : name.start_byte]
-        return Member(self.expr(base), self.text[name.start_byte : name.end_byte], arrow)
+        children = node.named_children
+        if len(children) < 2:
+            return self.opaque(node)
+        base, name = children[0], children[-1]
+        at = name.start_byte
+        arrow = self.text[at - 1] == ">" or "->" in self.text[base.end_byte : at]
+        return Member(self.expr(base), self.text[at : name.end_byte], arrow)
 
     def e_subscript(self, node: tree_sitter.Node) -> Expr:
         children = node.named_children
@@ -483,7 +518,7 @@ class _Lowering:
         function, arguments = children[0], children[-1]
         args: list[Expr] = []
         for child in arguments.named_children:
-            if child.kind_id in _EXPRESSIONS:
+            if child.kind_id in _VALUES:
                 args.append(self.expr(child))
             elif child.kind_id in _STATEMENTS:
                 inner: list[Stmt] = []
@@ -526,9 +561,9 @@ class _Lowering:
                 inner = child.named_children
                 designators = [c for c in inner if c.type == "field_designator"]
                 name = ".".join(self.node_text(c).lstrip(". ") for c in designators)
-                if inner and inner[-1].kind_id in _EXPRESSIONS:
+                if inner and inner[-1].kind_id in _VALUES:
                     items.append((name, self.expr(inner[-1])))
-            elif child.kind_id in _EXPRESSIONS:
+            elif child.kind_id in _VALUES:
                 items.append(("", self.expr(child)))
         return Initializer(tuple(items))
 
@@ -552,21 +587,22 @@ class _Lowering:
         return " ".join(w for w in words if w not in ("struct", "union", "enum", "const", "volatile"))
 
     def line(self, node: tree_sitter.Node) -> int:
-        return self.position(node.start_byte)[0]
+        return self.positions.line(node.start_byte)
 
     def place(self, node: tree_sitter.Node, start: int = -1) -> Place:
-        return Place(*self.position(start if start >= 0 else node.start_byte), *self.position(node.end_byte))
+        return self.positions.place(start if start >= 0 else node.start_byte, node.end_byte)
 
 
 def _is_loop(macro: str) -> bool:
     return "each" in macro.lower() or "for_" in macro
 
 
-_TYPE_KINDS = frozenset(
-    "type_identifier primitive_type struct_specifier union_specifier enum_specifier sized_type_specifier macro_type_specifier".split()
+_TYPE_KINDS = word_set(
+    "type_identifier primitive_type struct_specifier union_specifier enum_specifier sized_type_specifier "
+    "macro_type_specifier"
 )
-_DECLARATOR_KINDS = frozenset(
-    "identifier pointer_declarator array_declarator function_declarator init_declarator parenthesized_declarator".split()
+_DECLARATOR_KINDS = word_set(
+    "identifier pointer_declarator array_declarator function_declarator init_declarator parenthesized_declarator"
 )
 
 
@@ -594,11 +630,6 @@ _STATEMENTS: dict[int, Callable[[_Lowering, tree_sitter.Node, list[Stmt]], None]
 _EXPRESSIONS: dict[int, Callable[[_Lowering, tree_sitter.Node], Expr]] = {
     i: getattr(_Lowering, method)
     for kind, method in {
-        "identifier": "e_name",
-        "field_identifier": "e_name",
-        "true": "e_name",
-        "false": "e_name",
-        "null": "e_name",
         "number_literal": "e_number",
         "char_literal": "e_number",
         "string_literal": "e_string",
@@ -627,5 +658,8 @@ _EXPRESSIONS: dict[int, Callable[[_Lowering, tree_sitter.Node], Expr]] = {
     for i, name in enumerate(_KINDS)
     if name == kind
 }
+_NAME_KINDS = ("identifier", "field_identifier", "true", "false", "null")
+_NAMES = frozenset(i for i, name in enumerate(_KINDS) if name in _NAME_KINDS)
 #: The grammar has more than one number for a call.
 _CALL_KINDS = frozenset(i for i, name in enumerate(_KINDS) if name == "call_expression")
+_VALUES = _NAMES.union(_EXPRESSIONS)

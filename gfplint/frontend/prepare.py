@@ -11,32 +11,37 @@ from dataclasses import dataclass, field
 
 _KEYWORDS = "if|for|while|switch|return|else|do|case|goto|sizeof|typeof|default|asm|__asm__"
 _ARGS = r"(\((?>[^()]++|\((?>[^()]++|\((?>[^()]++|\((?>[^()]++|\([^()]*+\))*+\))*+\))*+\))*+\))"
+#: A macro's call where a statement may start; what stands before it is matched too, since literals make a search fast.
 _BLOCK_MACRO = re.compile(
-    rf"(?:(?<=[;{{}}:)])|(?<=\belse)|\A)\s*+(?!(?:{_KEYWORDS})\b)([A-Za-z_]\w*+)\s*+{_ARGS}(?=\s*+([^\s]))"
+    rf"(?:[;{{}}:)]|else(?<!\welse)\b)\s*+(?!(?:{_KEYWORDS})\b)([A-Za-z_]\w*+)\s*+{_ARGS}(?=\s*+([^\s]))"
 )
 _LOOP_NAME = re.compile(r"for_?each|FOR_?EACH|^scoped_|_walk$|^with_|_for_|^for_|^__for_", re.I)
-_TYPE_ARGUMENT = re.compile(
-    r"(,\s*|\b(?!sizeof\b|typeof\b|offsetof\b|if\b|while\b|return\b|__alignof__\b|_Alignof\b)[A-Za-z_]\w*\s*\(\s*)((?:const\s+)?(?:struct|union|enum)\s+)(\w+)(\s*(?:\*\s*)*)(?=[,)])"
-)
+_TYPE_ARGUMENT = re.compile(r"([,(]\s*+)((?:const\s++)?+(?:struct|union|enum)\s++)(\w++)([\s*]*+)(?=[,)])")
 _BASIC_ARGUMENT = re.compile(
-    r"(,\s*|\b(?!sizeof\b|typeof\b|offsetof\b|if\b|while\b|return\b|__alignof__\b|_Alignof\b)[A-Za-z_]\w*\s*\(\s*)((?:const\s+)?(?:unsigned|signed|long|short|int|char|void|size_t|u8|u16|u32|u64|bool)(?:\s+(?:unsigned|long|short|int|char))*)(\s*(?:\*\s*)*)(?=[,)])"
+    r"([,(]\s*+)((?:const\s++)?+(?:unsigned|signed|long|short|int|char|void|size_t|u8|u16|u32|u64|bool)\b"
+    r"(?:\s++(?:unsigned|long|short|int|char)\b)*+)([\s*]*+)(?=[,)])"
 )
-_NAMED_POINTER_ARGUMENT = re.compile(r"(,\s*\w+\s*)(\*+)(?=\s*[,)])")
-_TYPEOF = re.compile(rf"\b(?:__)?typeof(?:__|_unqual)?\s*{_ARGS}")
-_ASM = re.compile(rf"\b(?:asm|__asm__|__asm)\b(?:\s|volatile|__volatile__|goto|inline)*{_ARGS}")
-_ALIGNOF = re.compile(rf"\b(?:__alignof__|__alignof|_Alignof)\s*{_ARGS}")
-_ATTRIBUTE = re.compile(rf"\b__attribute__\s*{_ARGS}")
-_CLEANUP = re.compile(r"\b__(free|cleanup)\s*\(\s*(\w+)\s*\)")
+#: What stands before the parenthesis of a call, as against a cast's or a keyword's.
+_CALLED_BEFORE = re.compile(
+    r"(?<!\w)(?!(?:sizeof|typeof|offsetof|if|while|return|__alignof__|_Alignof)\b)[A-Za-z_]\w*+\s*+\Z"
+)
+_NAMED_POINTER_ARGUMENT = re.compile(r"(,\s*+\w++\s*+)(\*++)(?=\s*+[,)])")
+_TYPEOF = re.compile(rf"\b(?:__)?typeof(?:__|_unqual)?\s*+{_ARGS}")
+_ASM = re.compile(rf"\b(?:asm|__asm__|__asm)\b(?:\s|volatile|__volatile__|goto|inline)*+{_ARGS}")
+_ALIGNOF = re.compile(rf"\b(?:__alignof__|__alignof|_Alignof)\s*+{_ARGS}")
+_ATTRIBUTE = re.compile(rf"\b__attribute__\s*+{_ARGS}")
+_CLEANUP = re.compile(r"\b__(free|cleanup)\s*+\(\s*+(\w++)\s*+\)")
 _BLANK = re.compile(
-    r"\b(?:__maybe_unused|__always_unused|__unused|__user|__iomem|__rcu|__percpu|__force|__kernel|__bitwise|__aligned\s*\([^()]*\)"
-    r"|__initdata|__initconst|__read_mostly|__packed|____cacheline_aligned\w*|__nonstring|uninitialized_var|__counted_by\s*\([^()]*\)|__extension__|__restrict|__must_check"
-    r"|__private|__unqual_scalar_typeof|__label__\s+[\w\s,]+;)(?!\w)"
+    r"__(?<!\w__)(?:(?:maybe_unused|always_unused|unused|user|iomem|rcu|percpu|force|kernel|bitwise|initdata|initconst"
+    r"|read_mostly|packed|nonstring|extension__|restrict|must_check|private|unqual_scalar_typeof)"
+    r"|(?:aligned|counted_by)\s*+\([^()]*+\)|__cacheline_aligned\w*+|label__\s++[\w\s,]{1,200}+;)(?!\w)"
 )
-_LAST_STATEMENT = re.compile(r"\b(?:break|continue)\s*;(?=\s*\))")
-_RANGE = re.compile(r"\.\.\.")
+_LAST_STATEMENT = re.compile(r"\b(?:break|continue)\s*+;(?=\s*+\))")
+_ENDS_ARGUMENT = re.compile(r";\s*+\)")
 _FAIL = re.compile(r"\b(return|goto|break|continue)\b")
-_TEXT_MACRO_AFTER = re.compile(r'("[ \n]*+"\s*+)((?!return\b)[A-Za-z_]\w*+(?:\s*\([^()]*\))?)')
+_TEXT_MACRO_AFTER = re.compile(r'("[ \n]*+"\s*+)((?!return\b)[A-Za-z_]\w*+(?:\s*+\([^()]*+\))?+)')
 _TEXT_MACRO_BEFORE = re.compile(r'\b(?!(?:return|case|else)\b)([A-Za-z_]\w*+)(\s*+"[ \n]*+")')
+_TEXT = re.compile(r'"[ \n]*+"')
 
 
 @dataclass(slots=True)
@@ -56,25 +61,45 @@ class Prepared:
 def prepare(text: str) -> Prepared:
     """Rewrite a body (blanked code, ``{`` to ``}``)."""
     out = Prepared(text)
-    text = _cleanups(text, out)
+    if "__free" in text or "__cleanup" in text:
+        text = _cleanups(text, out)
     if "asm" in text:
         text = _ASM.sub(_zero, text)
     if "typeof" in text:
         text = _TYPEOF.sub(lambda m: "int" + _spaces(m.group()[3:]), text)
     if "__" in text:
-        text = _ATTRIBUTE.sub(lambda m: _spaces(m.group()), text)
-        text = _ALIGNOF.sub(_zero, text)
-        text = _BLANK.sub(lambda m: _spaces(m.group()), text)
-    if "break" in text or "continue" in text:
+        text = _annotations(text)
+    if ("break" in text or "continue" in text) and _ENDS_ARGUMENT.search(text):
         text = _LAST_STATEMENT.sub(_zero, text)
     if "..." in text:
-        text = _RANGE.sub(" + ", text)
+        text = text.replace("...", " + ")
     if '"' in text:
-        text = _TEXT_MACRO_AFTER.sub(lambda m: m.group(1) + _spaces(m.group(2)), text)
-        text = _TEXT_MACRO_BEFORE.sub(lambda m: _spaces(m.group(1)) + m.group(2), text)
+        text = _text_macros(text)
     text = _types(text)
     out.text = _blocks(text, out)
     return out
+
+
+def _text_macros(text: str) -> str:
+    """Macros beside string literals, which hold a part of the string."""
+    text = _TEXT_MACRO_AFTER.sub(lambda m: m.group(1) + _spaces(m.group(2)), text)
+    if any(_ends_in_word(text, match.start()) for match in _TEXT.finditer(text)):
+        text = _TEXT_MACRO_BEFORE.sub(lambda m: _spaces(m.group(1)) + m.group(2), text)
+    return text
+
+
+def _ends_in_word(text: str, end: int) -> bool:
+    while end > 0 and text[end - 1].isspace():
+        end -= 1
+    return end > 0 and (text[end - 1].isalnum() or text[end - 1] == "_")
+
+
+def _annotations(text: str) -> str:
+    if "__attribute__" in text:
+        text = _ATTRIBUTE.sub(lambda m: _spaces(m.group()), text)
+    if "lignof" in text:
+        text = _ALIGNOF.sub(_zero, text)
+    return _BLANK.sub(lambda m: _spaces(m.group()), text)
 
 
 def _spaces(text: str) -> str:
@@ -88,29 +113,43 @@ def _zero(match: re.Match[str]) -> str:
 
 
 def _cleanups(text: str, out: Prepared) -> str:
-    if "__free" not in text and "__cleanup" not in text:
-        return text
     for match in _CLEANUP.finditer(text):
-        end = len(text[: match.start()].rstrip())
+        end = match.start()
+        while end > 0 and text[end - 1].isspace():
+            end -= 1
         prefix = "" if match.group(1) == "free" else "cleanup("
         out.cleanups[end] = prefix + match.group(2)
     return _CLEANUP.sub(lambda m: _spaces(m.group()), text)
 
 
 def _types(text: str) -> str:
+    """Types among a call's arguments lose their keyword and their stars."""
     if "struct " in text or "union " in text or "enum " in text:
-        text = _TYPE_ARGUMENT.sub(lambda m: m.group(1) + _spaces(m.group(2)) + m.group(3) + _spaces(m.group(4)), text)
+        text = _TYPE_ARGUMENT.sub(_tag, text)
     text = _BASIC_ARGUMENT.sub(_basic, text)
     if "*" in text:
         text = _NAMED_POINTER_ARGUMENT.sub(lambda m: m.group(1) + " " * len(m.group(2)), text)
     return text
 
 
+def _is_argument(match: re.Match[str]) -> bool:
+    """Whether what a match holds is an argument: after a comma, or behind the parenthesis of a call."""
+    start = match.start()
+    return match.string[start] == "," or bool(_CALLED_BEFORE.search(match.string, max(start - 80, 0), start))
+
+
+def _tag(match: re.Match[str]) -> str:
+    if not _is_argument(match):
+        return match.group()
+    lead, keyword, name, stars = match.groups()
+    return lead + _spaces(keyword) + name + _spaces(stars)
+
+
 def _basic(match: re.Match[str]) -> str:
+    if not _is_argument(match):
+        return match.group()
     lead, words, stars = match.groups()
-    if lead.startswith(",") or lead.rstrip().endswith("("):
-        return lead + re.sub(r"\s", "_", words) + _spaces(stars)
-    return match.group()
+    return lead + re.sub(r"\s", "_", words) + _spaces(stars)
 
 
 def _blocks(text: str, out: Prepared) -> str:
@@ -122,7 +161,7 @@ def _blocks(text: str, out: Prepared) -> str:
         start, end = match.span(1)
         loop = follow == "{" or (_LOOP_NAME.search(name) and (follow.isalpha() or follow in "_*(+-"))
         # A macro may hold another one among its arguments only as an expression: go on behind its name.
-        position = match.end() if loop else match.end(1)
+        position = match.end() - 1 if loop else match.end(1)
         if not loop:
             continue
         pieces.append(text[last:start])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import islice
 from typing import NamedTuple
 
 from gfplint.facts import (
@@ -54,12 +55,15 @@ _INCLUDE = re.compile(r'\s*+(?:<([^>\n]++)>|"([^"\n]++)")')
 #: The end of an item's header that is searched for what it declares, and the start of a declaration.
 _TAIL = 600
 _DECLARATION_LIMIT = 1_000
+_HEADER_LIMIT = 40_000
 #: Nested braces whose members' names a table's entry carries.
 _MAX_PATH = 16
 _PAREN = re.compile(r"[()]")
 _STORAGE = word_set("static extern const volatile register inline struct union enum typedef __initdata __read_mostly")
 _KERNEL_TYPE = re.compile(r"__(?:[us]|le|be)(?:8|16|32|64)")
 _SILENT_MACROS = ("EXPORT_", "MODULE_", "ASSERT_", "BUILD_BUG", "TRACE_", "DEFINE_EVENT", "DECLARE_EVENT", "__TP")
+#: Items of one file that are read; a real file has some thousands at most.
+MAX_ITEMS = 100_000
 #: Function-like macros longer than this are tables in disguise, not code.
 _MACRO_LIMIT = 8_000
 
@@ -72,8 +76,12 @@ def skeleton(data: bytes) -> FileFacts:
 def skeleton_of(source: Source, data: bytes) -> FileFacts:
     """The skeleton of a source that is blanked already."""
     found = _Found(source)
-    for item in items(source.code):
+    last = 0
+    for item in islice(items(source.code), MAX_ITEMS):
         found.take(item)
+        last = item.end
+    if len(source.code) > last and source.code[last:].strip():
+        found.errors.append(f"more than {MAX_ITEMS} items at file scope; the rest is left out")
     macros, includes = found.directives(data)
     known = {f.name for f in found.functions}
     return FileFacts(
@@ -130,7 +138,7 @@ class _Found:
         if item.brace < 0:
             self._declaration(item)
             return
-        text = self.code[item.start : item.brace]
+        text = self.code[max(item.start, item.brace - _HEADER_LIMIT) : item.brace]
         tail = text[-_TAIL:].rstrip()
         if tail.endswith("="):
             self._table(item, text)
@@ -157,7 +165,7 @@ class _Found:
         if header is None:
             return
         callees, words = self._names(item.brace, item.end)
-        start = item.start + header.at
+        start = item.brace - len(text) + header.at
         self.functions.append(
             Function(
                 name=header.name,

@@ -69,7 +69,7 @@ class Allocator:
         self.machine = machine
         self.physical = Physical(machine.config)
         self.caches: dict[str, Cache] = {}
-        self.exhausted = machine.setup.pressure
+        self.exhausted = 0  # 0: memory is there, 1: only the reserves are, 2: only what PF_MEMALLOC may take
         self.taken = [0, 0, 0]
         self.reclaimed = 0
         self.fail_slab = False
@@ -135,6 +135,7 @@ class Allocator:
                 machine.event("warn", f"order {order} is more than the page allocator has")
             return None
         self.might_alloc(mask, what)
+        self._explored_pressure(what)
         if self.fail_pages and NOFAIL not in mask:
             return None
         effective = self.effective(mask)
@@ -158,6 +159,11 @@ class Allocator:
         if self.exhausted == 0:
             return not self._explored_failure(mask, what)
         return False
+
+    def _explored_pressure(self, what: str) -> None:
+        """Where pressure is explored, every request finds plenty of memory, the reserves, or nothing."""
+        if self.machine.setup.pressure:
+            self.exhausted = self.machine.interpreter.path.choose(3, f"memory for {what} (plenty, reserves, nothing)")
 
     def _explored_failure(self, mask: Mask, what: str) -> bool:
         machine = self.machine
@@ -206,6 +212,7 @@ class Allocator:
         if IO in mask and self.reclaimed + (1 << order) <= RECLAIMABLE_BY_IO:
             self.reclaimed += 1 << order
             return True
+        self.machine.event("hang", "the request would loop for ever")
         raise HungError
 
     # -- charging
@@ -280,9 +287,10 @@ class Allocator:
             return None
         if machine.config.slub_debug:
             machine.brief_lock(WAIT_CONFIG)  # caches with checks always take the node's list_lock
-        if machine.setup.failures and self.exhausted == 0 and self._explored_failure(mask, what):
+        self._explored_pressure(what)
+        if self.exhausted == 0 and self._explored_failure(mask, what):
             return None
-        if not cache.spare and not self._refill(cache, mask, invalid):
+        if self._needs_slab(cache, mask) and not self._refill(cache, mask, invalid):
             return None
         slab, index = cache.spare.pop()
         cache.active = True
@@ -293,26 +301,30 @@ class Allocator:
             return None
         return address_of(slab.pfn) + cache.left + index * cache.stride
 
+    def _needs_slab(self, cache: Cache, mask: Mask) -> bool:
+        """Whether the cache has no object left; explored only where a new slab shows more than an object does."""
+        if not cache.spare:
+            return True
+        telling = self.exhausted > 0 or bool(mask & {DMA32, HIGHMEM})
+        machine = self.machine
+        return (
+            machine.setup.failures
+            and telling
+            and machine.interpreter.path.choose(2, f"{cache.name} has a free object") == 1
+        )
+
     def _refill(self, cache: Cache, mask: Mask, invalid: bool) -> bool:
         """allocate_slab(): the mask is checked only here."""
         mask = self.fix_mask(mask, invalid)
         if self.fail_pages and NOFAIL not in mask:
             return False
-        if self.exhausted and not self._slab_pages(cache, mask):
+        if self.exhausted and not self._slow(self.effective(mask), 0):
             if NOWARN not in mask:
                 self.machine.event("alloc-failure", "the slab allocator is out of memory")
             return False
         slab = self._new_slab(cache)
         cache.spare = [(slab, i) for i in range(cache.objects - 1, -1, -1)]
         return True
-
-    def _slab_pages(self, cache: Cache, mask: Mask) -> bool:
-        """Pages for a slab: the larger order is tried without effort, then the smallest with the caller's mask."""
-        return (
-            self._slow(self.effective(mask) - {NOMEMALLOC}, 0)
-            if MEMALLOC in mask or NOMEMALLOC not in mask
-            else self._slow(self.effective(mask), 0)
-        )
 
     def kmalloc(self, size: int, gfp: Value, what: str, family: str = "kmalloc", zero: bool = False) -> Value:
         """kmalloc(): from the size classes up to two pages, then from pages, nothing above KMALLOC_MAX_SIZE."""

@@ -158,7 +158,7 @@ def _summary(run: Run) -> str:
 def _describe(name: str, program: Program, run: Run, index: int, options: Options, version: Version) -> list[str]:
     """One observation: where and what, what the path assumed, and its events."""
     seen = run.observations[index]
-    note = " (where the caller's mask blocks)" if seen.mask_given else ""
+    note = " (with some of the masks that a caller may pass)" if seen.mask_given else ""
     lines = [f"{_clean(name)}:{seen.line}: {seen.function}(): {seen.kind}: {_clean(seen.message)}{note}"]
     if seen.assumptions:
         lines.append(f"  assuming {_clean('; '.join(seen.assumptions))}")

@@ -26,7 +26,7 @@ from gfplint.simulator.memory import (
     frame_of,
 )
 from gfplint.simulator.task import WAIT_CONFIG
-from gfplint.simulator.values import MAX_ERRNO, WRAP, Ptr, Sym, Value
+from gfplint.simulator.values import FIRST_PAGE, MAX_ERRNO, WRAP, Ptr, Sym, Value
 
 if TYPE_CHECKING:
     from gfplint.simulator.machine import Machine
@@ -47,14 +47,29 @@ class Releaser:
         value = self.machine.interpreter.resolve(value)
         return None if isinstance(value, Sym) else self.machine.address(value)
 
-    def _crash(self, message: str) -> None:
-        self.machine.oops("oops", message)
+    def _crash(self, message: str, address: int | None = None) -> None:
+        null = address is not None and address < FIRST_PAGE
+        self.machine.oops("null-deref" if null else "oops", message)
+
+    def _attempt(self, value: Value, what: str) -> None:
+        """A function gets memory to free: its own report is enough, and an owner elsewhere will free it again."""
+        memory = self.machine.object_at(self.machine.interpreter.resolve(value))
+        if memory is None:
+            return
+        memory.attempted = True
+        family = self.machine.kernel.families.get(memory.family)
+        row = self.machine.kernel.frees.get(what.removesuffix("()"))
+        legal = row is not None and memory.family in row.families
+        if family is not None and family.managed and not legal and memory.family != "devm":
+            self.machine.event("second-free", f"{what} of {family.title}: its owner frees it again")
+        elif memory.family == "kmem_cache" and row is not None and "kmalloc" in row.families and not legal:
+            self.machine.event("bad-free", f"{what} of a slab cache object on a kernel whose allocator may not tell")
 
     def page_of(self, address: int, what: str) -> Page:
         """virt_to_page(); an oops where the result is no struct page."""
         pfn = frame_of(address)
         if pfn is None:
-            self._crash(f"{what} of an address that has no struct page")
+            self._crash(f"{what} of an address that has no struct page", address)
         assert pfn is not None
         page = self.machine.allocator.physical.page(pfn)
         return self.machine.allocator.physical.page(page.head) if page.head >= 0 else page
@@ -79,6 +94,7 @@ class Releaser:
         address = self._address(value)
         if address is None or address in (0, ZERO_SIZE_PTR):
             return
+        self._attempt(value, what)
         self._foreign_family(value, what)
         page = self.page_of(address, what)
         if page.slab is None:
@@ -125,6 +141,7 @@ class Releaser:
         address = self._address(value)
         if address is None:
             return
+        self._attempt(value, what)
         config = self.machine.config
         page = self.page_of(address, what)
         slab = page.slab
@@ -147,7 +164,8 @@ class Releaser:
         if address is None:
             return
         if address in (0, ZERO_SIZE_PTR):
-            self._crash(f"{what} of a NULL pointer")
+            self._crash(f"{what} of a NULL pointer", address)
+        self._attempt(value, what)
         page = self.page_of(address, what)
         if cache is None and page.slab is None:
             self.free_large(page, address, what)
@@ -216,6 +234,7 @@ class Releaser:
 
     def vfree(self, value: Value, what: str = "vfree()") -> None:
         """vfree(): deferred in interrupts, else it may sleep."""
+        self._attempt(value, what)
         if self.machine.task.in_interrupt():
             self.vfree_atomic(value, what)
             return
@@ -266,6 +285,7 @@ class Releaser:
         address = self._address(value)
         if address is None or address == 0:
             return
+        self._attempt(value, what)
         memory = self._mapping(address, what)
         if memory is not None:
             memory.alive = False
@@ -279,6 +299,7 @@ class Releaser:
         address = self._address(value)
         if address is None or address == 0:
             return
+        self._attempt(value, what)
         self.put_address(address, order, what)
 
     def put_address(self, address: int, order: int, what: str) -> None:
@@ -286,20 +307,28 @@ class Releaser:
         config = self.machine.config
         pfn = frame_of(address)
         if pfn is None:
-            if config.debug_vm:
+            if config.debug_vm and address >= FIRST_PAGE:
                 self.machine.oops("bug-on", f"{what} of an address outside the linear map")
-            self._crash(f"{what} of an address that has no struct page")
+            self._crash(f"{what} of an address that has no struct page", address)
         assert pfn is not None
         if order > 3:
             self.machine.brief_lock(WAIT_CONFIG)
+        self._in_slab(pfn, what)
         self._dead(address)
         self._report(self.machine.allocator.physical.put(pfn, order), what)
+
+    def _in_slab(self, pfn: int, what: str) -> None:
+        """Pages of a slab that are given back as pages stay in use as objects."""
+        page = self.machine.allocator.physical.pages.get(pfn)
+        if page is not None and page.slab is not None and page.slab.used:
+            self.machine.event("bad-free", f"{what} of pages that a slab is made of")
 
     def free_exact(self, value: Value, size: int, what: str) -> None:
         """free_pages_exact(): page by page."""
         address = self._address(value)
         if address is None:
             return
+        self._attempt(value, what)
         end = (address + size) % WRAP
         while address < end:
             self.put_address(address, 0, what)
@@ -311,7 +340,7 @@ class Releaser:
         if address is None:
             return None
         if address < PAGE_SIZE or address >= WRAP - MAX_ERRNO or area(address) == NOWHERE:
-            self._crash(f"{what} of a pointer that is no struct page")
+            self._crash(f"{what} of a pointer that is no struct page", address)
         if STRUCT_PAGES <= address < STRUCT_PAGES + (1 << 24):
             return (address - STRUCT_PAGES) // 64
         return -1
@@ -321,6 +350,7 @@ class Releaser:
         pfn = self.page_frame(value, what)
         if pfn is None:
             return
+        self._attempt(value, what)
         if pfn < 0:
             self._not_a_page(value, what, whole)
             return
@@ -353,6 +383,7 @@ class Releaser:
         address = self._address(value)
         if address is None or address == 0:
             return
+        self._attempt(value, what)
         self.machine.brief_lock(WAIT_CONFIG)
         if not PERCPU <= address < self.machine.allocator.next_percpu:
             self._crash(f"{what} of memory that is not per-CPU")
@@ -368,7 +399,7 @@ class Releaser:
         """The kernel writes to the memory: an oops where it can't."""
         where = area(address)
         if where == NOWHERE:
-            self._crash(f"{what} writes to an address that is no memory")
+            self._crash(f"{what} writes to an address that is no memory", address)
         if where == IMAGE_MAP:
             self._crash(f"{what} writes to read-only memory")
         memory = self.machine.allocator.find(address) if where == VMALLOC_MAP else None
@@ -386,6 +417,7 @@ class Releaser:
         memory = self.machine.object_at(value)
         if memory is None:
             return
+        memory.attempted = True
         known = self.machine.kernel.families.get(memory.family)
         allowed = memory.family in families or any(f in families for f in (known.may_be if known else ()))
         if not allowed:

@@ -50,14 +50,15 @@ _SWAP = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "==": "==", "!=": "!="}
 class Frame:
     """One call: its locals, where it is, and the cleanups that it owes."""
 
-    __slots__ = ("cleanups", "function", "line", "locals", "program", "types", "value")
+    __slots__ = ("cleanups", "function", "line", "locals", "program", "statics", "types", "value")
 
     def __init__(self, function: str, program: Program) -> None:
         self.function = function
         self.program = program
         self.locals = Obj(function)
         self.types: dict[str, CType] = {}
-        self.cleanups: list[tuple[str, Any, list[Value]]] = []
+        self.statics: dict[str, Obj] = {}
+        self.cleanups: list[tuple[str, Any, list[Value], int]] = []
         self.line = 0
         self.value: Value = 0
 
@@ -168,17 +169,19 @@ class Interpreter:
     def _unknown_call(self, name: str, args: list[Value]) -> Value:
         self.calls += 1
         for arg in args:
-            if (
-                isinstance(arg, Ptr)
-                and isinstance(arg.key, str)
-                and not isinstance(arg.obj.fields.get(arg.key), (Obj, Ptr))
-            ):
+            self._escape(arg)
+            if isinstance(arg, Ptr) and isinstance(arg.key, str) and not isinstance(arg.obj.fields.get(arg.key), Obj):
                 arg.obj.fields[arg.key] = Sym(("call", name, self.calls, arg.key))
         return Sym(("call", name, self.calls))
 
     @staticmethod
     def _escape(arg: Value) -> None:
         """Unknown code got a pointer: it may keep or free the memory."""
+        if isinstance(arg, Ptr) and isinstance(arg.key, str):
+            inner = arg.obj.fields.get(arg.key)
+            if isinstance(inner, Ptr) and inner.obj.memory is not None:
+                inner.obj.memory.escaped = True
+            return
         obj = arg.obj if isinstance(arg, Ptr) else arg if isinstance(arg, Obj) else None
         while obj is not None:
             if obj.memory is not None:
@@ -236,11 +239,14 @@ class Interpreter:
     def _settle(self, frame: Frame, owed: int) -> None:
         """Run the cleanups of a block that ends, last first."""
         while len(frame.cleanups) > owed:
-            kind, target, args = frame.cleanups.pop()
+            kind, target, args, line = frame.cleanups.pop()
             if kind == "__guard":
                 self.machine.guard_leave(target, args)
             else:
+                # What a cleanup does is told of the declaration that asked for it.
+                here, frame.line = frame.line, line
                 self._cleanup(kind, target)
+                frame.line = here
 
     def _cleanup(self, kind: str, variable: str) -> None:
         frame = self.frames[-1]
@@ -364,7 +370,7 @@ class Interpreter:
             home = self.globals.embed(f"{frame.function}.{node.name}")
             if "value" not in home.fields:
                 home.fields["value"] = self._initial(node, ctype, zero=True)
-            frame.locals.fields[node.name] = home.fields["value"]
+            frame.statics[node.name] = home
             return None
         frame.locals.fields[node.name] = self._initial(node, ctype, zero=False)
         return None
@@ -399,24 +405,25 @@ class Interpreter:
         return self.convert(self.evaluate(node.init), ctype)
 
     def _fill(self, obj: Obj, init: Any) -> None:
+        """Write an initialiser list into a struct or array."""
         position = 0
         for item in init.exprs or []:
-            key: Any = position
-            value_node = item
+            target, key, node = obj, position, item
             if isinstance(item, c_ast.NamedInitializer):
-                value_node = item.expr
-                first = item.name[0]
-                key = first.name if isinstance(first, c_ast.ID) else self.evaluate(first)
-                if isinstance(key, int):
-                    position = key
+                node = item.expr
+                key = self._designated(item.name[0])
+                position = key if isinstance(key, int) else position
                 for deeper in item.name[1:]:
-                    obj = obj.embed(key)
-                    key = deeper.name if isinstance(deeper, c_ast.ID) else self.evaluate(deeper)
-            if isinstance(value_node, c_ast.InitList):
-                self._fill(obj.embed(key), value_node)
+                    target, key = target.embed(key), self._designated(deeper)
+            if isinstance(node, c_ast.InitList):
+                self._fill(target.embed(key), node)
             else:
-                obj.fields[key] = self.evaluate(value_node)
+                target.fields[key] = self.evaluate(node)
             position += 1
+
+    def _designated(self, node: Any) -> Any:
+        """The member or index that a designator names."""
+        return node.name if isinstance(node, c_ast.ID) else self.evaluate(node.expr)
 
     # -- expressions
 
@@ -461,9 +468,12 @@ class Interpreter:
         return self.decay(self._variable(node.name))
 
     def _variable(self, name: str) -> Value:
-        fields = self.frames[-1].locals.fields if self.frames else {}
-        if name in fields:
-            return self.resolve(fields[name])
+        if self.frames:
+            fields = self.frames[-1].locals.fields
+            if name in fields:
+                return self.resolve(fields[name])
+            if name in self.frames[-1].statics:
+                return self.resolve(self.frames[-1].statics[name].fields["value"])
         home = self._global(name)
         if home is not None:
             return self.resolve(home.fields[name])
@@ -520,6 +530,8 @@ class Interpreter:
             fields = self.frames[-1].locals.fields
             if node.name in fields:
                 return self.frames[-1].locals, node.name
+            if node.name in self.frames[-1].statics:
+                return self.frames[-1].statics[node.name], "value"
             home = self._global(node.name)
             if home is None:
                 home = self.globals
@@ -876,11 +888,16 @@ class Interpreter:
                     self.frames[-1].locals.fields[expr.name] = Sym(("each", expr.name, self.calls))
         return 1
 
+    def _owe(self, kind: str, target: str, args: list[Value]) -> None:
+        """Run a cleanup when the block ends."""
+        frame = self.frames[-1]
+        frame.cleanups.append((kind, target, args, frame.line))
+
     def _guard(self, exprs: list[Any]) -> Value:
         name = exprs[0].value.strip('"')
         args = [self.evaluate(e) for e in exprs[1:]]
         self.machine.guard_enter(name, args)
-        self.frames[-1].cleanups.append(("__guard", name, args))
+        self._owe("__guard", name, args)
         return 0
 
     def _cond_guard(self, exprs: list[Any]) -> Value:
@@ -889,13 +906,13 @@ class Interpreter:
         if self.path.choose(2, f"{name} taken") == 1:
             return 0
         self.machine.guard_enter(name, args)
-        self.frames[-1].cleanups.append(("__guard", name, args))
+        self._owe("__guard", name, args)
         return 1
 
     def _register_cleanup(self, exprs: list[Any]) -> Value:
         kind = exprs[0].value.strip('"')
         if isinstance(exprs[1], c_ast.ID):
-            self.frames[-1].cleanups.append((kind, exprs[1].name, []))
+            self._owe(kind, exprs[1].name, [])
         return 0
 
     def _class(self, exprs: list[Any]) -> Value:
@@ -903,7 +920,7 @@ class Interpreter:
         args = [self.evaluate(e) for e in exprs[1:]]
         if self.machine.is_guard(name):
             self.machine.guard_enter(name, args)
-            self.frames[-1].cleanups.append(("__guard", name, args))
+            self._owe("__guard", name, args)
             return 1
         return self.call_name(f"class_{name}_constructor", args)
 

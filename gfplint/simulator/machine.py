@@ -43,9 +43,9 @@ Operation = Callable[[list[Value]], Value | None]
 class Setup:
     """How a run is to be: ``context``: where it starts; ``failures``: allocations may fail (both ways are explored);
     ``masks``: what a mask parameter of the first function may be; ``trace``: notes are recorded too;
-    ``mask_bits``, ``kernel``: the tables; ``pressure``: how much memory is left (0: plenty, 1: the reserves, 2: those
-    of
-    PF_MEMALLOC alone); ``zero_globals``: variables start at 0 (else they may have been written before)."""
+    ``mask_bits``, ``kernel``: the tables; ``pressure``: memory may be short or gone (explored); ``zero_globals``:
+    variables
+    start at 0 (else they may have been written before)."""
 
     config: Config
     kernel: Kernel
@@ -54,7 +54,7 @@ class Setup:
     failures: bool = False
     masks: tuple[str, ...] = ("GFP_KERNEL", "GFP_ATOMIC")
     trace: bool = False
-    pressure: int = 0
+    pressure: bool = False
     zero_globals: bool = False
 
 
@@ -107,8 +107,8 @@ class Machine:
     def touch(self, pointer: Ptr) -> None:
         """A pointer is dereferenced."""
         memory = pointer.obj.memory
-        if memory is not None and not memory.alive:
-            memory.alive = True  # one report for each free
+        if memory is not None and not memory.alive and not memory.reported:
+            memory.reported = True
             self.event("use-after-free", "memory is used after it was freed")
 
     def place_global(self, name: str, home: Obj) -> None:

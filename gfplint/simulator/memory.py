@@ -115,6 +115,8 @@ class Memory:
     stack: tuple[tuple[str, int], ...] = ()
     lost: tuple[tuple[str, int], ...] = ()
     escaped: bool = False
+    attempted: bool = False  # some free was given it
+    reported: bool = False
 
 
 def cache_layout(size: int, config: Config, power_aligned: bool) -> tuple[int, int, int]:

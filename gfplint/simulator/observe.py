@@ -5,7 +5,7 @@ line.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -13,7 +13,6 @@ from pycparser import c_ast
 
 from gfplint.kernel.callbacks import with_callbacks
 from gfplint.kernel.load import load
-from gfplint.kernel.masks import blocking
 from gfplint.kernel.model import Kernel, Version
 from gfplint.kernel.probe import NEWEST, probes_of
 from gfplint.simulator.configs import JUDGE, Config
@@ -23,7 +22,8 @@ from gfplint.simulator.machine import Machine, Setup
 from gfplint.simulator.masks import MaskBits
 from gfplint.simulator.memory import Memory
 from gfplint.simulator.paths import MAX_PATHS, MAX_STEPS, BudgetError, Path, explore
-from gfplint.simulator.program import Program, parse, shipped
+from gfplint.simulator.program import Program, ProgramError, parse, shipped
+from gfplint.simulator.task import CONTEXT_NAMES
 from gfplint.simulator.values import Obj, Ptr, Value
 
 #: The kernel that is simulated where the caller says nothing.
@@ -47,6 +47,26 @@ CONTEXTS = {
 #: Families whose memory a memory cgroup can be charged for.
 CHARGEABLE = frozenset({"kmalloc", "kvmalloc", "vmalloc", "kmem_cache", "pages", "page", "percpu", "exact", "folio"})
 
+#: What a rule's ``sim`` names, as kinds of events: the ways in which a kernel with all its checkers shows that defect.
+OBSERVABLES: dict[str, frozenset[str]] = {
+    "sleep-fault": frozenset({"sleep-fault", "not-running", "bug-on", "irqs-off"}),
+    "wait-context": frozenset({"wait-context"}),
+    "bad-free": frozenset(
+        {"oops", "bug-on", "warn", "slub", "bad-page", "bad-free", "second-free", "interior-free", "leaked-pages"}
+    ),
+    "second-free": frozenset({"second-free", "slub"}),
+    "size": frozenset({"bad-page", "bug-on", "oops", "leaked-pages"}),
+    "mask-fixed": frozenset({"mask-fixed", "silent-null"}),
+    "warn": frozenset({"warn", "silent-null"}),
+    "null": frozenset({"warn"}),
+    "leak": frozenset({"leak"}),
+    "null-deref": frozenset({"null-deref"}),
+    "recursion": frozenset({"recursion"}),
+    "task-flags-differ": frozenset({"task-flags-differ"}),
+    "reserve-used": frozenset({"reserve-used"}),
+    "uncharged": frozenset({"uncharged"}),
+}
+
 #: What only says that an expectation of the advice rules is met; no defect by itself.
 ADVICE = frozenset({"reserve-used", "uncharged"})
 
@@ -61,7 +81,7 @@ class Observation:
     ``silent-null``,
     ``task-flags-differ``, ``reserve-used``, ...; ``root``: the function that was started; ``assumptions``: what one
     such path assumed;
-    ``mask_given``: it happens only where a mask parameter of ``root`` blocks."""
+    ``mask_given``: it happens only with some of the masks that a parameter may bring, so it is the caller's."""
 
     line: int
     kind: str
@@ -170,18 +190,22 @@ def explore_function(
     program: Program, name: str, context: str, options: Options, version: Version = DEFAULT_VERSION
 ) -> Run:
     """Run one function on every path, at most ``options.max_paths``."""
+    if context not in CONTEXT_NAMES:
+        raise ProgramError(f"no context {context!r} (contexts: {', '.join(CONTEXT_NAMES)})")
+    if name not in program.functions:
+        raise ProgramError(f"no function {name!r}")
     kernel = kernel_of(version)
     counts = _Counts()
     seen: dict[tuple[Any, ...], Observation] = {}
     scripts: dict[tuple[Any, ...], tuple[int, ...]] = {}
-    free_of_mask: set[tuple[Any, ...]] = set()
+    masks: dict[tuple[Any, ...], set[tuple[int, ...]]] = {}
 
     def one(path: Path) -> Path:
         path.max_steps = options.max_steps
         machine = _machine(kernel, version, context, options)
         if not run_path(program, name, machine, path, options):
             counts.abandoned += 1
-        given = _blocking_mask_given(path, options, kernel)
+        given = _masks_given(path)
         for event in machine.events:
             if event.kind in NOTES or not event.stack:
                 continue
@@ -191,16 +215,16 @@ def explore_function(
                 assumed = path.assumptions()[: event.decisions or None]
                 seen[key] = Observation(line, event.kind, function, event.message, name, event.stack, assumed, True)
                 scripts[key] = tuple(answer for answer, _, _ in path.answers)
-            if not given:
-                free_of_mask.add(key)
+            masks.setdefault(key, set()).add(given)
         return path
 
-    truncated = False
-    for path, _ in explore(one, options.max_paths):
+    for _ in explore(one, options.max_paths):
         counts.paths += 1
-        truncated = counts.paths >= options.max_paths and any(answer + 1 < n for answer, n, _ in path.answers)
+    truncated = counts.paths >= options.max_paths
     ordered = sorted(seen, key=lambda key: seen[key])
-    observations = tuple(_without_mask(seen[key]) if key in free_of_mask else seen[key] for key in ordered)
+    observations = tuple(
+        replace(seen[key], mask_given=_depends_on_mask(masks[key], len(options.masks))) for key in ordered
+    )
     return Run(
         name, context, observations, tuple(scripts[key] for key in ordered), counts.paths, counts.abandoned, truncated
     )
@@ -210,12 +234,6 @@ def explore_function(
 class _Counts:
     paths: int = 0
     abandoned: int = 0
-
-
-def _without_mask(seen: Observation) -> Observation:
-    return Observation(
-        seen.line, seen.kind, seen.function, seen.message, seen.root, seen.stack, seen.assumptions, False
-    )
 
 
 def _machine(kernel: Kernel, version: Version, context: str, options: Options, trace: bool = False) -> Machine:
@@ -228,16 +246,21 @@ def _machine(kernel: Kernel, version: Version, context: str, options: Options, t
             failures=options.failures,
             masks=options.masks,
             trace=trace,
+            pressure=options.pressure,
         )
     )
 
 
-def _blocking_mask_given(path: Path, options: Options, kernel: Kernel) -> bool:
-    """Whether the path chose a blocking mask for a parameter."""
-    return not path.mask_tested and any(
-        n == len(options.masks) and label.startswith("mask ") and blocking(kernel.masks[options.masks[answer]])
-        for answer, n, label in path.answers
-    )
+def _masks_given(path: Path) -> tuple[int, ...]:
+    """The masks that the path chose for parameters; none where a condition asked them, for then the code knows."""
+    if path.mask_tested:
+        return ()
+    return tuple(answer for answer, _, label in path.answers if label.startswith("mask "))
+
+
+def _depends_on_mask(given: set[tuple[int, ...]], count: int) -> bool:
+    """Whether something happens with some masks of a parameter only: then it is the caller's."""
+    return () not in given and any(len({g[i] for g in given}) < count for i in range(min(map(len, given))))
 
 
 def trace_of(
@@ -253,8 +276,6 @@ def trace_of(
 def run_path(program: Program, name: str, machine: Machine, path: Path, options: Options) -> bool:
     """Run a function once; False where the path was abandoned at a bound."""
     interpreter = Interpreter((program, shipped("kernel")), machine, path)
-    if options.pressure:
-        machine.allocator.exhausted = path.choose(3, "memory (0 plenty, 1 reserves, 2 nothing)")
     flags = dict(machine.task.flags)
     try:
         value = interpreter.run(name, [])
@@ -288,7 +309,7 @@ def _at_return(
         if not memory.alive or not memory.stack:
             continue
         held = id(obj) in kept or memory.escaped
-        if not held and not memory.managed:
+        if not held and not memory.managed and not memory.attempted:
             stack = memory.lost or memory.stack
             machine.events.append(Event("leak", f"{memory.family} memory is neither freed nor kept", stack))
         elif held and memory.family in CHARGEABLE and not memory.accounted and machine.task.charged:

@@ -34,6 +34,8 @@ Operation = Callable[[list[Value]], Value | None]
 
 ENOMEM = 12
 UNKNOWN_SIZE = 64
+#: Of memory that may come from vmalloc, enough that it can.
+UNKNOWN_LARGE = 4 * PAGE_SIZE
 #: Frees inside objects that a cache takes before its free list shows it: those of a few slabs.
 CONFUSED = 64
 #: Bits that a scope's cookie has, by kind; only that they differ matters.
@@ -188,8 +190,9 @@ class Operations:
         """Bytes asked for; None where count * size overflows."""
         numbers = [self._number(args, i) for i in (row.size, row.count) if i is not None]
         total = 1
+        unknown = UNKNOWN_LARGE if row.family == "kvmalloc" else UNKNOWN_SIZE
         for number in numbers:
-            total *= number if number is not None else UNKNOWN_SIZE
+            total *= number if number is not None else unknown
         if not numbers:
             return UNKNOWN_SIZE
         return total if total < WRAP else None
@@ -202,9 +205,11 @@ class Operations:
         allocator, machine = self.machine.allocator, self.machine
         mask = allocator.mask(gfp)
         order = self._number(args, row.order) or 0 if row.order is not None else 0
-        if row.family == "kmalloc" and row.sleeps == "mask":
+        if row.sleeps == "always" and row.family in ("kmalloc", "kvmalloc"):
+            machine.might_sleep(what)
+        if row.family == "kmalloc":
             return allocator.kmalloc(size, gfp, what, zero=row.zeroes)
-        if row.family == "kvmalloc" and row.sleeps == "mask":
+        if row.family == "kvmalloc":
             return self._kvmalloc(size, gfp, what, row.zeroes)
         if row.family == "vmalloc":
             allocator.vmalloc_sleeps = row.sleeps == "always"
@@ -398,7 +403,7 @@ class Operations:
         if row.sleeps == "always" or (row.sleeps == "task" and not machine.task.in_interrupt()):
             machine.might_sleep(f"{row.name}()")
         elif row.sleeps == "irq" and machine.task.irqs_off:
-            machine.event("warn", f"{row.name}() with interrupts off")
+            machine.event("irqs-off", f"{row.name}() with interrupts off")
         if row.arg < len(args):
             machine.releaser.generic(row.name, args[row.arg], row.families)
         return 0
@@ -680,12 +685,29 @@ class Operations:
         size = args[0] if isinstance(args[0], int) else UNKNOWN_SIZE
         return self.machine.allocator.kmalloc(size, args[1], self._text(args[2]))
 
+    def op_sim_take(self, args: list[Value]) -> Value:
+        """Memory that the core kernel takes for itself."""
+        taken = self.op_sim_kmalloc(args)
+        memory = self.machine.object_at(taken)
+        if memory is not None:
+            memory.managed, memory.stack = True, ()
+        return taken
+
     def op_sim_family(self, args: list[Value]) -> Value:
         """Memory that one allocator took from another is of the first one's family."""
         memory = self.machine.object_at(args[0])
         if memory is not None:
             memory.family = self._text(args[1])
         return args[0]
+
+    def op_sim_contract(self, args: list[Value]) -> Value:
+        """A free that works on a handle beside the pointer: memory of another family is not what it gives back."""
+        name = self._text(args[1])
+        row = self.machine.kernel.frees.get(name)
+        memory = self.machine.object_at(self.machine.interpreter.resolve(args[0]))
+        if row is not None and memory is not None and memory.family not in row.families:
+            self.machine.event("bad-free", f"{name}() of memory that it did not hand out")
+        return 0
 
     def op_sim_device(self, args: list[Value]) -> Value:
         memory = self.machine.object_at(args[0])
@@ -820,7 +842,17 @@ class Operations:
 
     def op_sim_is_rodata(self, args: list[Value]) -> Value:
         value = self.machine.interpreter.resolve(args[0])
-        return int(not isinstance(value, Sym) and area(self.machine.address(value)) == IMAGE_MAP)
+        if isinstance(value, Sym):
+            return Sym(("is_rodata", identity(value)))
+        return int(area(self.machine.address(value)) == IMAGE_MAP)
+
+    def op_sim_known_vmalloc(self, args: list[Value]) -> Value:
+        """Whether a pointer is known to be vmalloc memory; an unknown one is taken for what the caller says it is."""
+        value = self.machine.interpreter.resolve(args[0])
+        return int(not isinstance(value, Sym) and area(self.machine.address(value)) == VMALLOC_MAP)
+
+    def op_sim_rodata(self, args: list[Value]) -> Value:
+        return Text("constant")
 
     def op_sim_ksize(self, args: list[Value]) -> Value:
         size = self.usable_size(args[0], "ksize()")

@@ -48,6 +48,8 @@ _CASE = re.compile(r"-(A|B|C|Ds|D|E)#")
 _SILENT = frozenset(
     {
         "note",
+        "hang",
+        "bad-free",
         "reserve-used",
         "silent-null",
         "silent",
@@ -175,7 +177,7 @@ class Oracle:
             return UNKNOWN
         try:
             return judge(row, config)
-        except (ProgramError, BudgetError, KeyError, RecursionError):
+        except (ProgramError, BudgetError, KeyError, ValueError, RecursionError):
             return UNKNOWN
 
     # -- running C
@@ -334,7 +336,8 @@ class Oracle:
         session.interpreter.frames.append(Frame("case", shipped("calls")))
         if row.call.startswith("size_"):
             return self._size(session, int(row.call.removeprefix("size_")))
-        return self._mask(session, row.mask if row.mask != "-" else row.call)
+        named = row.mask != "-" or row.call not in self.kernel.masks
+        return self._mask(row.mask if named else row.call)
 
     def _size(self, session: Session, size: int) -> str:
         """What kmalloc and kvmalloc make of a size."""
@@ -351,7 +354,7 @@ class Oracle:
         found["kmalloc_cache"] = f"kmalloc-{size_name(cache)}" if cache else "large/none"
         return " ".join(f"{key}={value}" for key, value in found.items())
 
-    def _mask(self, session: Session, name: str) -> str:
+    def _mask(self, name: str) -> str:
         """What a mask lets the allocator do, which zone it names and which cache serves it."""
         value = self.mask(name)
         mask = self.bits.names(value)

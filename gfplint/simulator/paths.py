@@ -8,6 +8,7 @@ it is not; a comparison that follows from these is no new choice.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -134,26 +135,20 @@ def describe(key: Any) -> str:
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Explored:
-    """What an exploration did: paths run, paths abandoned (BudgetError), and whether the bound on paths cut it
-    short.
-    """
-
-    paths: int
-    abandoned: int
-    truncated: bool
-
-
 def explore(run: Callable[[Path], T], max_paths: int = MAX_PATHS) -> Iterator[tuple[T, Path]]:
-    """Run every path, depth first, at most ``max_paths``; yields each result with its path."""
-    script: list[int] = []
+    """Run every path, at most ``max_paths``; yields each result with its path.
+
+    Paths come in the order of how many answers differ from the first ones: where the bound cuts an exploration short,
+    every single deviation was tried before any two.
+    """
+    scripts: deque[list[int]] = deque([[]])
     for _ in range(max_paths):
+        if not scripts:
+            return
+        script = scripts.popleft()
         path = Path(script)
         yield run(path), path
-        answers = path.answers
-        while answers and answers[-1][0] + 1 >= answers[-1][1]:
-            answers.pop()
-        if not answers:
-            return
-        script = [answer for answer, _, _ in answers[:-1]] + [answers[-1][0] + 1]
+        given = [answer for answer, _, _ in path.answers]
+        for position in range(len(script), len(given)):
+            if len(scripts) < max_paths:
+                scripts.extend([*given[:position], other] for other in range(1, path.answers[position][1]))

@@ -116,7 +116,7 @@ struct kmem_cache *kmem_cache_create(const char *name, unsigned int size, unsign
 		sim_event("warn", "kmem_cache_create() in an interrupt fails");
 		return NULL;
 	}
-	if (!sim_kmalloc(8, GFP_KERNEL, "kmem_cache_create()")) {
+	if (!sim_take(8, GFP_KERNEL, "kmem_cache_create()")) {
 		sim_event("warn", "kmem_cache_create() failed");
 		return NULL;
 	}
@@ -404,11 +404,12 @@ void *dma_alloc_coherent(struct device *dev, size_t size, dma_addr_t *handle, gf
 void dma_free_coherent(struct device *dev, size_t size, void *p, dma_addr_t handle)
 {
 	if (sim_irqs_off())
-		sim_event("warn", "dma_free_coherent() with interrupts off");
+		sim_event("irqs-off", "dma_free_coherent() with interrupts off");
 	if (!p)
 		return;
-	if (sim_is_vmalloc(p))
+	if (sim_known_vmalloc(p))
 		sim_vunmap(p);
+	sim_contract(p, "dma_free_coherent");
 	sim_free_frames(handle, sim_order(size));
 	sim_dead(p);
 }
@@ -461,9 +462,9 @@ static int preload_fill(gfp_t gfp)
 {
 	sim_used_in_tasks("radix_tree_preloads");
 	if (sim_device_interrupt())
-		return sim_kmalloc(576, gfp, "radix_tree_preload()") ? 0 : -ENOMEM;
+		return sim_take(576, gfp, "radix_tree_preload()") ? 0 : -ENOMEM;
 	if (!preload_nodes) {
-		if (!sim_kmalloc(576, gfp, "radix_tree_preload()"))
+		if (!sim_take(576, gfp, "radix_tree_preload()"))
 			return -ENOMEM;
 		preload_nodes = 1;
 	}
@@ -502,7 +503,7 @@ void idr_preload_end(void) { sim_leave("preload", "radix_tree_preloads"); }
 /* an atomic idr_alloc() falls back to the CPU's preloaded nodes */
 static void *tree_node(gfp_t gfp)
 {
-	void *p = sim_kmalloc(576, (gfp & __GFP_DIRECT_RECLAIM) ? gfp : (gfp | __GFP_NOWARN), "idr_alloc()");
+	void *p = sim_take(576, (gfp & __GFP_DIRECT_RECLAIM) ? gfp : (gfp | __GFP_NOWARN), "idr_alloc()");
 
 	if (!p && !(gfp & __GFP_DIRECT_RECLAIM) && !sim_in_interrupt()) {
 		if (sim_config("debug_preempt") && sim_count() == 0 && !sim_irqs_off())
@@ -519,16 +520,16 @@ int ida_alloc(struct ida *ida, gfp_t gfp) { return sim_needs_node() && !tree_nod
 void *xa_store(struct xarray *xa, unsigned long index, void *entry, gfp_t gfp)
 {
 	sim_spin();
-	if (sim_kmalloc(576, GFP_NOWAIT | __GFP_NOWARN, "xa_store()"))
+	if (sim_take(576, GFP_NOWAIT | __GFP_NOWARN, "xa_store()"))
 		return NULL;
-	return sim_kmalloc(576, gfp, "xa_store()") ? NULL : ERR_PTR(-ENOMEM);
+	return sim_take(576, gfp, "xa_store()") ? NULL : ERR_PTR(-ENOMEM);
 }
 int xa_err(void *entry) { return IS_ERR(entry) ? PTR_ERR(entry) : 0; }
 
 /* ---- threads and workqueues ---- */
 struct task_struct *kthread_create(void *function, void *data, const char *name)
 {
-	if (!sim_kmalloc(64, GFP_KERNEL, "kthread_create()"))
+	if (!sim_take(64, GFP_KERNEL, "kthread_create()"))
 		return ERR_PTR(-ENOMEM);
 	sim_might_sleep("kthread_create()");
 	sim_schedule();
@@ -538,7 +539,7 @@ struct task_struct *kthread_create(void *function, void *data, const char *name)
 }
 struct workqueue_struct *alloc_workqueue(const char *format, unsigned int flags, int max)
 {
-	if (!sim_kmalloc(512, GFP_KERNEL, "alloc_workqueue()"))
+	if (!sim_take(512, GFP_KERNEL, "alloc_workqueue()"))
 		return NULL;
 	sim_mutex("cpu_hotplug_lock");
 	sim_mutex("wq_pool_mutex");
@@ -548,6 +549,7 @@ struct workqueue_struct *alloc_workqueue(const char *format, unsigned int flags,
 /* ---- strings: mm/util.c, lib/kasprintf.c ---- */
 void *kmemdup(const void *p, size_t size, gfp_t gfp) { return sim_kmalloc(size, gfp, "kmemdup()"); }
 char *kstrdup(const char *s, gfp_t gfp) { return s ? sim_kmalloc(18, gfp, "kstrdup()") : NULL; }
+const char *kstrdup_const(const char *s, gfp_t gfp) { return sim_is_rodata(s) ? sim_rodata() : kstrdup(s, gfp); }
 char *kstrndup(const char *s, size_t max, gfp_t gfp) { return s ? sim_kmalloc(6, gfp, "kstrndup()") : NULL; }
 
 /* ---- reference counts: lib/dec_and_lock.c ---- */

@@ -1,0 +1,101 @@
+"""``gfplint simulate``: its text, its JSON, its exit statuses."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from pathlib import Path
+
+import pytest
+
+from gfplint.errors import CLEAN, FOUND, GfplintError
+from gfplint.simulator.command import replay, run, simulate_file
+
+LOCKED = b"""struct d { spinlock_t lock; void *p; };
+void f(struct d *d, int early)
+{
+	if (early)
+		spin_lock(&d->lock);
+	d->p = kmalloc(8, GFP_KERNEL);
+	if (early)
+		spin_unlock(&d->lock);
+}
+void g(struct d *d) { d->p = kmalloc(8, GFP_ATOMIC); }
+"""
+
+
+def test_text_tells_the_path() -> None:
+    text, status = simulate_file(LOCKED, "d.c")
+    assert status == FOUND
+    assert "d.c:6: f(): sleep-fault: kmalloc() is called in atomic context (spin lock)" in text
+    assert "  assuming early != 0: yes" in text
+    assert "  d.c:5 in f(): spin_lock() enters: spin lock" in text
+
+
+def test_json_has_the_same() -> None:
+    text, status = simulate_file(LOCKED, "d.c", form="json")
+    document = json.loads(text)
+    assert status == FOUND
+    runs = {item["function"]: item for item in document["runs"]}
+    faults = [o for o in runs["f"]["observations"] if o["kind"] == "sleep-fault"]
+    assert [(o["line"], o["stack"]) for o in faults] == [(6, [{"function": "f", "line": 6}])]
+    assert faults[0]["trace"][-1]["kind"] == "sleep-fault"
+    assert {o["kind"] for o in runs["g"]["observations"]} == {"reserve-used", "uncharged"}
+
+
+def test_function_and_context() -> None:
+    assert simulate_file(LOCKED, "d.c", function="g")[1] == CLEAN
+    text, status = simulate_file(
+        b"void f(struct d *d) { d->p = kmalloc(8, GFP_KERNEL); }", "d.c", function="f", context="hardirq"
+    )
+    assert status == FOUND
+    assert "(hard interrupt)" in text
+
+
+def test_output_is_the_same_every_time() -> None:
+    assert simulate_file(LOCKED, "d.c", form="json") == simulate_file(LOCKED, "d.c", form="json")
+
+
+@pytest.mark.parametrize(
+    ("source", "options"),
+    [(b"int f(", {}), (LOCKED, {"function": "nothing"}), (LOCKED, {"context": "nowhere"}), (b"\x00\x01", {})],
+)
+def test_bad_input_is_refused(source: bytes, options: dict[str, str]) -> None:
+    with pytest.raises(GfplintError):
+        simulate_file(source, "d.c", **options)  # type: ignore[arg-type]
+
+
+def test_control_characters_are_not_printed() -> None:
+    text, _ = simulate_file(b"void f(void) { kmalloc(8, GFP_KERNEL); }", "a\x1b[31m.c")
+    assert "\x1b" not in text
+
+
+def test_replay() -> None:
+    head = "group,case,context,call,mask,class\n"
+    rows = head + "1,core-A#1,spin_lock,kmalloc,GFP_KERNEL,sleep\n1,core-D#2,spin_lock,kmalloc,GFP_KERNEL,\n"
+    document = json.loads(replay(rows, "json")[0])
+    assert document["rows"] == 2
+    assert document["predictions"] == [{"case": "core-A#1", "class": "sleep"}, {"case": "core-D#2", "class": "ok"}]
+    assert (document["scored"], document["agree"], document["disagreements"]) == (1, 1, [])
+    assert document["groups"] == {"1": {"scored": 1, "agree": 1}}
+    assert replay(rows)[0].startswith("2 rows, 1 scored, 1 agree\n")
+
+
+def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    program = tmp_path / "d.c"
+    program.write_bytes(LOCKED)
+    options = Namespace(
+        file=str(program),
+        oracle=None,
+        function=None,
+        context="plain",
+        pressure=False,
+        kernel_version="6.12",
+        format="text",
+    )
+    assert run(options) == FOUND
+    assert "sleep-fault" in capsys.readouterr().out
+    with pytest.raises(GfplintError, match="No such file"):
+        run(Namespace(**{**vars(options), "file": str(tmp_path / "missing.c")}))
+    with pytest.raises(GfplintError, match="not a kernel version"):
+        run(Namespace(**{**vars(options), "kernel_version": "new"}))

@@ -1,0 +1,63 @@
+"""The simulator judges the rules: each fixture of a rule with a ``sim`` entry is run on every path.
+
+It shows that observable on the lines marked for such a rule, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from gfplint.rules import catalogue
+from gfplint.simulator.observe import OBSERVABLES, Observation, Options, explore_program
+from gfplint.simulator.program import parse
+from tests.rules.harness import FIXTURES, marks, version_of
+
+SIM = {rule.code: rule.sim for rule in catalogue() if rule.sim}
+FILES = sorted(path for code in SIM for path in (FIXTURES / code).glob("*.c"))
+
+#: Observables that show only when memory is short.
+NEEDS_PRESSURE = frozenset({"warn"})
+
+#: What a rule reports that no checker of the kernel prints: lines of this form, and why.
+UNSEEN = {
+    "GFP501": re.compile(
+        r"GFP_DMA\b"
+    ),  # a zone mask alone is a warning: the allocation neither sleeps nor fails by itself
+}
+#: What a checker prints though the rule lets it pass: the reason on the line's mark, and why.
+LET_PASS = frozenset(
+    {
+        "nothing is freed",  # vfree(NULL) says might_sleep() too, but there is nothing to mend in the free
+    }
+)
+
+
+@cache
+def observed(path: Path, pressure: bool) -> tuple[Observation, ...]:
+    text = path.read_text(encoding="utf-8")
+    runs = explore_program(parse(text.encode()), Options(pressure=pressure), None, version_of(text))
+    return tuple(seen for run in runs for seen in run.observations if not seen.mask_given)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_fixture_shows_its_observable(path: Path) -> None:
+    code, text = path.parent.name, path.read_text(encoding="utf-8")
+    lines, found = text.split("\n"), marks(text)
+    sim = SIM[code]
+    seen = [item for item in observed(path, sim in NEEDS_PRESSURE) if item.kind in OBSERVABLES[sim]]
+    own = {mark.line for mark in found if mark.code == code and mark.word == "expect"}
+    related = {m.line for m in found if SIM.get(m.code) == sim and m.word in ("expect", "wanted")}
+    passed = {mark.line for mark in found if mark.reason in LET_PASS}
+    places = {line for item in seen for _, line in item.stack}
+    missing = {n for n in own - places if code not in UNSEEN or not UNSEEN[code].search(lines[n - 1])}
+    extra = {(item.line, item.kind) for item in seen if not {line for _, line in item.stack} & (related | passed)}
+    assert not missing, [lines[n - 1].strip() for n in sorted(missing)]
+    assert not extra, [(kind, lines[n - 1].strip()) for n, kind in sorted(extra)]
+
+
+def test_every_sim_entry_is_an_observable() -> None:
+    assert set(SIM.values()) <= set(OBSERVABLES)
