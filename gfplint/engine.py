@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -18,7 +18,7 @@ from gfplint.analysis.roots import roots
 from gfplint.analysis.summary import Summary
 from gfplint.config import Settings
 from gfplint.errors import GfplintError
-from gfplint.facts import FileFacts, Suppression
+from gfplint.facts import FileFacts, Function, Suppression
 from gfplint.findings import Degraded, Finding, ScanResult, Skipped
 from gfplint.frontend.skeleton import skeleton
 from gfplint.kernel.load import load as load_kernel
@@ -37,7 +37,7 @@ Progress = Callable[[int, int], None]
 #: The version whose semantics a file outside any kernel tree gets.
 NEWEST: Version = (7, 0)
 #: Calls between a context and an allocation that a scan looks through.
-DEPTH = 7
+DEPTH = 6
 _BATCH = 32
 
 
@@ -124,7 +124,7 @@ def _lint(
     paths, facts, failed = _facts(state, _program_files(state, only), jobs, progress)
     kernel = _kernel(state, selected, settings)
     program = Program(paths, facts)
-    relevance = Relevance(program, kernel, DEPTH)
+    relevance = _relevance(program, kernel, selected)
     subjects = [
         at
         for at, path in enumerate(paths)
@@ -156,6 +156,12 @@ def _lint(
         files=len(subjects),
         statistics={"files": len(paths), "functions": sum(len(f.functions) for f in facts), "analysed": functions},
     )
+
+
+def _relevance(program: Program, kernel: Kernel, selected: Selection) -> Relevance:
+    """What is worth a body. Only files that are linted count: tools/ has a kmalloc() and a panic() of its own."""
+    files = frozenset(at for at, path in enumerate(program.paths) if selected.root.linted(path))
+    return Relevance(program, kernel, DEPTH, files)
 
 
 def _program_files(state: State, only: frozenset[str] | None) -> list[str]:
@@ -239,13 +245,15 @@ class _Wanted:
         macros = {macro for name in tabled for macro in relevance.macro_callers.get(name, ())}
         self.direct = frozenset(tabled | macros | relevance.locking)
         self.contexts = frozenset(atomic | relevance.effects | {"guard", "scoped_guard", "scoped_cond_guard"})
-        self.reach = frozenset(relevance.reach)
+        self.relevance = relevance
 
-    def __call__(self, callees: Iterable[str]) -> bool:
-        names = frozenset(callees)
-        return not self.direct.isdisjoint(names) or not (
-            self.contexts.isdisjoint(names) or self.reach.isdisjoint(names)
-        )
+    def __call__(self, function: Function, file: int) -> bool:
+        names = frozenset(function.callees)
+        if not self.direct.isdisjoint(names):
+            return True
+        if self.contexts.isdisjoint(names):
+            return False
+        return any(self.relevance.may_sleep(n, file) for n in names & self.relevance.reaching_names)
 
 
 def _lint_file(
@@ -258,7 +266,7 @@ def _lint_file(
     frees: list[FreeAt] = []
     functions = 0
     for index, function in enumerate(program.facts[at].functions):
-        if not wanted(function.callees):
+        if not wanted(function, at):
             continue
         summary = linker.summary((at, index), full=False)
         if summary is None:

@@ -7,13 +7,13 @@ kernel tables or from the callee's summary; a call that is not known changes not
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol
 
 import msgspec
 
-from gfplint.analysis.paths import children, last_of, names_in, path_of, root_of, substitute, text_of
-from gfplint.analysis.state import MAX_STATES, State, dedupe
+from gfplint.analysis.paths import children, last_of, path_of, root_of, substitute, text_of
+from gfplint.analysis.state import State, dedupe
 from gfplint.analysis.summary import (
     AllocSite,
     Effect,
@@ -72,8 +72,10 @@ from gfplint.facts import (
     Return,
     Scoped,
     Signature,
+    SizeOf,
     StatementExpr,
     Stmt,
+    String,
     Switch,
     Unary,
 )
@@ -202,6 +204,8 @@ class _Flow:
         self.returned: dict[Memory, None] = {}
         self.freed_params: dict[FreedParam, None] = {}
         self.hoisted: dict[int, Value] = {}
+        self.paths: dict[int, str] = {}
+        self.branching: dict[int, tuple[Expr, ...]] = {}
         self.loop_names: dict[int, set[str]] = {}
         self.local_memory: dict[str, dict[Memory | None, None]] = {}
         self.returns_unknown = False
@@ -452,7 +456,7 @@ class _Flow:
         for state in self.split(stmt.value, states):
             self.wanted = id(_called(stmt.value))
             value = self.eval(stmt.value, state)
-            path = path_of(stmt.value)
+            path = self.access(stmt.value)
             if isinstance(value, Pending):
                 self.leave_pending(state, value, stmt.place)
                 continue
@@ -567,7 +571,7 @@ class _Flow:
         if not self.switches:
             return states
         entering, subject = self.switches[-1]
-        path = path_of(subject)
+        path = self.access(subject)
         chosen = []
         for state in entering:
             new = state.copy()
@@ -645,9 +649,12 @@ class _Flow:
 
     def split(self, expr: Expr, states: list[State]) -> list[State]:
         """Decide the conditional operators in an expression, and run its statement expressions, before it."""
-        found: list[Expr] = []
-        _find_branching(expr, found)
-        for node in found:
+        branching = self.branching.get(id(expr))
+        if branching is None:
+            found: list[Expr] = []
+            _find_branching(expr, found)
+            branching = self.branching[id(expr)] = tuple(found)
+        for node in branching:
             if isinstance(node, StatementExpr):
                 states = self.hoist(node, states)
             elif isinstance(node, Conditional):
@@ -719,7 +726,7 @@ class _Flow:
             out = []
             for branch, truth in ((taken, True), (failed, False)):
                 if branch is not None:
-                    path = path_of(subject)
+                    path = self.access(subject)
                     if path:
                         branch.env[path] = ONE if truth else ZERO
                     out.append((truth == equal, branch))
@@ -758,6 +765,8 @@ class _Flow:
     def mask_test(self, subject: Binary, state: State) -> bool | None:
         """``gfp & __GFP_X``."""
         left, right = self.eval(subject.left, state), self.eval(subject.right, state)
+        if isinstance(right, MaskValue):
+            left = self.as_mask(subject.left, left, state)
         if isinstance(left, MaskValue) and isinstance(right, MaskValue) and not right.base:
             answers = [left.has(bit) for bit in right.plus]
             if any(a is True for a in answers):
@@ -791,7 +800,7 @@ class _Flow:
 
     def pointer_known(self, meaning: str, arg: Expr, state: State) -> bool | None:
         memory = self.eval(arg, state)
-        path = path_of(arg)
+        path = self.access(arg)
         if meaning == "vmalloc":
             if isinstance(memory, Memory):
                 family = self.kernel.families.get(memory.family)
@@ -815,7 +824,7 @@ class _Flow:
         self, subject: Expr, value: Value, other: Expr | None, right: Value, text: str, state: State, *, truth: bool
     ) -> None:
         """Record what a decided condition tells."""
-        path = path_of(subject)
+        path = self.access(subject)
         if other is not None:
             if text:
                 state.conds[text] = truth
@@ -869,7 +878,7 @@ class _Flow:
             state.conds["@!" + query.false_means] = truth
 
     def learn_pointer(self, meaning: str, arg: Expr, state: State, truth: bool) -> None:
-        path = path_of(arg)
+        path = self.access(arg)
         if not path:
             return
         if meaning == "vmalloc":
@@ -900,51 +909,61 @@ class _Flow:
 
     # ---- expressions
 
-    def eval(self, expr: Expr, state: State) -> Value:  # noqa: PLR0911, PLR0912, C901 - one arm a kind
-        kind = type(expr)
-        if kind is Name:
-            return self.name_value(expr.name, state)  # type: ignore[union-attr]
-        if kind is Number:
-            return Constant(expr.text)  # type: ignore[union-attr]
-        if kind is Call:
-            return self.call(expr, state)  # type: ignore[arg-type]
-        match expr:
-            case Member():
-                self.eval(expr.base, state)
-                path = path_of(expr)
-                return self.path_value(path, state)
-            case Assign():
-                return self.assign(expr, state)
-            case Cast():
-                return self.eval(expr.value, state)
-            case Unary():
-                return self.unary(expr, state)
-            case Binary():
-                return self.binary(expr, state)
-            case Index():
-                self.eval(expr.index, state)
-                self.eval(expr.base, state)
-                return state.env.get(path_of(expr))
-            case Conditional():
-                decided = state.conds.get(_decision(expr))
-                if decided is None:
-                    decided = state.conds.get(text_of(expr.test))
-                if decided is True:
-                    return self.eval(expr.then if expr.then is not None else expr.test, state)
-                if decided is False:
-                    return self.eval(expr.otherwise, state)
-                return None
-            case StatementExpr():
-                return self.hoisted.get(id(expr))
-            case Initializer():
-                for _, item in expr.items:
-                    self.eval(item, state)
-                return None
-            case Opaque():
-                for inner in expr.inner:
-                    self.eval(inner, state)
-                return None
+    def eval(self, expr: Expr, state: State) -> Value:
+        """The value of an expression in a state, with what its calls and assignments do to the state."""
+        return _EVALUATE[type(expr)](self, expr, state)
+
+    def e_name(self, expr: Name, state: State) -> Value:
+        return self.name_value(expr.name, state)
+
+    def e_number(self, expr: Number, state: State) -> Value:
+        return Constant(expr.text)
+
+    def e_member(self, expr: Member, state: State) -> Value:
+        if not isinstance(expr.base, Name):
+            self.eval(expr.base, state)
+        return self.path_value(self.access(expr), state)
+
+    def e_cast(self, expr: Cast, state: State) -> Value:
+        return self.eval(expr.value, state)
+
+    def e_index(self, expr: Index, state: State) -> Value:
+        self.eval(expr.index, state)
+        self.eval(expr.base, state)
+        return state.env.get(self.access(expr))
+
+    def e_conditional(self, expr: Conditional, state: State) -> Value:
+        decided = state.conds.get(_decision(expr))
+        if decided is None:
+            decided = state.conds.get(text_of(expr.test))
+        if decided is True:
+            return self.eval(expr.then if expr.then is not None else expr.test, state)
+        return self.eval(expr.otherwise, state) if decided is False else None
+
+    def e_statements(self, expr: StatementExpr, state: State) -> Value:
+        return self.hoisted.get(id(expr))
+
+    def e_initializer(self, expr: Initializer, state: State) -> Value:
+        for _, item in expr.items:
+            self.eval(item, state)
         return None
+
+    def e_opaque(self, expr: Opaque, state: State) -> Value:
+        for inner in expr.inner:
+            self.eval(inner, state)
+        return None
+
+    def e_nothing(self, expr: Expr, state: State) -> Value:
+        return None
+
+    def access(self, expr: Expr) -> str:
+        """``path_of`` for a node of the body, computed once."""
+        if type(expr) is Name:
+            return expr.name
+        known = self.paths.get(id(expr))
+        if known is None:
+            known = self.paths[id(expr)] = path_of(expr)
+        return known
 
     def name_value(self, name: str, state: State) -> Value:
         value = state.env.get(name)
@@ -968,26 +987,24 @@ class _Flow:
             return None if value is UNKNOWN else value
         if "." in path and state.env.get(root_of(path) + _REST) is ZERO:
             return ZERO
-        if self.type_of_path(path) == ("gfp_t", 0):
-            return MaskValue(state.resolve(path))
         return None
 
     def unary(self, expr: Unary, state: State) -> Value:
         value = self.eval(expr.operand, state)
         if expr.op in ("++", "--", "p++", "p--"):
-            path = path_of(expr.operand)
+            path = self.access(expr.operand)
             if isinstance(value, Memory):
                 state.env[path] = _offset(value)
             else:
                 state.assign(path, None)
             return None
         if expr.op == "&":
-            path = path_of(expr.operand)
+            path = self.access(expr.operand)
             return Ref(state.resolve(path)) if path and not isinstance(value, Memory) else None
         if expr.op == "~" and isinstance(value, MaskValue):
             return None
         if expr.op == "*":
-            return value if isinstance(value, (Memory, Constant)) and path_of(expr.operand) in state.env else None
+            return value if isinstance(value, (Memory, Constant)) and self.access(expr.operand) in state.env else None
         if expr.op == "-" and isinstance(value, Constant):
             return Constant("-" + value.text)
         if expr.op == "!":
@@ -999,12 +1016,16 @@ class _Flow:
         op = expr.op
         if op == "&" and isinstance(expr.right, Unary) and expr.right.op == "~":
             left, bits = self.eval(expr.left, state), self.eval(expr.right.operand, state)
+            if isinstance(bits, MaskValue):
+                left = self.as_mask(expr.left, left, state)
             if isinstance(left, MaskValue) and isinstance(bits, MaskValue) and not bits.base:
                 return left.without(bits.plus)
             return None
         left, right = self.eval(expr.left, state), self.eval(expr.right, state)
         if isinstance(left, MaskValue) or isinstance(right, MaskValue):
-            return self.mask_operation(op, left, right)
+            return self.mask_operation(
+                op, self.as_mask(expr.left, left, state), self.as_mask(expr.right, right, state)
+            )
         if op == "|" and isinstance(left, Constant) and isinstance(right, Constant):
             return left if right == ZERO else right if left == ZERO else Constant(f"{left.text}|{right.text}")
         if op in ("+", "-") and isinstance(left, Memory):
@@ -1012,6 +1033,12 @@ class _Flow:
         if op == ",":
             return right
         return None
+
+    def as_mask(self, expr: Expr, value: Value, state: State) -> Value:
+        """A value that is combined with a mask is one, by its path if no more is known of it."""
+        if value is None and (path := self.access(expr)):
+            return MaskValue(state.resolve(path))
+        return MaskValue(value.path) if isinstance(value, Symbol) else value
 
     def mask_operation(self, op: str, left: Value, right: Value) -> Value:
         left = MaskValue() if isinstance(left, Constant) and left.truth is False else left
@@ -1039,7 +1066,7 @@ class _Flow:
         if not isinstance(expr.target, Name):
             for child in children(expr.target):
                 self.eval(child, state)
-        path = path_of(expr.target)
+        path = self.access(expr.target)
         if expr.op != "=":
             value = self.compound(expr.op, path, value, expr, state)
         self.store(expr.target, path, value, state, NOWHERE, expr.value)
@@ -1047,6 +1074,8 @@ class _Flow:
 
     def compound(self, op: str, path: str, value: Value, expr: Assign, state: State) -> Value:
         current = self.eval(expr.target, state)
+        if isinstance(value, MaskValue):
+            current = self.as_mask(expr.target, current, state)
         if op == "&=" and isinstance(expr.value, Unary) and expr.value.op == "~":
             bits = self.eval(expr.value.operand, state)
             if isinstance(current, MaskValue) and isinstance(bits, MaskValue) and not bits.base:
@@ -1065,7 +1094,7 @@ class _Flow:
             state.assign(path, value)
             return
         if value is None and source is not None:
-            origin = path_of(source)
+            origin = self.access(source)
             if origin and origin != path and not _mentions_root(origin, path) and "(" not in origin:
                 known = state.conds.get(origin)
                 state.assign(path, Ref(state.resolve(origin)))
@@ -1125,7 +1154,7 @@ class _Flow:
         result = self.dispatch(expr, values, state)
         for arg in expr.args:
             if isinstance(arg, Unary) and arg.op == "&" and isinstance(arg.operand, (Name, Member)):
-                self.passed_by_reference(path_of(arg), result, state)
+                self.passed_by_reference(self.access(arg), result, state)
         return result
 
     def dispatch(self, expr: Call, values: list[Value], state: State) -> Value:
@@ -1309,7 +1338,7 @@ class _Flow:
         """Memory handed out by reference: into a pointer whose address is given, not into a struct or an array."""
         if not isinstance(target, Unary) or target.op != "&":
             return
-        path = path_of(target)
+        path = self.access(target)
         kind, pointers = self.type_of_path(path)
         if pointers or kind.endswith("_t"):
             self.store(target.operand, path, memory, state, place, None)
@@ -1457,7 +1486,7 @@ class _Flow:
         if row.arg >= len(expr.args):
             return
         target = expr.args[row.arg]
-        path = path_of(target)
+        path = self.access(target)
         memory = values[row.arg]
         if row.field is not None and row.field >= len(expr.args) and row.rcu:
             pass
@@ -2055,4 +2084,21 @@ def _config(conds: dict[str, bool]) -> set[str]:
     return found
 
 
-__all__ = ["MAX_STATES", "Environment", "analyse", "names_in"]
+
+_EVALUATE: dict[type, Callable[[_Flow, Any, State], Value]] = {
+    Name: _Flow.e_name,
+    Number: _Flow.e_number,
+    Member: _Flow.e_member,
+    Cast: _Flow.e_cast,
+    Index: _Flow.e_index,
+    Conditional: _Flow.e_conditional,
+    StatementExpr: _Flow.e_statements,
+    Initializer: _Flow.e_initializer,
+    Opaque: _Flow.e_opaque,
+    String: _Flow.e_nothing,
+    SizeOf: _Flow.e_nothing,
+    Call: _Flow.call,
+    Assign: _Flow.assign,
+    Unary: _Flow.unary,
+    Binary: _Flow.binary,
+}

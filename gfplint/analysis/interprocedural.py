@@ -65,6 +65,7 @@ class Linker:
         self._summaries: dict[tuple[FunctionId, bool], Summary | None] = {}
         self._macros: dict[tuple[int, str, bool], Summary | None] = {}
         self._active: set[object] = set()
+        self._environment: FileEnvironment | None = None
 
     def summary(self, fid: FunctionId, full: bool) -> Summary | None:
         """The summary of a function; None while it is being computed (recursion) or where the chain is too deep."""
@@ -77,12 +78,18 @@ class Linker:
         function = self.program.function(fid)
         source = self.sources.get(fid[0])
         body = self.body(fid, source)
-        env = FileEnvironment(self, fid[0])
+        env = self.environment(fid[0])
         path = self.program.paths[fid[0]]
         result = analyse(function.name, path, signature(function.header), body, env, full=full)
         self._active.discard(fid)
         self._summaries[key] = result
         return result
+
+    def environment(self, file: int) -> FileEnvironment:
+        """What functions of a file see; kept while its functions are asked for."""
+        if self._environment is None or self._environment.file != file:
+            self._environment = FileEnvironment(self, file)
+        return self._environment
 
     def rooted(self, root: Root) -> Summary | None:
         """What a function does that the core calls in a context which forbids sleeping; None where that is nothing."""
@@ -119,7 +126,7 @@ class Linker:
         self._active.add(key)
         params = tuple(Param("", 1, p.removesuffix("...")) for p in macro.params or ())
         body = self.macro_body(at, macro.start, macro.end)
-        env = FileEnvironment(self, at)
+        env = self.environment(at)
         result = analyse(name, self.program.paths[at], Signature("", params, ()), body, env, full=full)
         self._active.discard(key)
         self._macros[key] = result
@@ -154,6 +161,7 @@ class FileEnvironment:
         self.file = file
         self.kernel = linker.kernel
         self.content_families = linker.content_families
+        self._may_sleep: dict[str, bool] = {}
         self._own = linker.program.own_names[file]
 
     def shadowed(self, name: str) -> bool:
@@ -172,7 +180,10 @@ class FileEnvironment:
 
     def may_sleep(self, name: str) -> bool:
         """See flow.Environment."""
-        return name in self.linker.relevance.reach
+        known = self._may_sleep.get(name)
+        if known is None:
+            known = self._may_sleep[name] = self.linker.relevance.may_sleep(name, self.file)
+        return known
 
     def locks_and_allocates(self, name: str) -> bool:
         """See flow.Environment."""

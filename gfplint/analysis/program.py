@@ -8,7 +8,7 @@ ambiguous is not resolved.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from gfplint.facts import Definition, FileFacts, Function, Global, Macro, Record, Table
 from gfplint.kernel.model import Kernel
@@ -203,69 +203,93 @@ def weak_names(program: Program, kernel: Kernel) -> frozenset[str]:
 class Relevance:
     """Which functions are worth a body: found on names alone, before anything is parsed.
 
-    ``reach[name]``: least number of calls from a function of that name to an allocation or free that may sleep.
-    ``effects``: names of functions that may change their caller's context.
-    ``owners``: names of functions that may hand out or free memory for their caller.
+    ``reach``: least number of calls from a function to an allocation or free that may sleep. ``effects``: names of functions that
+    may change their caller's context. ``owners``: names of functions that may hand out or free memory for their
+    caller. ``locking``: those that take a mask and may use it under a lock of their own.
     """
 
-    def __init__(self, program: Program, kernel: Kernel, depth: int) -> None:
+    def __init__(self, program: Program, kernel: Kernel, depth: int, files: frozenset[int] | None = None) -> None:
+        """``files``: those whose functions count as callees (None: all); ``depth``: calls that are looked through."""
         self.program = program
         self.kernel = kernel
-        self.callers = _callers(program)
+        self.callers = _callers(program, files)
+        self.macro_callers = _macro_callers(program, files)
+        self.reaching_macros: set[str] = set()
         self.reach = self._reach(depth)
+        self.reaching_names = frozenset(
+            {program.function(fid).name for fid in self.reach} | self.reaching_macros
+        )
         self.effects = self._effects()
         self.owners = self._owners()
         self.locking = self._locking()
 
-    def _reach(self, depth: int) -> dict[str, int]:
-        kernel, program = self.kernel, self.program
-        weak = weak_names(program, kernel)
+    def may_sleep(self, name: str, file: int) -> bool:
+        """Whether a call to ``name`` in a file can lead to an allocation or free that sleeps."""
+        if name not in self.reaching_names:
+            return False
+        if name in self.reaching_macros:
+            return True
+        fid = self.program.resolve(name, file)
+        return fid is not None and fid in self.reach
+
+    def _reach(self, depth: int) -> dict[FunctionId, int]:
+        program = self.program
+        tabled = (self.kernel.allocators.keys() | self.kernel.frees.keys() | self.kernel.context_ops.keys()) - weak_names(
+            program, self.kernel
+        )
+        reach: dict[FunctionId, int] = {}
+        macros: set[str] = set()
+        frontier, fresh = self._direct()
+        for level in range(1, depth + 1):
+            frontier = {f for f in frontier if f not in reach and program.function(f).name not in tabled}
+            fresh = {m for m in fresh if m not in macros and m not in tabled}
+            if not frontier and not fresh:
+                break
+            for fid in frontier:
+                reach[fid] = level
+            macros |= fresh
+            frontier, fresh = self._callers_of(frontier, fresh)
+        self.reaching_macros = macros
+        return reach
+
+    def _direct(self) -> tuple[set[FunctionId], set[str]]:
+        """Functions and macros that call an allocator or free which may sleep, as far as the mask names in them tell."""
+        kernel = self.kernel
+        weak = weak_names(self.program, kernel)
         sleepy = {n for n, a in kernel.allocators.items() if a.sleeps != "never" and n not in weak}
         always = {n for n, a in kernel.allocators.items() if a.sleeps == "always"}
         frees = {n for n, f in kernel.frees.items() if f.sleeps != "never"}
         nonblocking = {n for n, m in kernel.masks.items() if "__GFP_DIRECT_RECLAIM" not in m and n.startswith("GFP_")}
         modifiers = {n for n in kernel.masks if n.startswith("__")}
-        reach: dict[str, int] = {}
-        frontier: set[str] = set()
+        functions: set[FunctionId] = set()
+        macros: set[str] = set()
         for name in sleepy | frees:
             for fid in self.callers.get(name, ()):
-                function = program.facts[fid[0]].functions[fid[1]]
+                function = self.program.function(fid)
                 words = set(function.words) - modifiers
                 only_atomic = words and nonblocking.issuperset(words) and "gfp_t" not in function.header
-                if only_atomic and name not in always and name not in frees:
-                    continue
-                frontier.add(function.name)
-            frontier.update(self.macro_callers.get(name, ()))
-        tabled = (kernel.allocators.keys() | kernel.frees.keys() | kernel.context_ops.keys()) - weak_names(program, kernel)
-        level = 1
-        while frontier and level <= depth:
-            frontier = {n for n in frontier if n not in reach and n not in tabled}
-            for name in frontier:
-                reach[name] = level
-            level += 1
-            following: set[str] = set()
-            for name in frontier:
-                for fid in self.callers.get(name, ()):
-                    following.add(program.facts[fid[0]].functions[fid[1]].name)
-                for at, macro in program.macros.get(name, ()):
-                    del at, macro
-            for name in frontier:
-                following.update(self.macro_callers.get(name, ()))
-            frontier = following
-        return reach
+                if not only_atomic or name in always or name in frees:
+                    functions.add(fid)
+            macros.update(self.macro_callers.get(name, ()))
+        return functions, macros
 
-    @property
-    def macro_callers(self) -> Mapping[str, Sequence[str]]:
-        """Function-like macros by the names that they call."""
-        found = self.__dict__.get("_macro_callers")
-        if found is None:
-            found = {}
-            for name, places in self.program.macros.items():
-                for _, macro in places:
-                    for callee in macro.callees:
-                        found.setdefault(callee, []).append(name)
-            self.__dict__["_macro_callers"] = found
-        return found  # type: ignore[no-any-return]
+    def _callers_of(self, functions: set[FunctionId], macros: set[str]) -> tuple[set[FunctionId], set[str]]:
+        found: set[FunctionId] = set()
+        using: set[str] = set()
+        program = self.program
+        for at, index in functions:
+            function = program.facts[at].functions[index]
+            callers = self.callers.get(function.name, ())
+            if function.static and not program.paths[at].endswith(".h"):
+                unit = program.unit(at) or (at,)
+                found.update(c for c in callers if c[0] == at or c[0] in unit)
+            else:
+                found.update(callers)
+            using.update(self.macro_callers.get(function.name, ()))
+        for name in macros:
+            found.update(self.callers.get(name, ()))
+            using.update(self.macro_callers.get(name, ()))
+        return found, using
 
     def _locking(self) -> frozenset[str]:
         """Names of functions that take a mask and may use it under a lock of their own."""
@@ -339,9 +363,12 @@ def _names_a_lock(name: str) -> bool:
     return any(part in name for part in ("lock", "acquire", "begin", "start", "enter", "get", "find"))
 
 
-def _callers(program: Program) -> dict[str, list[FunctionId]]:
+def _callers(program: Program, files: frozenset[int] | None) -> dict[str, list[FunctionId]]:
+    """Functions by the names that they call."""
     callers: dict[str, list[FunctionId]] = {}
     for at, file in enumerate(program.facts):
+        if files is not None and at not in files:
+            continue
         for index, function in enumerate(file.functions):
             fid = (at, index)
             for callee in function.callees:
@@ -351,3 +378,14 @@ def _callers(program: Program) -> dict[str, list[FunctionId]]:
                 else:
                     known.append(fid)
     return callers
+
+
+def _macro_callers(program: Program, files: frozenset[int] | None) -> dict[str, list[str]]:
+    """Function-like macros by the names that they call."""
+    found: dict[str, list[str]] = {}
+    for name, places in program.macros.items():
+        for at, macro in places:
+            if files is None or at in files:
+                for callee in macro.callees:
+                    found.setdefault(callee, []).append(name)
+    return found

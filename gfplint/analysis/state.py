@@ -88,11 +88,14 @@ class State:
             return
         env = self.env
         if env:
-            dotted = path + "."
-            bracket = path + "["
-            for known in [k for k in env if k == path or k.startswith((dotted, bracket))]:
-                del env[known]
-            for known in [k for k, v in env.items() if _refers(v, path)]:
+            size = len(path)
+            gone = [
+                k
+                for k, v in env.items()
+                if (k.startswith(path) and (len(k) == size or k[size] in ".["))
+                or ((type(v) is Ref or type(v) is Symbol) and _leads_through(v.path, path))
+            ]
+            for known in gone:
                 del env[known]
         if self.conds:
             for text in [t for t in self.conds if path in t and mentions(t, path)]:
@@ -107,8 +110,8 @@ class State:
         return path
 
 
-def _refers(value: Value, path: str) -> bool:
-    return isinstance(value, (Ref, Symbol)) and (value.path == path or value.path.startswith(path + "."))
+def _leads_through(target: str, path: str) -> bool:
+    return target == path or target.startswith(path + ".")
 
 
 def mentions(text: str, path: str) -> bool:
