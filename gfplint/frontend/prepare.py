@@ -27,9 +27,18 @@ _CALLED_BEFORE = re.compile(
 )
 _NAMED_POINTER_ARGUMENT = re.compile(r"(,\s*+\w++\s*+)(\*++)(?=\s*+[,)])")
 _TYPEOF = re.compile(rf"\b(?:__)?typeof(?:__|_unqual)?\s*+{_ARGS}")
-_ASM = re.compile(rf"\b(?:asm|__asm__|__asm)\b(?:\s|volatile|__volatile__|goto|inline)*+{_ARGS}")
+_ASM = re.compile(rf"\b(?:asm|__asm__|__asm|asm_inline)\b(?:\s|volatile|__volatile__|goto|inline)*+{_ARGS}")
 _ALIGNOF = re.compile(rf"\b(?:__alignof__|__alignof|_Alignof)\s*+{_ARGS}")
 _ATTRIBUTE = re.compile(rf"\b__attribute__\s*+{_ARGS}")
+#: An operator as an argument: ``ASSERTCMP(a, ==, b)``.
+_OPERATOR_ARGUMENT = re.compile(r",(\s*+)([=!<>&|+*/%^-]{1,2}+)(?=\s*+,)")
+#: Digits that letters follow; an argument that is pasted into a name may look like this, ``128B_255B``.
+_DIGITS = re.compile(r"[0-9](?<!\w[0-9])[0-9]*+(?=[A-KM-TV-WYZa-km-tv-wyz_])\w++")
+_NUMBER = re.compile(r"0[bB][01]+[uUlL]*|[0-9]+[eE][0-9]*[fFlL]?|[0-9.]+[fFuUlL]+")
+_OFFSETOF = re.compile(r"offsetof\s*+\([^(),]*+,\s*+\w++([.\[][^()]*+)(?=\))")
+_STATIC_MACRO = re.compile(r"static(?<!\wstatic)(?=\s++[A-Z_][A-Z0-9_]++\([^(),]*+,)")
+#: A declaring macro's initialiser: ``DECLARE_BITMAP(x, n) = { 0 };``.
+_INITIALISED_MACRO = re.compile(r"\)(\s*+=\s*+\{[^{}]*+\})(?=\s*+;)")
 _CLEANUP = re.compile(r"\b__(free|cleanup)\s*+\(\s*+(\w++)\s*+\)")
 _BLANK = re.compile(
     r"__(?<!\w__)(?:(?:maybe_unused|always_unused|unused|user|iomem|rcu|percpu|force|kernel|bitwise|initdata|initconst"
@@ -41,6 +50,9 @@ _ENDS_ARGUMENT = re.compile(r";\s*+\)")
 _FAIL = re.compile(r"\b(return|goto|break|continue)\b")
 _TEXT_MACRO_AFTER = re.compile(r'("[ \n]*+"\s*+)((?!return\b)[A-Za-z_]\w*+(?:\s*+\([^()]*+\))?+)')
 _TEXT_MACRO_BEFORE = re.compile(r'\b(?!(?:return|case|else)\b)([A-Za-z_]\w*+)(\s*+"[ \n]*+")')
+_BEFORE_STATEMENT = re.compile(r"\b(?:else|do|return)\s*+\Z")
+_INDENT = re.compile(r"[ \t]*+\n(?:[ \t]*+\n)*+([ \t]*+)")
+_WHITE = re.compile(r"[ \t]*+")
 _TEXT = re.compile(r'"[ \n]*+"')
 
 
@@ -64,7 +76,7 @@ def prepare(text: str) -> Prepared:
     if "__free" in text or "__cleanup" in text:
         text = _cleanups(text, out)
     if "asm" in text:
-        text = _ASM.sub(_zero, text)
+        text = _ASM.sub(_assembly, text)
     if "typeof" in text:
         text = _TYPEOF.sub(lambda m: "int" + _spaces(m.group()[3:]), text)
     if "__" in text:
@@ -75,6 +87,7 @@ def prepare(text: str) -> Prepared:
         text = text.replace("...", " + ")
     if '"' in text:
         text = _text_macros(text)
+    text = _arguments(text)
     text = _types(text)
     out.text = _blocks(text, out)
     return out
@@ -110,6 +123,36 @@ def _spaces(text: str) -> str:
 
 def _zero(match: re.Match[str]) -> str:
     return "0" + _spaces(match.group()[1:])
+
+
+def _assembly(match: re.Match[str]) -> str:
+    """``asm(...)`` as an expression; behind a declared name, where it says which register, as nothing."""
+    if _ends_in_word(match.string, match.start()) and not _BEFORE_STATEMENT.search(
+        match.string, max(match.start() - 20, 0), match.start()
+    ):
+        return _spaces(match.group())
+    return _zero(match)
+
+
+def _arguments(text: str) -> str:
+    """Arguments and initialisers of macros that no expression can be."""
+    text = _OPERATOR_ARGUMENT.sub(lambda m: "," + m.group(1) + "0" + " " * (len(m.group(2)) - 1), text)
+    text = _DIGITS.sub(lambda m: m.group() if _NUMBER.fullmatch(m.group()) else "_" + m.group()[1:], text)
+    if "static " in text:
+        text = _STATIC_MACRO.sub(lambda m: _spaces(m.group()), text)
+    if "offsetof" in text:
+        text = _OFFSETOF.sub(lambda m: m.group()[: m.start(1) - m.start()] + _spaces(m.group(1)), text)
+    if ") = {" in text:
+        text = _INITIALISED_MACRO.sub(_initialised, text)
+    return text
+
+
+def _initialised(match: re.Match[str]) -> str:
+    """Without its initialiser where arguments are several; a single one reads as a declared name."""
+    start = match.start()
+    if "," not in match.string[match.string.rfind("(", max(start - 200, 0), start) : start]:
+        return match.group()
+    return ")" + _spaces(match.group(1))
 
 
 def _cleanups(text: str, out: Prepared) -> str:
@@ -159,7 +202,11 @@ def _blocks(text: str, out: Prepared) -> str:
     while match := _BLOCK_MACRO.search(text, position):
         name, follow = match.group(1), match.group(3)
         start, end = match.span(1)
-        loop = follow == "{" or (_LOOP_NAME.search(name) and (follow.isalpha() or follow in "_*(+-"))
+        begins = follow.isalpha() or follow in "_*(+-"
+        loop = follow == "{" or (begins and (_LOOP_NAME.search(name) or _indents(text, start, match.end())))
+        if not loop and _lacks_semicolon(text, match):
+            pieces.append(text[last : match.end(2)] + ";")
+            last = match.end(2) + 1
         # A macro may hold another one among its arguments only as an expression: go on behind its name.
         position = match.end() - 1 if loop else match.end(1)
         if not loop:
@@ -180,6 +227,24 @@ def _blocks(text: str, out: Prepared) -> str:
         last = args_end
     pieces.append(text[last:])
     return "".join(pieces)
+
+
+def _lacks_semicolon(text: str, match: re.Match[str]) -> bool:
+    """Whether a macro's call is a statement that brings its own semicolon: a line or a block ends behind it."""
+    follow, end = match.group(3), match.end(2)
+    if follow == "}":
+        return text[match.start()] in ";}" and text[end].isspace()
+    return (follow.isalpha() or follow == "_") and "\n" in text[end : end + 40] and text[end].isspace()
+
+
+def _indents(text: str, start: int, end: int) -> bool:
+    """Whether what follows ``end`` stands on a line of its own, deeper than the line of ``start``."""
+    following = _INDENT.match(text, end)
+    if following is None:
+        return False
+    line = text.rfind("\n", 0, start) + 1
+    own = _WHITE.match(text, line, start)
+    return own is not None and len(following.group(1).expandtabs()) > len(own.group().expandtabs())
 
 
 def _fail_argument(args: str, base: int, out: Prepared) -> str:

@@ -58,6 +58,7 @@ _DECLARATION_LIMIT = 1_000
 _HEADER_LIMIT = 40_000
 #: Nested braces whose members' names a table's entry carries.
 _MAX_PATH = 16
+_MEMBER_FIRST = re.compile(r"\{\s*+\.\s*+[A-Za-z_]\w*+\s*+=")
 _PAREN = re.compile(r"[()]")
 _STORAGE = word_set("static extern const volatile register inline struct union enum typedef __initdata __read_mostly")
 _KERNEL_TYPE = re.compile(r"__(?:[us]|le|be)(?:8|16|32|64)")
@@ -164,6 +165,9 @@ class _Found:
         header = find_header(text)
         if header is None:
             return
+        if _MEMBER_FIRST.match(self.code, item.brace, item.end):
+            self._macro_table(item, text[header.cut :])
+            return
         callees, words = self._names(item.brace, item.end)
         start = item.brace - len(text) + header.at
         self.functions.append(
@@ -199,6 +203,17 @@ class _Found:
             return
         for literal, entries in table_entries(self.line, body, item.brace, 2 if match.group(2) else 1):
             self.tables.append(Table(literal or kind, name, line, static, entries))
+
+    def _macro_table(self, item: Item, text: str) -> None:
+        """``declaring_macro(name) { .member = value, ... };``: the macro stands for the type."""
+        match = _INVOKED.match(text)
+        close = _close(text, match.end() - 1) if match else -1
+        if not match or close < 0:
+            return
+        name = split_top(text[match.end() : close])[0].strip()
+        line = self.line(item.brace - len(text) + match.start(1))
+        for literal, entries in table_entries(self.line, self.code[item.brace : item.end], item.brace, 1):
+            self.tables.append(Table(literal or match.group(1), name, line, False, entries))
 
     def _declaration(self, item: Item) -> None:
         text = self.code[item.start : item.end]
