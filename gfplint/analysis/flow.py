@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import msgspec
 
 from gfplint.analysis.paths import children, last_of, path_of, root_of, substitute, text_of
-from gfplint.analysis.state import State, dedupe
+from gfplint.analysis.state import State, close, dedupe
 from gfplint.analysis.summary import (
     AllocSite,
     Effect,
@@ -92,6 +92,8 @@ MAX_VARIANTS = 3
 MAX_GUARDS = 10
 #: Further allocations behind one call that a report names.
 MAX_ALSO = 8
+#: Rounds of a loop that are followed, while they bring something new.
+MAX_ROUNDS = 3
 #: Values that one mask may have at one call.
 MAX_MASKS = 8
 #: Calls from a context to an allocation that a finding may lead through.
@@ -502,7 +504,8 @@ class _Flow:
             self.forget_assigned(stmt, state)
         out: list[State] = []
         entry = states
-        for _ in range(2):
+        known: set[object] = set()
+        for _ in range(MAX_ROUNDS):
             self.open_breaks()
             self.open_continues()
             if stmt.test is not None and stmt.kind != "do":
@@ -528,8 +531,8 @@ class _Flow:
             elif not endless:
                 out += end
             out += false + broke
-            known = {s.context() for s in entry}
-            entry = [s for s in after if s.context() not in known]
+            known |= {close(s) for s in entry}
+            entry = [s for s in after if close(s) not in known]
             if not entry:
                 break
         return dedupe(out)
@@ -542,7 +545,7 @@ class _Flow:
             _assigned((stmt,), names)
             self.loop_names[id(stmt)] = names
         for name in names:
-            if isinstance(state.env.get(name), Constant):
+            if isinstance(state.env.get(name), Constant) and not self.types.get(name, ("", 0))[1]:
                 state.forget(name)
 
     def forget_loop_variables(self, stmt: Loop, state: State) -> None:
@@ -1151,11 +1154,22 @@ class _Flow:
     def call(self, expr: Call, state: State) -> Value:
         self.calls += 1
         values = [self.eval(a, state) for a in expr.args]
+        for arg in expr.args:
+            if isinstance(arg, Unary) and arg.op == "&" and isinstance(arg.operand, Name):
+                if not self.allocates_into(expr):
+                    self.local_memory.setdefault(arg.operand.name, {})[None] = None
+                if isinstance(state.env.get(arg.operand.name), (Memory, MaskValue)):
+                    state.forget(arg.operand.name)
         result = self.dispatch(expr, values, state)
         for arg in expr.args:
             if isinstance(arg, Unary) and arg.op == "&" and isinstance(arg.operand, (Name, Member)):
                 self.passed_by_reference(self.access(arg), result, state)
         return result
+
+    def allocates_into(self, expr: Call) -> bool:
+        """Whether the call hands out memory by reference."""
+        row = self.kernel.allocators.get(expr.func.name) if isinstance(expr.func, Name) else None
+        return row is not None and isinstance(row.result, int)
 
     def dispatch(self, expr: Call, values: list[Value], state: State) -> Value:
         """What a call does, by what the tables or the callee's summary say."""
@@ -1738,8 +1752,7 @@ class _Flow:
         """What the function does to its caller's context, over all its exits."""
         changes: dict[tuple[tuple[Lock, ...], tuple[Lock, ...]], set[str]] = {}
         for state, value, _ in self.exits:
-            enters = tuple((h.kind, self.outer(h.lock)) for h in state.held)
-            leaves = self.net_leaves(state)
+            enters, leaves = self.net_change(state)
             changes.setdefault((enters, leaves), set()).add(_result_class(value))
         if not changes or list(changes) == [((), ())]:
             return ()
@@ -1748,15 +1761,16 @@ class _Flow:
             return (Effect("always", enters, leaves),)
         return self.conditional_effects(changes)
 
-    def net_leaves(self, state: State) -> tuple[Lock, ...]:
-        """Locks of the caller that were dropped and not taken again."""
-        left = [(kind, self.outer(lock)) for kind, lock in state.dropped]
-        for hold in state.held:
-            for entry in left:
-                if entry[0] == hold.kind:
-                    left.remove(entry)
-                    break
-        return tuple(left)
+    def net_change(self, state: State) -> tuple[tuple[Lock, ...], tuple[Lock, ...]]:
+        """(taken, dropped) on one path; what was dropped and taken again is neither."""
+        taken = [(h.kind, self.outer(h.lock)) for h in state.held]
+        dropped = [(kind, self.outer(lock)) for kind, lock in state.dropped]
+        for entry in tuple(taken):
+            again = next((d for d in dropped if d[0] == entry[0]), None)
+            if again is not None:
+                dropped.remove(again)
+                taken.remove(entry)
+        return tuple(taken), tuple(dropped)
 
     def outer(self, lock: str) -> str:
         """A lock's path as the caller may know it; "" where it starts at a local variable."""

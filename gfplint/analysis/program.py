@@ -154,9 +154,11 @@ class Program:
         if any(i == base or i.endswith("/" + base) for i in self.facts[file].includes):
             return True
         folder = posixpath.dirname(path)
-        return self.paths[file].startswith(folder + "/") or posixpath.dirname(self.paths[file]).startswith(
-            posixpath.dirname(folder) + "/"
-        )
+        if self.paths[file].startswith(folder + "/"):
+            return True
+        # An include folder serves its siblings.
+        own = posixpath.dirname(folder)
+        return posixpath.basename(folder).startswith("inc") and bool(own) and self.paths[file].startswith(own + "/")
 
     def _reaches(self, candidate: FunctionId, file: int) -> bool:
         function = self.function(candidate)

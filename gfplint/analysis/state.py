@@ -142,7 +142,7 @@ def dedupe(states: list[State]) -> list[State]:
 
 def widen(states: list[State]) -> list[State]:
     """Join states that hold the same; first those that also agree on memory and masks."""
-    for key in (_close, State.context):
+    for key in (close, _masks, State.context):
         groups: dict[Key, State] = {}
         for state in states:
             k = key(state)
@@ -154,9 +154,18 @@ def widen(states: list[State]) -> list[State]:
     return states[:MAX_STATES]
 
 
-def _close(state: State) -> Key:
+def close(state: State) -> Key:
+    """What two states share that hold the same and agree on memory, masks and locks not yet decided."""
     kept = (Memory, MaskValue, Pending)
     return (state.context(), frozenset((k, v) for k, v in state.env.items() if isinstance(v, kept)))
+
+
+def _masks(state: State) -> Key:
+    """The same, but of memory only its family."""
+    kept = (MaskValue, Pending)
+    masks = frozenset((k, v) for k, v in state.env.items() if isinstance(v, kept))
+    families = frozenset((k, v.family) for k, v in state.env.items() if isinstance(v, Memory))
+    return (state.context(), masks, families)
 
 
 def join(one: State, two: State) -> State:

@@ -41,6 +41,8 @@ class MaskValue(msgspec.Struct, frozen=True, gc=False):
         if self.base and other.base and self.base != other.base:
             return None
         plus = self.plus | other.plus
+        if self.base and other.base:
+            return MaskValue(self.base, plus, (self.minus & other.minus) - plus)
         minus = self.minus if self.base else other.minus
         return MaskValue(self.base or other.base, plus, minus - plus)
 

@@ -83,6 +83,7 @@ def skeleton_of(source: Source, data: bytes) -> FileFacts:
         last = item.end
     if len(source.code) > last and source.code[last:].strip():
         found.errors.append(f"more than {MAX_ITEMS} items at file scope; the rest is left out")
+    found.leave_out(_never_compiled(source))
     macros, includes = found.directives(data)
     known = {f.name for f in found.functions}
     return FileFacts(
@@ -97,6 +98,23 @@ def skeleton_of(source: Source, data: bytes) -> FileFacts:
         suppressions=source.suppressions,
         errors=tuple(found.errors),
     )
+
+
+def _never_compiled(source: Source) -> list[tuple[int, int]]:
+    """The arms of ``#if 0``: spans of offsets."""
+    spans: list[tuple[int, int]] = []
+    stack: list[int] = []
+    for directive in source.directives:
+        if directive.name in ("if", "ifdef", "ifndef"):
+            dead = directive.name == "if" and directive.text.strip() == "0"
+            stack.append(directive.end if dead else -1)
+        elif directive.name in ("else", "elif", "endif") and stack:
+            if stack[-1] >= 0:
+                spans.append((stack[-1], directive.start))
+            stack[-1] = -1
+            if directive.name == "endif":
+                stack.pop()
+    return spans
 
 
 def names_used(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -134,6 +152,11 @@ class _Found:
             line -= self.code.count("\n", offset, at)
         self.cursor = (offset, line)
         return line
+
+    def leave_out(self, spans: list[tuple[int, int]]) -> None:
+        """Drop the functions that stand in dead spans."""
+        if spans:
+            self.functions = [f for f in self.functions if not any(a <= f.start < b for a, b in spans)]
 
     def take(self, item: Item) -> None:
         if item.brace < 0:
