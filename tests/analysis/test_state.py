@@ -72,7 +72,15 @@ _LOCKS = st.sampled_from(("a.lock", "b.lock", "c"))
 _KINDS = st.sampled_from(("spin", "bh"))
 
 
-@given(st.lists(st.tuples(_KINDS, _LOCKS), max_size=12))
+def test_a_lock_is_not_held_twice_but_a_switch_is() -> None:
+    state = _state(None, None, "a.lock", "b.lock", "a.lock")
+    assert [h.lock for h in state.held] == ["b.lock", "a.lock"]
+    state.enter(_hold("preempt", ""))
+    state.enter(_hold("preempt", ""))
+    assert [h.kind for h in state.held] == ["spin", "spin", "preempt", "preempt"]
+
+
+@given(st.lists(st.tuples(_KINDS, _LOCKS), max_size=12, unique=True))
 def test_entering_and_leaving_balance(entries: list[tuple[str, str]]) -> None:
     state = State()
     for kind, lock in entries:
@@ -88,8 +96,7 @@ def test_every_kind_is_counted(operations: list[tuple[bool, str, str]]) -> None:
     depth = {"spin": 0, "bh": 0}
     for enter, kind, lock in operations:
         if enter:
-            if len(state.held) < 24:
-                depth[kind] += 1
+            depth[kind] += not any((h.kind, h.lock) == (kind, lock) for h in state.held)
             state.enter(_hold(kind, lock))
         else:
             assert state.leave(kind, lock) == (depth[kind] > 0)
