@@ -55,6 +55,7 @@ class Linker:
         self.relevance = relevance
         self.sources = Sources(read)
         self.weak = weak_names(program, kernel)
+        self.tabled = frozenset(kernel.allocators.keys() | kernel.frees.keys())
         self.content_families = _content_families(kernel)
         self.fields: dict[tuple[int, int], dict[str, Param]] = {}
         self.guards: dict[str, GuardClass | None] = {}
