@@ -1,7 +1,7 @@
 """Worker processes for work that may crash, hang or run out of memory on hostile input.
 
-Processes are forked, so that they share what the parent has loaded; results come back as bytes. What a worker dies of costs
-the one item that it worked on, which is named.
+Processes are forked, so that they share what the parent has loaded; results come back as bytes. What a worker dies of
+costs the one item that it worked on, which is named.
 """
 
 from __future__ import annotations
@@ -64,15 +64,16 @@ def run(
 ) -> Iterator[tuple[int, bytes | Failure]]:
     """Run ``work(0)`` to ``work(count - 1)`` in ``jobs`` processes; yields (item, its bytes or failure) as they come.
 
-    ``batch`` items are handed out at a time; a batch that fails is tried again item by item. ``seconds``: wall time of an item.
+    ``batch`` items are handed out at a time; a batch that fails is tried again item by item. ``seconds``: wall time of
+    an item.
     """
     queue: deque[tuple[int, ...]] = deque(tuple(range(at, min(at + batch, count))) for at in range(0, count, batch))
     workers: list[_Worker] = []
+    busy: list[_Worker] = []
     try:
         while len(workers) < min(jobs, len(queue)):
             workers.append(_Worker(work, workers))
         idle = list(workers)
-        busy: list[_Worker] = []
         while queue or busy:
             while idle and queue:
                 worker = idle.pop()
@@ -88,14 +89,14 @@ def run(
                         queue.extendleft((item,) for item in reversed(worker.batch))
                     else:
                         yield worker.batch[0], answer
-                    worker = _Worker(work, workers)
-                    workers.append(worker)
+                    workers.append(_Worker(work, workers))
+                    idle.append(workers[-1])
                 else:
                     yield from zip(worker.batch, answer, strict=True)
-                idle.append(worker)
+                    idle.append(worker)
     finally:
         for worker in workers:
-            worker.stop(kill=bool(worker in busy) if "busy" in locals() else True)
+            worker.stop(kill=worker in busy)
 
 
 def _ready(busy: Sequence[_Worker], seconds: float) -> list[_Worker]:
@@ -103,7 +104,8 @@ def _ready(busy: Sequence[_Worker], seconds: float) -> list[_Worker]:
     connections = {w.connection: w for w in busy}
     done = [connections[c] for c in wait(list(connections), timeout=1.0) if isinstance(c, Connection)]
     now = time.monotonic()
-    return done or [w for w in busy if now - w.started > seconds * max(len(w.batch), 1)]
+    late = [w for w in busy if w not in done and now - w.started > seconds * max(len(w.batch), 1)]
+    return done + late
 
 
 def _answer(worker: _Worker, seconds: float) -> list[bytes | Failure] | Failure:

@@ -393,7 +393,7 @@ class Allocator:
         if not self.vmalloc_sleeps and DIRECT not in mask:
             return not (machine.setup.failures and self._explored_failure(mask, what))
         if machine.task.in_interrupt():
-            machine.oops("bug-on", f"{what} in an interrupt or with bottom halves disabled")
+            machine.bug(f"{what} in an interrupt or with bottom halves disabled")
         slab_mask = self.machine.bits.value(
             mask & {DIRECT, IO, FS, NOFAIL, NORETRY, MAYFAIL, NOWARN, HIGH, ACCOUNT, "__GFP_KSWAPD_RECLAIM"}
         )

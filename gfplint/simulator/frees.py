@@ -280,7 +280,7 @@ class Releaser:
     def vunmap(self, value: Value, what: str = "vunmap()") -> None:
         """vunmap(): the mapping goes away, its pages stay."""
         if self.machine.task.in_interrupt():
-            self.machine.oops("bug-on", f"{what} in an interrupt")
+            self.machine.bug(f"{what} in an interrupt")
         self.machine.might_sleep(what)
         address = self._address(value)
         if address is None or address == 0:

@@ -45,7 +45,7 @@ class Setup:
     ``masks``: what a mask parameter of the first function may be; ``trace``: notes are recorded too;
     ``mask_bits``, ``kernel``: the tables; ``pressure``: memory may be short or gone (explored); ``zero_globals``:
     variables
-    start at 0 (else they may have been written before)."""
+    start at 0 (else they may have been written before); ``survive``: go on after a BUG_ON() on the context."""
 
     config: Config
     kernel: Kernel
@@ -56,6 +56,7 @@ class Setup:
     trace: bool = False
     pressure: bool = False
     zero_globals: bool = False
+    survive: bool = False
 
 
 class Machine:
@@ -173,6 +174,12 @@ class Machine:
         """Record what stops the machine, and stop."""
         self.event(kind, message)
         raise DiedError(message)
+
+    def bug(self, message: str) -> None:
+        """BUG_ON() on the context: the machine stops, unless the run is to show what else is wrong."""
+        self.event("bug-on", message)
+        if not self.setup.survive:
+            raise DiedError(message)
 
     # -- sleeping
 

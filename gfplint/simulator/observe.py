@@ -111,13 +111,14 @@ class Run:
 class Options:
     """``pressure``: memory may be short or exhausted; ``failures``: allocations and trylocks may fail; ``masks``: what
     a
-    mask parameter may be; bounds as in paths.py."""
+    mask parameter may be; ``survive``: go on after a BUG_ON() on the context; bounds as in paths.py."""
 
     context: str = "plain"
     pressure: bool = False
     failures: bool = True
     masks: tuple[str, ...] = ("GFP_KERNEL", "GFP_ATOMIC")
     config: Config = JUDGE
+    survive: bool = False
     max_paths: int = MAX_PATHS
     max_steps: int = MAX_STEPS
 
@@ -247,6 +248,7 @@ def _machine(kernel: Kernel, version: Version, context: str, options: Options, t
             masks=options.masks,
             trace=trace,
             pressure=options.pressure,
+            survive=options.survive,
         )
     )
 

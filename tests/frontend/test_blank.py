@@ -1,0 +1,80 @@
+"""Blanking keeps every offset and removes what is no code."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gfplint.frontend.blank import blank
+
+_C_LIKE = st.text(alphabet="ab0 \t\n\r\\\"'/*#;(){}=.,\0é", max_size=120).map(lambda text: text.encode())
+
+
+@given(_C_LIKE | st.binary(max_size=200))
+def test_offsets_and_newlines_stay(data: bytes) -> None:
+    source = blank(data)
+    assert len(source.code) == len(data)
+    assert source.code.isascii()
+    assert [i for i, char in enumerate(source.code) if char == "\n"] == [i for i, b in enumerate(data) if b == 10]
+
+
+@given(_C_LIKE)
+def test_positions_count_characters(data: bytes) -> None:
+    source = blank(data)
+    for offset in range(len(data)):
+        line, column = source.position(offset)
+        before = data[:offset]
+        assert line == before.count(b"\n") + 1
+        assert column == len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")) + 1
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("a /* b\nc */ d", "a     \n     d"),
+        ("a // b\nc", "a     \nc"),
+        ("a // b \\\nc\nd", "a       \n \nd"),
+        ('f("x;{");', 'f("   ");'),
+        ('f("a\\"b");', 'f("    ");'),
+        ("x = '{';", "x = '0';"),
+        ("x = '\\'';", "x = '00';"),
+        ('"/* no */" x', '"        " x'),
+        ("/* never closed", "               "),
+        ('x "never closed\ny', "x              \ny"),
+    ],
+)
+def test_comments_and_literals(text: str, code: str) -> None:
+    assert blank(text.encode()).code == code
+
+
+def test_directives_are_taken_out_with_their_continuations() -> None:
+    source = blank(b"#define F(x) \\\n  g(x)\nint a;\n  # if B\nint c;\n#endif\n")
+    assert [d.name for d in source.directives] == ["define", "if", "endif"]
+    assert source.code.split() == ["int", "a;", "int", "c;"]
+    first = source.directives[0]
+    assert source.data[first.text_start : first.end] == b" F(x) \\\n  g(x)"
+
+
+def test_plain_numbers_are_no_directives_worth_keeping() -> None:
+    source = blank(b"#define A 1\n#define B 0x2 /* b */\n\n#define C (1 << 3)\n#define D GFP_KERNEL\n#include <x.h>\n")
+    assert [(d.name, d.text.strip()) for d in source.directives] == [("define", "D GFP_KERNEL"), ("include", "<x.h>")]
+
+
+def test_masks_on_continued_lines_are_kept() -> None:
+    source = blank(b"#define M ( \\\n GFP_KERNEL | \\\n __GFP_NOWARN)\n")
+    assert [d.name for d in source.directives] == ["define"]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_continuations_end_at_either_kind_of_line(end: str) -> None:
+    source = blank(f"#define F(x) \\{end} g(x){end}int a;{end}".encode())
+    assert "g" not in source.code
+    assert "g(x)" in source.directives[0].text
+
+
+def test_suppressions() -> None:
+    source = blank(b"int a; /* gfplint: ignore[GFP101, GFP102] it is fine */\n// gfplint: ignore\n")
+    first, second = source.suppressions
+    assert (first.codes, first.reason, first.line) == (("GFP101", "GFP102"), "it is fine", 1)
+    assert (second.codes, second.line) == ((), 2)

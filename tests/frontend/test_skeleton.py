@@ -1,0 +1,189 @@
+"""Skeletons: what a file defines."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gfplint.facts import FileFacts, Macro
+from gfplint.frontend.header import parse_declarator, signature
+from gfplint.frontend.skeleton import MAX_ITEMS, skeleton
+
+
+def _facts(text: str) -> FileFacts:
+    return skeleton(text.encode())
+
+
+@pytest.mark.parametrize(
+    ("header", "name", "annotations"),
+    [
+        ("static int f(int a)", "f", ()),
+        ("static void *f(struct s *a, loff_t *b)\n\t__acquires(&a->lock)", "f", ("__acquires(&a->lock)",)),
+        ("void f(void) __must_hold(x) __releases(y)", "f", ("__releases(y)", "__must_hold(x)")),
+        ("static noinline_for_stack int f(int a)", "f", ()),
+        ("static __printf(1, 2) void f(const char *a, ...)", "f", ("__printf",)),
+        ("asmlinkage __visible void __init f(void)", "f", ("__visible", "__init")),
+        ("int __init __f(void)", "__f", ("__init",)),
+        ("static int __init f(void)", "f", ("__init",)),
+        ("static int f(int (*cb)(void *), void *data)", "f", ()),
+        ("MODULE_NAME(x)\nstatic int f(void)", "f", ()),
+        ("SYSCALL_DEFINE2(open, int, fd, char __user *, p)", "sys_open", ("SYSCALL_DEFINE2",)),
+        ("COMPAT_SYSCALL_DEFINE1(open, int, fd)", "compat_sys_open", ("COMPAT_SYSCALL_DEFINE1",)),
+        ("BPF_CALL_2(helper, u32, a, u64, b)", "helper", ("BPF_CALL_2",)),
+    ],
+)
+def test_headers(header: str, name: str, annotations: tuple[str, ...]) -> None:
+    (function,) = _facts(f"{header}\n{{\n\tg();\n}}\n").functions
+    assert function.name == name
+    assert function.callees == ("g",)
+    assert set(annotations) <= set(signature(function.header).annotations)
+
+
+def test_the_parameters_of_a_system_call() -> None:
+    (function,) = _facts("SYSCALL_DEFINE2(open, int, fd, char __user *, p)\n{\n}\n").functions
+    assert [(p.type, p.pointers, p.name) for p in signature(function.header).params] == [
+        ("int", 0, "fd"),
+        ("char", 1, "p"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("struct page **pages", ("page", 2, "pages")),
+        ("const char *name", ("char", 1, "name")),
+        ("unsigned long flags", ("unsigned long", 0, "flags")),
+        ("gfp_t gfp", ("gfp_t", 0, "gfp")),
+        ("int (*f)(void *)", ("function", 1, "f")),
+        ("u8 a[16]", ("u8", 1, "a")),
+        ("struct s *", ("s", 1, "")),
+    ],
+)
+def test_declarators(text: str, expected: tuple[str, int, str]) -> None:
+    found = parse_declarator(text)
+    assert (found.type, found.pointers, found.name) == expected
+
+
+def test_spans_lines_callees_and_words() -> None:
+    text = "\n/* é */ static inline int f(int a)\n{\n\treturn g(a, GFP_KERNEL | __GFP_ZERO) + h2 (1);\n}\n"
+    (function,) = _facts(text).functions
+    assert (function.line, function.end_line, function.static, function.inline) == (2, 5, True, True)
+    assert function.callees == ("g", "h2")
+    assert function.words == ("GFP_KERNEL", "__GFP_ZERO")
+    data = text.encode()
+    assert data[function.start :].startswith(b"f(int a)")
+    assert data[function.body : function.body + 1] == b"{" and data[function.end - 1 : function.end] == b"}"
+
+
+def _macros(text: str) -> dict[str, Macro]:
+    return {macro.name: macro for macro in _facts(text).macros}
+
+
+def test_macros() -> None:
+    found = _macros(
+        "#define ONE 1\n#define MASK (GFP_KERNEL | \\\n\t__GFP_NOWARN)\n#define alias other\n"
+        "#define get(x, m) \\\n\tkmalloc(x, m)\n#define sum(a, b) ((a) + (b))\n#define mask(x) ((x) | GFP_ATOMIC)\n"
+    )
+    assert "ONE" not in found
+    assert found["MASK"].params is None and "__GFP_NOWARN" in found["MASK"].text
+    assert found["alias"].text == "other"
+    assert found["get"].params == ("x", "m") and found["get"].callees == ("kmalloc",)
+    assert found["get"].line == 5
+    assert found["mask"].words == ("GFP_ATOMIC",)
+
+
+def test_tables() -> None:
+    facts = _facts(
+        "static const struct ops my_ops = {\n\t.open = my_open,\n\t.nested = {\n\t\t.close\t= &my_close,\n\t},\n};\n"
+        "static struct item items[] = {\n\t{ .a = one },\n\t{ .a = two, .f = (handler_t)three },\n};\n"
+        "static struct driver d = {\n\t.ops = &(const struct ops) {\n\t\t.open = other,\n\t},\n\t.name = n,\n};\n"
+        "static struct s *const list[] = { &a, &b };\n"
+    )
+    found = [(t.struct, t.name, [(e.member, e.value, e.line) for e in t.entries]) for t in facts.tables]
+    assert found == [
+        ("ops", "my_ops", [("open", "my_open", 2), ("nested.close", "my_close", 4)]),
+        ("item", "items", [("a", "one", 8)]),
+        ("item", "items", [("a", "two", 9), ("f", "three", 9)]),
+        ("ops", "d", [("open", "other", 13)]),
+        ("driver", "d", [("name", "n", 15)]),
+    ]
+    assert [(g.type, g.pointers, g.name) for g in facts.globals] == [
+        ("ops", 0, "my_ops"),
+        ("item", 0, "items"),
+        ("driver", 0, "d"),
+        ("s", 1, "list"),
+    ]
+
+
+def test_a_declaring_macro_with_members_is_a_table_and_no_function() -> None:
+    facts = _facts("define_machine(board) {\n\t.init = board_init,\n};\n")
+    assert facts.functions == ()
+    (table,) = facts.tables
+    assert (table.struct, table.name, table.entries[0].value) == ("define_machine", "board", "board_init")
+
+
+def test_records() -> None:
+    facts = _facts(
+        "struct a {\n\tint x;\n};\nunion b { int y; };\ntypedef struct {\n\tint z;\n} c;\n"
+        "struct d {\n\tint w;\n} __packed;\nstruct e *f(void)\n{\n\treturn 0;\n}\n"
+    )
+    assert [record.name for record in facts.records] == ["a", "b", "c", "d"]
+    assert [function.name for function in facts.functions] == ["f"]
+
+
+def test_definitions() -> None:
+    facts = _facts(
+        "static DEFINE_SPINLOCK(lock);\nDEFINE_FREE(put, struct s *, if (_T) drop(_T))\n"
+        "DEFINE_GUARD(hold, struct s *, take(_T), leave(_T))\nDEFINE_SHOW_ATTRIBUTE(stats);\nmodule_init(start);\n"
+    )
+    found = [(d.macro, d.args[0], d.line) for d in facts.definitions]
+    assert found == [
+        ("DEFINE_SPINLOCK", "lock", 1),
+        ("DEFINE_FREE", "put", 2),
+        ("DEFINE_GUARD", "hold", 3),
+        ("DEFINE_SHOW_ATTRIBUTE", "stats", 4),
+        ("module_init", "start", 5),
+    ]
+    assert facts.definitions[1].args == ("put", "struct s *", "if (_T) drop(_T)")
+
+
+def test_globals_stores_and_includes() -> None:
+    facts = _facts(
+        '#include <linux/slab.h>\n#include "own.h"\n' + "/* long */\n" * 200 + "static gfp_t mask = GFP_KERNEL;\n"
+        "struct s *head;\nextern int other;\nstatic void cb(void)\n{\n}\nvoid f(struct s *s)\n{\n\ts->done = cb;\n"
+        "\ts->x = &cb;\n\ts->y = unknown;\n}\n"
+    )
+    assert facts.includes == ("linux/slab.h", "own.h")
+    assert [(g.type, g.pointers, g.name, g.static) for g in facts.globals] == [
+        ("gfp_t", 0, "mask", True),
+        ("s", 1, "head", False),
+    ]
+    assert [(s.function, s.member, s.value) for s in facts.stores] == [("f", "done", "cb"), ("f", "x", "cb")]
+
+
+def test_both_arms_at_file_scope_are_seen() -> None:
+    facts = _facts("#ifdef A\nint f(void)\n{\n\tx();\n}\n#else\nint f(void)\n{\n\ty();\n}\n#endif\n")
+    assert [function.callees for function in facts.functions] == [("x",), ("y",)]
+
+
+def test_items_beyond_the_limit_are_named_as_left_out() -> None:
+    facts = _facts(";" * (MAX_ITEMS + 10))
+    assert str(MAX_ITEMS) in facts.errors[0]
+    assert _facts("int a;").errors == ()
+
+
+@settings(max_examples=200)
+@given(
+    st.binary(max_size=300)
+    | st.text(alphabet="ab_ \n\t(){};=.,*&#\"'\\/[]", max_size=300).map(str.encode)
+    | st.lists(
+        st.sampled_from(["struct a", "f(b)", "{", "}", "\n", "= {", ".x = ", "#if A\n", "\n#endif\n", ";", "__m(", ")"])
+    ).map(lambda parts: " ".join(parts).encode())
+)
+def test_any_bytes_have_a_skeleton(data: bytes) -> None:
+    facts = skeleton(data)
+    for function in facts.functions:
+        assert 0 <= function.start <= function.body < function.end <= len(data)
+        assert 1 <= function.line <= function.end_line
+        assert signature(function.header) is not None

@@ -1,0 +1,121 @@
+"""Worker processes: what an item does to its process costs that item alone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+
+from gfplint.workers import Failure, Work, run
+
+
+def _text(item: int) -> bytes:
+    return f"item {item}".encode()
+
+
+def _collect(
+    count: int, work: Work, jobs: int = 2, batch: int = 1, seconds: float = 60.0
+) -> dict[int, bytes | Failure]:
+    found: dict[int, bytes | Failure] = {}
+    for item, result in run(count, work, jobs, batch, seconds):
+        assert item not in found
+        found[item] = result
+    return found
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 5])
+@pytest.mark.parametrize("batch", [1, 3, 100])
+def test_every_item_is_answered_once(jobs: int, batch: int) -> None:
+    assert _collect(50, _text, jobs, batch) == {item: _text(item) for item in range(50)}
+
+
+def test_many_items() -> None:
+    assert len(_collect(20_000, _text, 2, 64)) == 20_000
+
+
+def test_no_items() -> None:
+    assert _collect(0, _text) == {}
+
+
+def test_big_results_in_both_directions_at_once() -> None:
+    found = _collect(6, lambda item: bytes([item]) * 8_000_000, 3, 2)
+    assert {item: len(result) for item, result in found.items()} == dict.fromkeys(range(6), 8_000_000)
+
+
+def test_an_exception_names_itself() -> None:
+    def work(item: int) -> bytes:
+        if item == 3:
+            raise ValueError("no such thing")
+        return _text(item)
+
+    found = _collect(6, work, 2, 4)
+    assert found.pop(3) == Failure("ValueError: no such thing")
+    assert found == {item: _text(item) for item in (0, 1, 2, 4, 5)}
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+def test_a_crash_costs_its_item_alone(batch: int) -> None:
+    def work(item: int) -> bytes:
+        if item == 5:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return _text(item)
+
+    found = _collect(12, work, 2, batch)
+    crash = found.pop(5)
+    assert isinstance(crash, Failure) and str(int(signal.SIGKILL)) in crash.reason
+    assert found == {item: _text(item) for item in range(12) if item != 5}
+
+
+def test_a_worker_that_ends_is_a_failure() -> None:
+    def work(item: int) -> bytes:
+        if item == 1:
+            os._exit(7)
+        return _text(item)
+
+    found = _collect(4, work)
+    assert found[1] == Failure("ended the worker (status 7)")
+    assert found[3] == _text(3)
+
+
+def test_a_worker_that_hangs_is_stopped() -> None:
+    def work(item: int) -> bytes:
+        while item == 2:
+            time.sleep(10)
+        return _text(item)
+
+    found = _collect(6, work, 2, 2, seconds=0.3)
+    hung = found.pop(2)
+    assert isinstance(hung, Failure) and "no answer" in hung.reason
+    assert found == {item: _text(item) for item in (0, 1, 3, 4, 5)}
+
+
+def test_a_hang_is_noticed_while_others_work() -> None:
+    def work(item: int) -> bytes:
+        time.sleep(600 if item == 0 else 0.01)
+        return _text(item)
+
+    order = [item for item, _ in run(400, work, 2, 1, 0.2)]
+    assert sorted(order) == list(range(400))
+    assert order[-1] != 0
+
+
+def test_every_item_failing() -> None:
+    def work(item: int) -> bytes:
+        os.kill(os.getpid(), signal.SIGKILL)
+        return b""
+
+    assert all(isinstance(result, Failure) for result in _collect(5, work, 2, 3).values())
+
+
+def test_leaving_early_ends_the_processes() -> None:
+    def work(item: int) -> bytes:
+        return str(os.getpid()).encode()
+
+    results = run(1_000, work, 2)
+    _, pid = next(results)
+    results.close()  # type: ignore[attr-defined]
+    assert isinstance(pid, bytes)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid), 0)
