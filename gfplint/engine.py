@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import posixpath
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -172,15 +173,16 @@ def _relevance(program: Program, kernel: Kernel, selected: Selection) -> Relevan
 def _program_files(state: State, selected: Selection, only: frozenset[str] | None) -> list[str]:
     """The files that make up the program.
 
-    The whole root where it was named; else, as there is no index of the rest, what was named with its neighbours (for files
+    The whole root where it was named; else, as there is no index of the rest, what was named with its neighbours
+    (for files
     and changes: those in the same folder).
     """
     files = list(state.files())
     if only is None and "" in selected.paths:
         return files
     near = only if only is not None else {f for f in files if f in selected.paths}
-    folders = {os.path.dirname(path) for path in near}
-    return [f for f in files if os.path.dirname(f) in folders or (only is None and selected.covers(f))]
+    folders = {posixpath.dirname(path) for path in near}
+    return [f for f in files if posixpath.dirname(f) in folders or (only is None and selected.covers(f))]
 
 
 def _facts(
@@ -238,9 +240,7 @@ def _results(
     def work(item: int) -> bytes:
         return encode(_lint_file(subjects[item], program, linker, kernel, rules, wanted))
 
-    done = 0
-    for item, data in workers.run(len(subjects), work, jobs, _BATCH):
-        done += 1
+    for done, (item, data) in enumerate(workers.run(len(subjects), work, jobs, _BATCH), 1):
         if progress is not None:
             progress(len(subjects) + done, 2 * len(subjects))
         yield subjects[item], data if isinstance(data, workers.Failure) else decode(data)
@@ -378,7 +378,9 @@ def _version_text(selected: Selection, settings: Settings) -> str:
 
 
 class Site(msgspec.Struct, frozen=True):
-    """One call that allocates or frees. ``mask`` and ``size`` as written; ``mask_values``: every mask that it may be."""
+    """One call that allocates or frees. ``mask`` and ``size`` as written; ``mask_values``: every mask that it may
+    be.
+    """
 
     path: str
     line: int

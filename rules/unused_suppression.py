@@ -4,7 +4,8 @@ Reports a `gfplint: ignore[...]` comment that silences nothing, that names no kn
 
 ## Why is this bad
 
-A suppression outlives the code that it was written for, and then hides the next mistake on that line. Without a reason, nobody can tell
+A suppression outlives the code that it was written for, and then hides the next mistake on that line. Without a
+reason, nobody can tell
 whether it may go.
 
 ## Known problems
