@@ -53,7 +53,9 @@ def program_of(files: dict[str, str], version: Version = engine.NEWEST) -> tuple
     paths = list(contents)
     kernel = kernel_of(version)
     program = Program(paths, [skeleton(contents[path]) for path in paths])
-    return program, Linker(program, kernel, Relevance(program, kernel, engine.DEPTH, None), lambda at: contents[paths[at]])
+    return program, Linker(
+        program, kernel, Relevance(program, kernel, engine.DEPTH, None), lambda at: contents[paths[at]]
+    )
 
 
 def lint_all(files: dict[str, str], version: Version = engine.NEWEST) -> list[Finding]:
