@@ -21,7 +21,7 @@ from gfplint.simulator.interp import Interpreter
 from gfplint.simulator.machine import Machine, Setup
 from gfplint.simulator.masks import MaskBits
 from gfplint.simulator.memory import Memory
-from gfplint.simulator.paths import MAX_PATHS, MAX_STEPS, BudgetError, Path, explore
+from gfplint.simulator.paths import MAX_PATHS, MAX_STEPS, MAX_TOTAL_STEPS, BudgetError, Path, explore
 from gfplint.simulator.program import Program, ProgramError, parse, shipped
 from gfplint.simulator.task import CONTEXT_NAMES
 from gfplint.simulator.values import Obj, Ptr, Value
@@ -121,6 +121,7 @@ class Options:
     survive: bool = False
     max_paths: int = MAX_PATHS
     max_steps: int = MAX_STEPS
+    max_total: int = MAX_TOTAL_STEPS
 
 
 @lru_cache(maxsize=8)
@@ -170,6 +171,7 @@ def explore_program(
 ) -> Iterator[Run]:
     """Explore each root of a program (or the functions named), each in its context."""
     contexts = callback_contexts(program, kernel_of(version))
+    pool = Pool(options.max_total)
     chosen = list(functions) if functions is not None else roots(program, contexts)
     for name in chosen:
         context = (
@@ -177,7 +179,7 @@ def explore_program(
             if functions is not None and options.context != "plain"
             else contexts.get(name, options.context)
         )
-        yield explore_function(program, name, context, options, version)
+        yield explore_function(program, name, context, options, version, pool)
 
 
 def roots(program: Program, callbacks: Iterable[str] = ()) -> list[str]:
@@ -187,10 +189,23 @@ def roots(program: Program, callbacks: Iterable[str] = ()) -> list[str]:
     return found or list(program.order)
 
 
+@dataclass
+class Pool:
+    """Steps that are left for a program."""
+
+    left: int
+
+
 def explore_function(
-    program: Program, name: str, context: str, options: Options, version: Version = DEFAULT_VERSION
+    program: Program,
+    name: str,
+    context: str,
+    options: Options,
+    version: Version = DEFAULT_VERSION,
+    pool: Pool | None = None,
 ) -> Run:
-    """Run one function on every path, at most ``options.max_paths``."""
+    """Run one function on every path, at most ``options.max_paths``, and while ``pool`` has steps left."""
+    steps = pool or Pool(options.max_total)
     if context not in CONTEXT_NAMES:
         raise ProgramError(f"no context {context!r} (contexts: {', '.join(CONTEXT_NAMES)})")
     if name not in program.functions:
@@ -202,10 +217,11 @@ def explore_function(
     masks: dict[tuple[Any, ...], set[tuple[int, ...]]] = {}
 
     def one(path: Path) -> Path:
-        path.max_steps = options.max_steps
+        path.max_steps = min(options.max_steps, steps.left)
         machine = _machine(kernel, version, context, options)
         if not run_path(program, name, machine, path, options):
             counts.abandoned += 1
+        steps.left -= min(path.steps, steps.left)
         given = _masks_given(path)
         for event in machine.events:
             if event.kind in NOTES or not event.stack:
@@ -213,7 +229,7 @@ def explore_function(
             key = (event.kind, event.stack)
             if key not in seen:
                 function, line = event.stack[-1]
-                assumed = path.assumptions()[: event.decisions or None]
+                assumed = path.assumptions()[: event.decisions]
                 seen[key] = Observation(line, event.kind, function, event.message, name, event.stack, assumed, True)
                 scripts[key] = tuple(answer for answer, _, _ in path.answers)
             masks.setdefault(key, set()).add(given)
@@ -221,7 +237,9 @@ def explore_function(
 
     for _ in explore(one, options.max_paths):
         counts.paths += 1
-    truncated = counts.paths >= options.max_paths
+        if steps.left <= 0:
+            break
+    truncated = counts.paths >= options.max_paths or steps.left <= 0
     ordered = sorted(seen, key=lambda key: seen[key])
     observations = tuple(
         replace(seen[key], mask_given=_depends_on_mask(masks[key], len(options.masks))) for key in ordered
@@ -302,20 +320,22 @@ def _at_return(
     changed = sorted(
         kind for kind in set(flags) | set(machine.task.flags) if flags.get(kind, 0) != machine.task.flags.get(kind, 0)
     )
+    decisions = len(interpreter.path.answers)
+
+    def say(kind: str, message: str, stack: tuple[tuple[str, int], ...]) -> None:
+        machine.events.append(Event(kind, message, stack, "", decisions))
+
     if changed:
-        machine.events.append(
-            Event("task-flags-differ", f"the {', '.join(changed)} scope differs at return", ((name, line),))
-        )
+        say("task-flags-differ", f"the {', '.join(changed)} scope differs at return", ((name, line),))
     kept = reachable(interpreter, value)
     for obj, memory in machine.allocator.memories:
         if not memory.alive or not memory.stack:
             continue
         held = id(obj) in kept or memory.escaped
         if not held and not memory.managed and not memory.attempted:
-            stack = memory.lost or memory.stack
-            machine.events.append(Event("leak", f"{memory.family} memory is neither freed nor kept", stack))
+            say("leak", f"{memory.family} memory is neither freed nor kept", memory.lost or memory.stack)
         elif held and memory.family in CHARGEABLE and not memory.accounted and machine.task.charged:
-            machine.events.append(Event("uncharged", "memory outlives the call and is charged to nobody", memory.stack))
+            say("uncharged", "memory outlives the call and is charged to nobody", memory.stack)
 
 
 def reachable(interpreter: Interpreter, value: Value) -> set[int]:

@@ -18,6 +18,8 @@ from gfplint.simulator.values import Sym
 #: Bounds of one exploration. A loop whose condition or body asks for choices runs this many rounds at most.
 MAX_PATHS = 512
 MAX_STEPS = 60_000
+#: Steps over all functions of one program.
+MAX_TOTAL_STEPS = 4_000_000
 LOOP_ROUNDS = 2
 #: A loop that asks for no choice ends after this many rounds.
 MAX_ROUNDS = 100_000

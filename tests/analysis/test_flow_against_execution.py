@@ -20,8 +20,6 @@ from tests.rules.harness import kernel_of, lint
 _VERSION = (6, 12)
 _MASKS = kernel_of(NEWEST).masks
 _ROUNDS = 3
-#: Not inside loops, of which the analysis runs one round unless the locks change.
-_ONCE = frozenset({"mask", "memory", "free"})
 
 
 @dataclass(frozen=True)
@@ -104,8 +102,6 @@ class Function:
         return [self.statement(node, held, loop) for node in nodes]
 
     def statement(self, node: Node, held: tuple[str, ...], loop: int | None) -> tuple[Node, int, list[object]]:
-        if loop is not None and node.word in _ONCE:
-            node = Node("nothing")
         match node.word:
             case "nothing":
                 return node, 0, []

@@ -37,9 +37,11 @@ LET_PASS = frozenset(
 
 
 @cache
-def observed(path: Path, pressure: bool) -> tuple[Observation, ...]:
+def observed(path: Path, sim: str) -> tuple[Observation, ...]:
     text = path.read_text(encoding="utf-8")
-    runs = explore_program(parse(text.encode()), Options(pressure=pressure), None, version_of(text))
+    pressure = sim in NEEDS_PRESSURE
+    options = Options(pressure=pressure, max_paths=512 if pressure else 128)
+    runs = explore_program(parse(text.encode()), options, None, version_of(text))
     return tuple(seen for run in runs for seen in run.observations if not seen.mask_given)
 
 
@@ -48,7 +50,7 @@ def test_fixture_shows_its_observable(path: Path) -> None:
     code, text = path.parent.name, path.read_text(encoding="utf-8")
     lines, found = text.split("\n"), marks(text)
     sim = SIM[code]
-    seen = [item for item in observed(path, sim in NEEDS_PRESSURE) if item.kind in OBSERVABLES[sim]]
+    seen = [item for item in observed(path, sim) if item.kind in OBSERVABLES[sim]]
     own = {mark.line for mark in found if mark.code == code and mark.word == "expect"}
     related = {m.line for m in found if SIM.get(m.code) == sim and m.word in ("expect", "wanted")}
     passed = {mark.line for mark in found if mark.reason in LET_PASS}

@@ -11,7 +11,7 @@ from gfplint.simulator.events import DiedError
 from gfplint.simulator.interp import Interpreter
 from gfplint.simulator.machine import Machine, Setup
 from gfplint.simulator.masks import MaskBits
-from gfplint.simulator.observe import kernel_of, observe
+from gfplint.simulator.observe import Options, explore_program, kernel_of, observe
 from gfplint.simulator.paths import BudgetError, Path, explore
 from gfplint.simulator.program import ProgramError, parse, shipped
 from gfplint.simulator.values import Sym, Value
@@ -126,7 +126,7 @@ def test_unknown_loops_are_bounded() -> None:
         b"\xff\xfe",
         b"int f(void) { goto nowhere; }",
         b"#define A A(",
-        b"int f(void) { return 1" + b"+1" * 20000 + b"; }",
+        b"int f(void) { return 1" + b"+1" * 4000 + b"; }",
         b"}",
     ],
 )
@@ -179,3 +179,13 @@ def test_any_tokens_run_or_are_refused(words: list[str]) -> None:
             observe(source.encode())
         except ProgramError as error:
             assert str(error)
+
+
+def test_a_program_has_steps_for_all_its_functions_together() -> None:
+    loop = "void f{n}(struct d *d) {{ int i; for (i = 0; i < 100000; i++) d->a = i; }}"
+    program = parse("\n".join(loop.format(n=n) for n in range(40)).encode())
+    runs = list(explore_program(program, Options(max_steps=3000, max_total=20_000)))
+    assert len(runs) == 40
+    assert sum(run.paths for run in runs) < 60
+    assert runs[0].abandoned == 1
+    assert runs[-1].truncated
