@@ -14,6 +14,7 @@ _MODULES = (
     "mismatched_free",
     "wrong_cache_free",
     "manual_free_of_managed_memory",
+    "unbalanced_scope",
     "unsupported_mask",
     "unused_suppression",
     "misused_nofail",

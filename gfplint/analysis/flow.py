@@ -23,6 +23,7 @@ from gfplint.analysis.summary import (
     Lock,
     MemberStore,
     Report,
+    ScopeFault,
     Sleep,
     Summary,
 )
@@ -30,6 +31,7 @@ from gfplint.analysis.values import (
     ONE,
     ZERO,
     Constant,
+    Cookie,
     MaskValue,
     Memory,
     Pending,
@@ -199,6 +201,7 @@ class _Flow:
         self.allocs: dict[Place, AllocSite] = {}
         self.frees: dict[tuple[object, ...], FreeSite] = {}
         self.stores: dict[tuple[object, ...], MemberStore] = {}
+        self.scope_faults: dict[tuple[str, Cookie], ScopeFault] = {}
         self.returned: dict[Memory, None] = {}
         self.freed_params: dict[FreedParam, None] = {}
         self.hoisted: dict[int, Value] = {}
@@ -221,7 +224,7 @@ class _Flow:
                 start.env[param.name] = MaskValue(param.name) if param.type == "gfp_t" else Symbol(param.name)
         try:
             out = self.block(self.body.stmts, [start])
-            self.exits += [(s, None, NOWHERE) for s in out]
+            self.leave(out, None, NOWHERE)
         except _GiveUpError:
             self.degraded.append(f"more than {MAX_STEPS} steps")
         return Summary(
@@ -234,6 +237,7 @@ class _Flow:
             allocs=tuple(self.allocs.values()),
             frees=tuple(self.frees.values()),
             stores=tuple(self.stores.values()),
+            scope_faults=tuple(self.scope_faults.values()),
             returns=() if self.returns_unknown else tuple(self.returned),
             frees_params=tuple(self.freed_params),
             degraded=tuple(self.degraded),
@@ -485,6 +489,9 @@ class _Flow:
                     if kind == "free" and isinstance(what, tuple) and what[0] == returned:
                         continue
                     self.run_cleanup(kind, what, state)
+            self.hand_over(value, state)
+            for cookie in state.scopes:
+                self.scope_fault("open", cookie, place)
             self.exits.append((state, value, place))
 
     def loop(self, stmt: Loop, states: list[State]) -> list[State]:
@@ -825,7 +832,7 @@ class _Flow:
             return value if isinstance(value, MaskValue) else None
         return None
 
-    def learn(  # noqa: C901 - one arm for each kind of condition
+    def learn(
         self, subject: Expr, value: Value, other: Expr | None, right: Value, text: str, state: State, *, truth: bool
     ) -> None:
         """Record what a decided condition tells."""
@@ -1109,6 +1116,8 @@ class _Flow:
                 return
         state.assign(path, value)
         memory = value if isinstance(value, Memory) else None
+        if isinstance(target, (Member, Index, Unary)):
+            self.hand_over(value, state)
         if isinstance(target, (Member, Index)):
             self.store_member(target, memory, place)
         elif "." not in path:
@@ -1189,7 +1198,7 @@ class _Flow:
                 self.free(free, expr, values, state)
                 return None
             if (scope := kernel.scopes.get(name)) is not None:
-                return self.scope(scope, expr, state)
+                return self.scope(scope, expr, values, state)
             if (query := kernel.queries.get(name)) is not None:
                 if query.true_means in ("argument", "take") and expr.args:
                     return self.pass_on(query, expr, values[0], state)
@@ -1323,7 +1332,7 @@ class _Flow:
             _argument_text(expr, row.size),
             _argument_text(expr, row.order),
             state.held,
-            tuple(s for s, _ in state.scopes),
+            tuple(c.kind for c in state.scopes),
             tuple(p for p in state.slept if isinstance(p, Place)),
         )
         self.sleep_of(row, mask, expr, state)
@@ -1423,7 +1432,7 @@ class _Flow:
             if any(kind == "cond" and "." not in text and _root(text) in self.params for kind, text, _ in sleep.guards):
                 sleep = msgspec.structs.replace(sleep, uncertain=sleep.uncertain + 2)
             old = self.reports.get(key)
-            new = Report(held, sleep, place, needs, tuple(s for s, _ in state.scopes))
+            new = Report(held, sleep, place, needs, tuple(c.kind for c in state.scopes))
             self.reports[key] = new if old is None else _folded(old, new)
         if sleepable:
             return
@@ -1589,15 +1598,32 @@ class _Flow:
             state,
         )
 
-    def scope(self, row: Scope, expr: Call, state: State) -> Value:
+    def scope(self, row: Scope, expr: Call, values: list[Value], state: State) -> Value:
+        """A scope is saved or restored; the cookie says which one a restore ends."""
         if row.effect == "save":
-            state.scopes = (*state.scopes, (row.kind, f"{expr.place.line}:{expr.place.column}"))
-        else:
-            for at in range(len(state.scopes) - 1, -1, -1):
-                if state.scopes[at][0] == row.kind:
-                    state.scopes = state.scopes[:at] + state.scopes[at + 1 :]
-                    break
+            cookie = Cookie(row.kind, expr.place)
+            state.scopes = (*state.scopes, cookie)
+            return cookie
+        given = values[row.cookie] if row.cookie is not None and row.cookie < len(values) else None
+        if isinstance(given, Cookie):
+            if given.kind != row.kind:
+                self.scope_fault("wrong", given, expr.place)
+            elif given not in state.scopes:
+                self.scope_fault("again", given, expr.place)
+            state.scopes = tuple(c for c in state.scopes if c != given)
+            return None
+        same = [c for c in state.scopes if c.kind == row.kind]
+        if same:
+            state.scopes = tuple(c for c in state.scopes if c != same[-1])
         return None
+
+    def scope_fault(self, fault: str, cookie: Cookie, place: Place) -> None:
+        self.scope_faults.setdefault((fault, cookie), ScopeFault(fault, cookie.kind, cookie.place, place))
+
+    def hand_over(self, value: Value, state: State) -> None:
+        """A cookie that is stored or returned is somebody else's to restore."""
+        if isinstance(value, Cookie):
+            state.scopes = tuple(c for c in state.scopes if c != value)
 
     # ---- callees
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gfplint.analysis.paths import last_of, root_of
 from gfplint.analysis.summary import Hold, Lock
-from gfplint.analysis.values import MaskValue, Memory, Pending, Ref, Symbol, Value
+from gfplint.analysis.values import Cookie, MaskValue, Memory, Pending, Ref, Symbol, Value
 
 #: States kept at one point before those that hold the same locks are joined.
 MAX_STATES = 16
@@ -21,7 +21,7 @@ class State:
         self.dropped: tuple[Lock, ...] = ()
         self.env: dict[str, Value] = {}
         self.conds: dict[str, bool] = {}
-        self.scopes: tuple[tuple[str, str], ...] = ()
+        self.scopes: tuple[Cookie, ...] = ()
         self.slept: tuple[object, ...] = ()
 
     def copy(self) -> State:

@@ -109,6 +109,19 @@ class MemberStore(msgspec.Struct, frozen=True, gc=False):
     place: Place
 
 
+class ScopeFault(msgspec.Struct, frozen=True, gc=False):
+    """A memalloc scope that is not ended as it was begun.
+
+    ``fault``: ``open`` (left so at ``place``; nowhere: at the end), ``again`` (restored twice), ``wrong`` (with another
+    kind's restore).
+    """
+
+    fault: str
+    kind: str
+    saved: Place
+    place: Place
+
+
 class FreedParam(msgspec.Struct, frozen=True, gc=False):
     """A parameter that the function frees with ``free``, under ``guards`` (as in ``Sleep``)."""
 
@@ -129,6 +142,7 @@ class Summary(msgspec.Struct, frozen=True, gc=False):
     allocs: tuple[AllocSite, ...] = ()
     frees: tuple[FreeSite, ...] = ()
     stores: tuple[MemberStore, ...] = ()
+    scope_faults: tuple[ScopeFault, ...] = ()
     returns: tuple[Memory, ...] = ()
     frees_params: tuple[FreedParam, ...] = ()
     degraded: tuple[str, ...] = ()

@@ -111,7 +111,14 @@ class Pending(msgspec.Struct, frozen=True, gc=False):
     name: str
 
 
-Value = MaskValue | Memory | Ref | Constant | Symbol | Pending | None
+class Cookie(msgspec.Struct, frozen=True, gc=False):
+    """What ``memalloc_nofs_save()`` and its like returned; ``place`` is the call."""
+
+    kind: str
+    place: Place
+
+
+Value = Cookie | MaskValue | Memory | Ref | Constant | Symbol | Pending | None
 
 ZERO = Constant("0")
 ONE = Constant("1")
