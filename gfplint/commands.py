@@ -5,10 +5,13 @@ The engine, the rules and the simulator are imported by the commands that need t
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import sys
+import tempfile
 from argparse import Namespace
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -30,7 +33,23 @@ def run(options: Namespace) -> int:
 
 
 def _scan(options: Namespace) -> int:
-    settings = _settings(options)
+    with _patch_in_a_file(_settings(options)) as settings:
+        return _scan_with(settings, options)
+
+
+@contextlib.contextmanager
+def _patch_in_a_file(settings: Settings) -> Iterator[Settings]:
+    """A patch on standard input can be read once only, and is needed again for the lines that the report shows."""
+    if settings.patch != "-":
+        yield settings
+        return
+    with tempfile.NamedTemporaryFile(prefix="gfplint-") as file:
+        shutil.copyfileobj(sys.stdin.buffer, file)
+        file.flush()
+        yield msgspec.structs.replace(settings, patch=file.name)
+
+
+def _scan_with(settings: Settings, options: Namespace) -> int:
     result = _scanned(settings)
     if settings.fix:
         result = _fixed(settings, result)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import posixpath
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -11,26 +12,29 @@ import msgspec
 
 from gfplint import select as selection_of_findings
 from gfplint import workers
+from gfplint.analysis.describe import described
 from gfplint.analysis.interprocedural import Linker
 from gfplint.analysis.ownership import FreeAt, StoreAt, join
 from gfplint.analysis.program import Program, Relevance
 from gfplint.analysis.roots import roots
 from gfplint.analysis.summary import Summary
+from gfplint.analysis.values import MaskValue
 from gfplint.config import Settings
 from gfplint.errors import GfplintError
 from gfplint.facts import FileFacts, Function, Suppression
 from gfplint.findings import Degraded, Finding, ScanResult, Skipped
 from gfplint.frontend.skeleton import skeleton
-from gfplint.kernel.load import load as load_kernel
 from gfplint.kernel.callbacks import with_callbacks
 from gfplint.kernel.headers import MASK_HEADERS, read_masks
-from gfplint.kernel.model import Kernel, Version
+from gfplint.kernel.load import load as load_kernel
+from gfplint.kernel.model import Kernel, Mask, Version
 from gfplint.kernel.probe import probe, probes_of
-from gfplint.rules import catalogue
+from gfplint.rules import catalogue, unused_suppression
 from gfplint.ruleset import Rule, View
 from gfplint.select import RuleStatus, choose_rules
 from gfplint.tree import Comparison, MissingError, Selection, State, UnreadableError, patched, since, staged, work_tree
 from gfplint.tree import select as select_paths
+from gfplint.user_tables import with_user_tables
 
 Progress = Callable[[int, int], None]
 
@@ -60,6 +64,7 @@ class _Linted(msgspec.Struct, frozen=True):
     suppressions: dict[str, tuple[Suppression, ...]]
     files: int
     statistics: dict[str, int]
+    kernel: Kernel
 
 
 def scan(settings: Settings, progress: Progress | None = None) -> ScanResult:
@@ -121,7 +126,7 @@ def _lint(
     progress: Progress | None,
 ) -> _Linted:
     jobs = settings.jobs or os.cpu_count() or 1
-    paths, facts, failed = _facts(state, _program_files(state, only), jobs, progress)
+    paths, facts, failed = _facts(state, _program_files(state, selected, only), jobs, progress)
     kernel = _kernel(state, selected, settings)
     program = Program(paths, facts)
     relevance = _relevance(program, kernel, selected)
@@ -154,6 +159,7 @@ def _lint(
         skipped=tuple(skipped),
         suppressions={paths[at]: facts[at].suppressions for at in subjects if facts[at].suppressions},
         files=len(subjects),
+        kernel=kernel,
         statistics={"files": len(paths), "functions": sum(len(f.functions) for f in facts), "analysed": functions},
     )
 
@@ -164,13 +170,19 @@ def _relevance(program: Program, kernel: Kernel, selected: Selection) -> Relevan
     return Relevance(program, kernel, DEPTH, files)
 
 
-def _program_files(state: State, only: frozenset[str] | None) -> list[str]:
-    """The files that make up the program: all, or for a comparison those changed and their neighbours."""
+def _program_files(state: State, selected: Selection, only: frozenset[str] | None) -> list[str]:
+    """The files that make up the program.
+
+    The whole root where it was named; else, as there is no index of the rest, what was named with its neighbours
+    (for files
+    and changes: those in the same folder).
+    """
     files = list(state.files())
-    if only is None:
+    if only is None and "" in selected.paths:
         return files
-    folders = {os.path.dirname(path) for path in only}
-    return [f for f in files if os.path.dirname(f) in folders]
+    near = only if only is not None else {f for f in files if f in selected.paths}
+    folders = {posixpath.dirname(path) for path in near}
+    return [f for f in files if posixpath.dirname(f) in folders or (only is None and selected.covers(f))]
 
 
 def _facts(
@@ -228,9 +240,7 @@ def _results(
     def work(item: int) -> bytes:
         return encode(_lint_file(subjects[item], program, linker, kernel, rules, wanted))
 
-    done = 0
-    for item, data in workers.run(len(subjects), work, jobs, _BATCH):
-        done += 1
+    for done, (item, data) in enumerate(workers.run(len(subjects), work, jobs, _BATCH), 1):
         if progress is not None:
             progress(len(subjects) + done, 2 * len(subjects))
         yield subjects[item], data if isinstance(data, workers.Failure) else decode(data)
@@ -301,11 +311,14 @@ def _member_findings(
 def _silence(
     linted: _Linted, state: State, running: Sequence[Rule], rules: Sequence[Rule], renamed: dict[str, str] | None = None
 ) -> tuple[Finding, ...]:
-    """Leave out what suppression comments silence, and set the fingerprints."""
+    """Leave out what suppression comments silence, add what GFP901 says of them, and set the fingerprints."""
     silenced = selection_of_findings.apply_suppressions(
         linted.findings, linted.suppressions, [r.code for r in running], [r.code for r in rules]
     )
-    return selection_of_findings.with_fingerprints(silenced.findings, _Lines(state), renamed)
+    findings = list(silenced.findings)
+    if unused_suppression.RULE in running:
+        findings += unused_suppression.report(silenced.unused, linted.kernel)
+    return selection_of_findings.with_fingerprints(findings, _Lines(state), renamed)
 
 
 class _Lines:
@@ -343,7 +356,7 @@ def _kernel(state: State, selected: Selection, settings: Settings) -> Kernel:
     """What is known of the scanned kernel: the tree's headers count more than its version."""
     version = settings.kernel_version or selected.root.version or NEWEST
     if settings.kernel_version is not None or selected.root.version is None:
-        return with_callbacks(load_kernel(version, probes_of(version)))
+        return with_user_tables(with_callbacks(load_kernel(version, probes_of(version))), settings.tables)
 
     def read(path: str) -> bytes | None:
         try:
@@ -353,7 +366,7 @@ def _kernel(state: State, selected: Selection, settings: Settings) -> Kernel:
 
     texts = [text.decode("utf-8", "replace") for path in MASK_HEADERS if (text := read(path)) is not None]
     masks = read_masks(texts) if texts else None
-    return with_callbacks(load_kernel(version, probe(read, version), masks or None))
+    return with_user_tables(with_callbacks(load_kernel(version, probe(read, version), masks or None)), settings.tables)
 
 
 def _version_text(selected: Selection, settings: Settings) -> str:
@@ -361,16 +374,110 @@ def _version_text(selected: Selection, settings: Settings) -> str:
     return f"{version[0]}.{version[1]}"
 
 
-def sites(settings: Settings, progress: Progress | None = None) -> object:
-    """The allocation and free call sites of what the settings name."""
-    raise GfplintError("not available yet")
+# ---- questions -----------------------------------------------------------------------------------------------
 
 
-def summary(settings: Settings, name: str, progress: Progress | None = None) -> object:
-    """What the analysis knows of a function."""
-    raise GfplintError("not available yet")
+class Site(msgspec.Struct, frozen=True):
+    """One call that allocates or frees. ``mask`` and ``size`` as written; ``mask_values``: every mask that it may
+    be.
+    """
+
+    path: str
+    line: int
+    column: int
+    function: str
+    callee: str
+    kind: str
+    family: str
+    mask: str | None
+    mask_values: tuple[str, ...]
+    size: str
+
+
+def sites(settings: Settings, progress: Progress | None = None) -> tuple[Site, ...]:
+    """The allocation and free call sites of what the settings name, by place."""
+    linker, subjects = _linker(settings, progress)
+    found: dict[Site, None] = {}
+    for at in subjects:
+        for index, function in enumerate(linker.program.facts[at].functions):
+            if linker.tabled.isdisjoint(function.callees):
+                continue
+            summary = linker.summary((at, index), full=False)
+            if summary is not None:
+                found.update(dict.fromkeys(_sites_of(summary, linker.kernel)))
+    return tuple(sorted(found, key=lambda s: (s.path, s.line, s.column, s.callee)))
+
+
+def _sites_of(summary: Summary, kernel: Kernel) -> Iterator[Site]:
+    names = {mask: name for name, mask in sorted(kernel.masks.items(), reverse=True) if name.startswith("GFP_")}
+    for site in summary.allocs:
+        values = tuple(_mask_text(mask, names) for mask in site.masks if mask is not None)
+        yield Site(
+            path=summary.path,
+            line=site.place.line,
+            column=site.place.column,
+            function=summary.name,
+            callee=site.callee,
+            kind="alloc",
+            family=site.family,
+            mask=site.mask_text or None,
+            mask_values=tuple(sorted(set(values))),
+            size=site.size,
+        )
+    for free in summary.frees:
+        if not free.scope_exit:
+            family = free.memory.family if free.memory is not None else ""
+            yield Site(
+                path=summary.path,
+                line=free.place.line,
+                column=free.place.column,
+                function=summary.name,
+                callee=free.callee,
+                kind="free",
+                family=family,
+                mask=None,
+                mask_values=(),
+                size=free.size,
+            )
+
+
+def _mask_text(mask: MaskValue, names: dict[Mask, str]) -> str:
+    """A mask by its name, or by its bits; a symbolic one by where it comes from."""
+    known = names.get(mask.plus) or "|".join(sorted(mask.plus))
+    if not mask.base:
+        return known or "0"
+    text = mask.base + (f"|{known}" if known else "")
+    return f"{text}&~({'|'.join(sorted(mask.minus))})" if mask.minus else text
+
+
+def summary(settings: Settings, name: str, progress: Progress | None = None) -> Iterator[str]:
+    """What the analysis knows of the functions and macros called ``name``, as text."""
+    linker, subjects = _linker(settings, progress)
+    chosen = set(subjects)
+    found = [
+        known
+        for fid in linker.program.functions.get(name, ())
+        if fid[0] in chosen and (known := linker.summary(fid, full=True)) is not None
+    ]
+    if not found:
+        raise GfplintError(f"no function {name!r} is defined there")
+    for known in found:
+        yield from described(known, linker.kernel)
+
+
+def _linker(settings: Settings, progress: Progress | None) -> tuple[Linker, list[int]]:
+    """The linked program of what the settings name, and the numbers of the files that were named."""
+    selected = select_paths(settings.paths)
+    state = work_tree(selected)
+    jobs = settings.jobs or os.cpu_count() or 1
+    paths, facts, _ = _facts(state, _program_files(state, selected, None), jobs, progress)
+    kernel = _kernel(state, selected, settings)
+    program = Program(paths, facts)
+    relevance = _relevance(program, kernel, selected)
+    linker = Linker(program, kernel, relevance, lambda at: state.read(paths[at]))
+    return linker, [at for at, path in enumerate(paths) if selected.covers(path)]
 
 
 def index(settings: Settings, export: str | None = None, progress: Progress | None = None) -> None:
     """Build the index of a tree."""
-    raise GfplintError("not available yet")
+    raise GfplintError("this version keeps no index: every scan reads what it needs")

@@ -28,23 +28,23 @@ class Node(msgspec.Struct, frozen=True, array_like=True, tag_field="@"):
 # ---- expressions ---------------------------------------------------------------------------------------------
 
 
-class Name(Node, tag="N", gc=False):
+class Name(Node, frozen=True, tag="N", gc=False):
     """An identifier."""
 
     name: str
 
 
-class Number(Node, tag="#", gc=False):
+class Number(Node, frozen=True, tag="#", gc=False):
     """An integer, character or floating literal as written."""
 
     text: str
 
 
-class String(Node, tag="S", gc=False):
+class String(Node, frozen=True, tag="S", gc=False):
     """A string literal; its text is not kept."""
 
 
-class Member(Node, tag="."):
+class Member(Node, frozen=True, tag="."):
     """``base.field`` or, with ``arrow``, ``base->field``."""
 
     base: Expr
@@ -52,21 +52,21 @@ class Member(Node, tag="."):
     arrow: bool
 
 
-class Index(Node, tag="["):
+class Index(Node, frozen=True, tag="["):
     """``base[index]``."""
 
     base: Expr
     index: Expr
 
 
-class Unary(Node, tag="1"):
+class Unary(Node, frozen=True, tag="1"):
     """A unary operator: ``& * ! ~ - +``, ``++``/``--`` before and ``p++``/``p--`` after."""
 
     op: str
     operand: Expr
 
 
-class Binary(Node, tag="2"):
+class Binary(Node, frozen=True, tag="2"):
     """A binary operator, ``&&``, ``||`` and ``,`` included."""
 
     op: str
@@ -74,7 +74,7 @@ class Binary(Node, tag="2"):
     right: Expr
 
 
-class Assign(Node, tag="="):
+class Assign(Node, frozen=True, tag="="):
     """``target op value`` with op ``=``, ``|=``, ``&=``, ``+=``, ..."""
 
     op: str
@@ -82,7 +82,7 @@ class Assign(Node, tag="="):
     value: Expr
 
 
-class Call(Node, tag="C"):
+class Call(Node, frozen=True, tag="C"):
     """``func(args)``; ``guard(x)(y)`` never appears as a call."""
 
     func: Expr
@@ -90,7 +90,7 @@ class Call(Node, tag="C"):
     place: Place
 
 
-class Conditional(Node, tag="?"):
+class Conditional(Node, frozen=True, tag="?"):
     """``test ? then : otherwise``; ``then`` is None in ``a ?: b``."""
 
     test: Expr
@@ -98,33 +98,33 @@ class Conditional(Node, tag="?"):
     otherwise: Expr
 
 
-class Cast(Node, tag="T"):
+class Cast(Node, frozen=True, tag="T"):
     """``(type)value``."""
 
     type: str
     value: Expr
 
 
-class SizeOf(Node, tag="Z"):
+class SizeOf(Node, frozen=True, tag="Z"):
     """``sizeof`` of a type (``type``) or of an expression (``value``)."""
 
     type: str
     value: Expr | None
 
 
-class StatementExpr(Node, tag="{"):
+class StatementExpr(Node, frozen=True, tag="{"):
     """``({ ... })``; its value is the last statement's."""
 
     body: tuple[Stmt, ...]
 
 
-class Initializer(Node, tag="I"):
+class Initializer(Node, frozen=True, tag="I"):
     """``{ .member = value, value, ... }``; a designator is ``""`` where there is none."""
 
     items: tuple[tuple[str, Expr], ...]
 
 
-class Opaque(Node, tag="o"):
+class Opaque(Node, frozen=True, tag="o"):
     """Something that was not understood; the calls inside it are kept."""
 
     inner: tuple[Expr, ...]
@@ -151,14 +151,14 @@ Expr = (
 # ---- statements ----------------------------------------------------------------------------------------------
 
 
-class Do(Node, tag="do"):
+class Do(Node, frozen=True, tag="do"):
     """An expression statement."""
 
     expr: Expr
     line: int
 
 
-class Declare(Node, tag="decl"):
+class Declare(Node, frozen=True, tag="decl"):
     """A local variable. ``cleanup`` is x of ``__free(x)`` (or of ``__cleanup(x)``, with ``cleanup(`` before it).
 
     ``type`` is the type as written without the pointers, which ``pointers`` counts; ``array`` for arrays.
@@ -174,7 +174,7 @@ class Declare(Node, tag="decl"):
     place: Place
 
 
-class Guard(Node, tag="guard"):
+class Guard(Node, frozen=True, tag="guard"):
     """``guard(kind)(args);``, ``CLASS(kind, name)(args);``: holds to the end of the enclosing block."""
 
     kind: str
@@ -183,7 +183,7 @@ class Guard(Node, tag="guard"):
     place: Place
 
 
-class Scoped(Node, tag="scoped"):
+class Scoped(Node, frozen=True, tag="scoped"):
     """``scoped_guard(kind, args) body`` and ``scoped_cond_guard(kind, fail, args) body`` (``fail`` its failure arm)."""
 
     kind: str
@@ -193,14 +193,14 @@ class Scoped(Node, tag="scoped"):
     place: Place
 
 
-class If(Node, tag="if"):
+class If(Node, frozen=True, tag="if"):
     test: Expr
     then: Stmt
     otherwise: Stmt | None
     line: int
 
 
-class Loop(Node, tag="loop"):
+class Loop(Node, frozen=True, tag="loop"):
     """``kind`` is ``while``, ``do``, ``for`` or the name of the for_each macro, whose arguments ``args`` holds."""
 
     kind: str
@@ -212,50 +212,50 @@ class Loop(Node, tag="loop"):
     place: Place
 
 
-class Switch(Node, tag="switch"):
+class Switch(Node, frozen=True, tag="switch"):
     value: Expr
     body: Stmt
     line: int
 
 
-class Case(Node, tag="case"):
+class Case(Node, frozen=True, tag="case"):
     """A ``case`` label (``value``) or ``default`` (None)."""
 
     value: Expr | None
     line: int
 
 
-class Label(Node, tag="label"):
+class Label(Node, frozen=True, tag="label"):
     name: str
     line: int
 
 
-class Goto(Node, tag="goto"):
+class Goto(Node, frozen=True, tag="goto"):
     name: str
     line: int
 
 
-class Break(Node, tag="break"):
+class Break(Node, frozen=True, tag="break"):
     pass
 
 
-class Continue(Node, tag="continue"):
+class Continue(Node, frozen=True, tag="continue"):
     pass
 
 
-class Return(Node, tag="return"):
+class Return(Node, frozen=True, tag="return"):
     value: Expr | None
     place: Place
 
 
-class Block(Node, tag="block"):
+class Block(Node, frozen=True, tag="block"):
     """``{ ... }``: the scope of the cleanups in it."""
 
     body: tuple[Stmt, ...]
     end_line: int
 
 
-class Arms(Node, tag="arms"):
+class Arms(Node, frozen=True, tag="arms"):
     """``#if`` arms, tried as alternatives: (condition as written, statements); the last may be ``else``."""
 
     arms: tuple[tuple[str, tuple[Stmt, ...]], ...]
@@ -290,7 +290,8 @@ class Param(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class Signature(msgspec.Struct, frozen=True, array_like=True):
     """What a function's header says: the type it returns (``*`` for each pointer), its parameters and annotations.
 
-    ``annotations``: attribute macros such as ``__init`` or ``__must_hold(&x->lock)`` and, for ``SYSCALL_DEFINE3(read, ...)`` and
+    ``annotations``: attribute macros such as ``__init`` or ``__must_hold(&x->lock)`` and, for
+    ``SYSCALL_DEFINE3(read, ...)`` and
     its like, the defining macro.
     """
 
@@ -302,7 +303,8 @@ class Signature(msgspec.Struct, frozen=True, array_like=True):
 class Function(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A function definition. ``start``/``body``/``end``: byte offsets of the name, ``{`` and the end of the body.
 
-    ``header``: its header as written, blanked (``frontend.signature`` reads it). ``callees``: every name called in it (or used as
+    ``header``: its header as written, blanked (``frontend.signature`` reads it). ``callees``: every name called in
+    it (or used as
     a block macro), sorted; ``words``: the ``GFP_*``/``__GFP_*`` names in it.
     """
 
@@ -320,7 +322,8 @@ class Function(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Macro(msgspec.Struct, frozen=True, array_like=True):
-    """``#define``. ``params`` is None for an object-like macro; ``text`` is the replacement with the continuations joined by spaces.
+    """``#define``. ``params`` is None for an object-like macro; ``text`` is the replacement with the continuations
+    joined by spaces.
 
     ``start``/``end``: byte offsets of the replacement text in the file.
     """
@@ -345,7 +348,9 @@ class Field(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Record(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """``struct name { ... }`` or ``union name { ... }``: byte offsets from ``{`` to after ``}``; fields are read on demand."""
+    """``struct name { ... }`` or ``union name { ... }``: byte offsets from ``{`` to after ``}``; fields are read on
+    demand.
+    """
 
     name: str
     line: int
@@ -354,7 +359,9 @@ class Record(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """``.member = value`` of a table, ``member`` with dots where nested (``ops.open``); ``value`` is an identifier or a short text."""
+    """``.member = value`` of a table, ``member`` with dots where nested (``ops.open``); ``value`` is an identifier
+    or a short text.
+    """
 
     member: str
     value: str
@@ -395,7 +402,9 @@ class Definition(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Store(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """``x->member = function;`` inside a function: ``member`` is assigned the name ``value`` (a function of this file)."""
+    """``x->member = function;`` inside a function: ``member`` is assigned the name ``value`` (a function of this
+    file).
+    """
 
     function: str
     member: str

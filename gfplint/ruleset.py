@@ -27,7 +27,9 @@ Check = Callable[[View], Iterable[Finding]]
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule. ``summary`` is a line; ``page`` is Markdown under fixed headings; ``off``: only when selected by its whole code."""
+    """One rule. ``summary`` is a line; ``page`` is Markdown under fixed headings; ``off``: only when selected by its
+    whole code.
+    """
 
     code: str
     name: str
@@ -39,7 +41,7 @@ class Rule:
     off: bool = False
     sim: str = ""
 
-    def finding(  # noqa: PLR0913 - a finding has that many parts
+    def finding(
         self,
         view: View,
         place: Place,
@@ -83,7 +85,9 @@ def context_steps(view: View, report: Report) -> Iterator[Step]:
 
 
 def sleep_steps(report: Report) -> Iterator[Step]:
-    """The calls that lead from the context to the allocation, which is the last; before it, others behind the same call."""
+    """The calls that lead from the context to the allocation, which is the last; before it, others behind the same
+    call.
+    """
     *calls, last = report.sleep.steps
     yield from calls
     for other in report.sleep.also:

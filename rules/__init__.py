@@ -15,6 +15,7 @@ _MODULES = (
     "wrong_cache_free",
     "manual_free_of_managed_memory",
     "unsupported_mask",
+    "unused_suppression",
     "misused_nofail",
 )
 

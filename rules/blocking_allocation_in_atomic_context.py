@@ -72,7 +72,8 @@ def check(view: View) -> Iterator[Finding]:
         yield RULE.finding(
             view,
             report.place,
-            f"{report.sleep.how}() may sleep here: {titles(view, report.held)}; allocate before it, or use GFP_NOWAIT with a fallback",
+            f"{report.sleep.how}() may sleep here: {titles(view, report.held)}; "
+            "allocate before it, or use GFP_NOWAIT with a fallback",
             [*context_steps(view, report), *sleep_steps(report)],
             confidence=confidence_of(report),
             needs=report.needs,

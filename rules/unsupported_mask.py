@@ -103,7 +103,8 @@ def _problem(view: View, site: AllocSite, mask: MaskValue) -> tuple[str, Severit
         size = site.size
         if size.isdigit() and int(size) > _PAGE:
             return (
-                f"{site.callee}() with a non-blocking mask never uses vmalloc: it fails where {size} contiguous bytes are not free",
+                f"{site.callee}() with a non-blocking mask never uses vmalloc: "
+                f"it fails where {size} contiguous bytes are not free",
                 Severity.WARNING,
             )
     return None

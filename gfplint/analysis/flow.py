@@ -160,13 +160,11 @@ class Environment(Protocol):
         """The function that ``__free(name)`` calls."""
 
 
-class _GiveUp(Exception):
+class _GiveUpError(Exception):
     """The step budget is used up."""
 
 
-def analyse(  # noqa: PLR0913 - what a function is made of
-    name: str, path: str, signature: Signature, body: Body, env: Environment, *, full: bool
-) -> Summary:
+def analyse(name: str, path: str, signature: Signature, body: Body, env: Environment, *, full: bool) -> Summary:
     """The summary of one function: its body's operations run over the abstract state.
 
     ``full``: with ``sleeps``, what it tells its callers; without, callees are followed only where this function's own
@@ -178,9 +176,7 @@ def analyse(  # noqa: PLR0913 - what a function is made of
 class _Flow:
     """One run over one function."""
 
-    def __init__(  # noqa: PLR0913 - see analyse
-        self, name: str, path: str, signature: Signature, body: Body, env: Environment, full: bool
-    ) -> None:
+    def __init__(self, name: str, path: str, signature: Signature, body: Body, env: Environment, full: bool) -> None:
         self.full = full
         self.wanted = 0
         self.name, self.path, self.signature, self.body, self.env = name, path, signature, body, env
@@ -226,7 +222,7 @@ class _Flow:
         try:
             out = self.block(self.body.stmts, [start])
             self.exits += [(s, None, NOWHERE) for s in out]
-        except _GiveUp:
+        except _GiveUpError:
             self.degraded.append(f"more than {MAX_STEPS} steps")
         return Summary(
             name=self.name,
@@ -327,13 +323,13 @@ class _Flow:
     def statement(self, stmt: Stmt, states: list[State]) -> list[State]:  # noqa: PLR0911, PLR0912, C901 - one arm a kind
         self.steps += 1
         if self.steps > MAX_STEPS:
-            raise _GiveUp
+            raise _GiveUpError
         kind = type(stmt)
         if kind is Label:
             waiting = self.pending.pop(stmt.name, None)  # type: ignore[union-attr]
             return dedupe(states + waiting) if waiting else states
         if kind is Block:
-            return self.block(stmt.body, states)  # type: ignore[union-attr]
+            return self.block(stmt.body, states)  # type: ignore[union-attr,arg-type]
         if kind is Case:
             return self.case(stmt, states)  # type: ignore[arg-type]
         if not states and not self.may_enter(stmt):
@@ -383,7 +379,12 @@ class _Flow:
         if isinstance(expr, Binary) and expr.op in ("&&", "||"):
             true, false = self.branch(expr, states)
             return dedupe(true + false)
-        if isinstance(expr, Call) and isinstance(expr.func, Name) and expr.args and self.means(expr.func.name, "return"):
+        if (
+            isinstance(expr, Call)
+            and isinstance(expr.func, Name)
+            and expr.args
+            and self.means(expr.func.name, "return")
+        ):
             return self.return_(Return(expr.args[0], expr.place), states)
         states = self.split(expr, states)
         live = []
@@ -496,46 +497,43 @@ class _Flow:
             for state in states:
                 state.forget(path_of(stmt.args[0]))
                 self.forget_loop_variables(stmt, state)
-        endless = stmt.kind in ("for", "while", "do") and (
-            (stmt.test is None and stmt.kind == "for")
-            or (isinstance(stmt.test, (Number, Name)) and text_of(stmt.test) in ("1", "true"))
-        )
         for state in states:
             self.forget_assigned(stmt, state)
         out: list[State] = []
-        entry = states
         known: set[object] = set()
         for _ in range(MAX_ROUNDS):
-            self.open_breaks()
-            self.open_continues()
-            if stmt.test is not None and stmt.kind != "do":
-                true, false = self.branch(stmt.test, [s.copy() for s in entry])
-            else:
-                true, false = (
-                    [s.copy() for s in entry],
-                    ([] if endless or stmt.kind == "do" else [s.copy() for s in entry]),
-                )
-            end = self.statement(stmt.body, true)
-            end = dedupe(end + self.close_continues())
-            if stmt.step is not None:
-                for state in end:
-                    self.eval(stmt.step, state)
-            broke = self.close_breaks()
-            after = end
-            if stmt.kind == "do" and stmt.test is not None:
-                after, done = self.branch(stmt.test, end)
-                out += done
-            elif stmt.test is not None and not endless:
-                _, done = self.branch(stmt.test, [s.copy() for s in end])
-                out += done
-            elif not endless:
-                out += end
-            out += false + broke
-            known |= {close(s) for s in entry}
-            entry = [s for s in after if close(s) not in known]
-            if not entry:
+            known |= {close(s) for s in states}
+            after, done = self.loop_round(stmt, states)
+            out += done
+            states = [s for s in after if close(s) not in known]
+            if not states:
                 break
         return dedupe(out)
+
+    def loop_round(self, stmt: Loop, states: list[State]) -> tuple[list[State], list[State]]:
+        """One round of a loop: the states that go on with the next, and those that leave."""
+        endless = _is_endless(stmt)
+        self.open_breaks()
+        self.open_continues()
+        true = [s.copy() for s in states]
+        done: list[State] = []
+        if stmt.test is not None and stmt.kind != "do":
+            true, done = self.branch(stmt.test, true)
+        elif not endless and stmt.kind != "do":
+            done = [s.copy() for s in states]
+        end = self.statement(stmt.body, true)
+        end = dedupe(end + self.close_continues())
+        if stmt.step is not None:
+            for state in end:
+                self.eval(stmt.step, state)
+        done = done + self.close_breaks()
+        if stmt.kind == "do" and stmt.test is not None:
+            end, over = self.branch(stmt.test, end)
+            return end, done + over
+        if stmt.test is not None and not endless:
+            _, over = self.branch(stmt.test, [s.copy() for s in end])
+            return end, done + over
+        return end, done + ([] if endless else [s.copy() for s in end])
 
     def forget_assigned(self, stmt: Loop, state: State) -> None:
         """Numbers that a loop changes are unknown inside it: it runs more often than the analysis follows it."""
@@ -661,7 +659,7 @@ class _Flow:
             if isinstance(node, StatementExpr):
                 states = self.hoist(node, states)
             elif isinstance(node, Conditional):
-                true, false = self.branch(node.test, [s for s in states])
+                true, false = self.branch(node.test, list(states))
                 for state, truth in [(s, True) for s in true] + [(s, False) for s in false]:
                     state.conds[_decision(node)] = truth
                 states = dedupe(true + false)
@@ -698,9 +696,13 @@ class _Flow:
             return left + true, false
         if isinstance(test, Binary) and test.op == ",":
             return self.branch(test.right, self.do(test.left, states))
-        if isinstance(test, Call) and isinstance(test.func, Name) and len(test.args) >= 1:
-            if self.means(test.func.name, "argument"):
-                return self.branch(test.args[0], states)
+        if (
+            isinstance(test, Call)
+            and isinstance(test.func, Name)
+            and test.args
+            and self.means(test.func.name, "argument")
+        ):
+            return self.branch(test.args[0], states)
         states = self.split(test, states)
         true_states: list[State] = []
         false_states: list[State] = []
@@ -739,7 +741,7 @@ class _Flow:
         self.learn(subject, value, other, right, text, two, truth=False)
         return [(equal, one), (not equal, two)]
 
-    def known(  # noqa: PLR0911 - one return for each kind of evidence
+    def known(
         self, subject: Expr, value: Value, other: Expr | None, right: Value, text: str, state: State
     ) -> bool | None:
         """Whether ``subject`` is true (or equals ``other``) in this state; None where unknown."""
@@ -823,7 +825,7 @@ class _Flow:
             return value if isinstance(value, MaskValue) else None
         return None
 
-    def learn(  # noqa: PLR0912, C901 - one arm for each kind of condition
+    def learn(  # noqa: C901 - one arm for each kind of condition
         self, subject: Expr, value: Value, other: Expr | None, right: Value, text: str, state: State, *, truth: bool
     ) -> None:
         """Record what a decided condition tells."""
@@ -850,14 +852,13 @@ class _Flow:
         if isinstance(subject, Binary) and subject.op == "&":
             left = self.eval(subject.left, state)
             mask = self.eval(subject.right, state)
-            if isinstance(left, MaskValue) and left.base and isinstance(mask, MaskValue):
-                if "__GFP_DIRECT_RECLAIM" in mask.plus:
-                    state.conds["blocking:" + left.base] = truth
+            tested = mask.plus if isinstance(mask, MaskValue) else frozenset()
+            if isinstance(left, MaskValue) and left.base and "__GFP_DIRECT_RECLAIM" in tested:
+                state.conds["blocking:" + left.base] = truth
         if text and (self.seen_conditions.get(text, 0) > 1 or path or isinstance(subject, (Binary, Call))):
             state.conds[text] = truth
-        if path and not truth and (value is None or isinstance(value, (Memory, Symbol))):
-            if isinstance(value, Memory) and value.error == "null":
-                state.env[path] = ZERO
+        if path and not truth and isinstance(value, Memory) and value.error == "null":
+            state.env[path] = ZERO
 
     def learn_query(self, query: Query, subject: Expr, state: State, truth: bool) -> None:
         if (
@@ -1026,9 +1027,7 @@ class _Flow:
             return None
         left, right = self.eval(expr.left, state), self.eval(expr.right, state)
         if isinstance(left, MaskValue) or isinstance(right, MaskValue):
-            return self.mask_operation(
-                op, self.as_mask(expr.left, left, state), self.as_mask(expr.right, right, state)
-            )
+            return self.mask_operation(op, self.as_mask(expr.left, left, state), self.as_mask(expr.right, right, state))
         if op == "|" and isinstance(left, Constant) and isinstance(right, Constant):
             return left if right == ZERO else right if left == ZERO else Constant(f"{left.text}|{right.text}")
         if op in ("+", "-") and isinstance(left, Memory):
@@ -1280,7 +1279,9 @@ class _Flow:
                 self.drop(kind, "", state)
 
     def leave_together(self, leaves: list[Lock], state: State) -> None:
-        """End what a callee ends. Switches that stand beside a lock found here are alternatives: only those held end."""
+        """End what a callee ends. Switches that stand beside a lock found here are alternatives: only those held
+        end.
+        """
         found = False
         for kind, lock in leaves:
             row = self.kernel.kinds.get(kind)
@@ -1453,7 +1454,9 @@ class _Flow:
             self.sleeps[key] = _merged(old, told)
             return
         last = told.steps[-1]
-        same = [k for k, other in self.sleeps.items() if other.steps[-1] == last and k[:2] == key[:2] and k[3:] == key[3:]]
+        same = [
+            k for k, other in self.sleeps.items() if other.steps[-1] == last and k[:2] == key[:2] and k[3:] == key[3:]
+        ]
         if len(same) >= MAX_VARIANTS or len(self.sleeps) >= MAX_SLEEPS:
             if same:
                 other = self.sleeps.pop(same[0])
@@ -1510,7 +1513,7 @@ class _Flow:
         if path in self.params and path not in self.reassigned:
             self.freed_params[FreedParam(self.params.index(path), row.name, self.guards(state))] = None
 
-    def free_site(
+    def free_site(  # noqa: PLR0913 - what a free is made of
         self,
         row: Free,
         name: str,
@@ -1552,13 +1555,20 @@ class _Flow:
         self.frees.setdefault((place, known, name), site)
 
     def frees_content(self, row: Free) -> bool:
-        """Whether a free is of what a struct holds (``sg_free_table``), not of the memory that its argument points to."""
+        """Whether a free is of what a struct holds (``sg_free_table``), not of the memory that its argument points
+        to.
+        """
         return self.env.content_families.issuperset(row.families)
 
     def only_memory(self, path: str) -> Memory | None:
         """What a local variable holds wherever it holds anything: the free of a NULL is wrong all the same."""
         held = list(self.local_memory.get(path, ()))
-        if held and path not in self.params and all(m is not None for m in held) and len({m.family for m in held if m}) == 1:
+        if (
+            held
+            and path not in self.params
+            and all(m is not None for m in held)
+            and len({m.family for m in held if m}) == 1
+        ):
             return held[0]
         return None
 
@@ -1569,13 +1579,12 @@ class _Flow:
             return  # kfree_rcu(p, field) does not sleep
         if memory == ZERO or state.conds.get(path) is False:
             return
-        uncertain = 0
-        if row.sleeps == "task-vmalloc":
-            if not isinstance(memory, Memory) or memory.family not in ("vmalloc", "kvmalloc"):
-                return
+        family = memory.family if isinstance(memory, Memory) else ""
+        if row.sleeps == "task-vmalloc" and family not in ("vmalloc", "kvmalloc"):
+            return
         step = self.step(expr.place, f"{row.name}() may sleep")
         self.note_sleep(
-            Sleep("free", row.name, None, (), (), (step,), expr.place, sleeps=row.sleeps, uncertain=uncertain),
+            Sleep("free", row.name, None, (), (), (step,), expr.place, sleeps=row.sleeps),
             expr.place,
             state,
         )
@@ -1681,7 +1690,7 @@ class _Flow:
         held = tuple(Hold(kind, lock, sleep.place, "callee") for kind, lock in sleep.inner)
         self.reports.setdefault((expr.place, "inner", held), Report(held, moved, expr.place))
 
-    def check_guard(
+    def check_guard(  # noqa: PLR0911 - one return for each kind of evidence
         self, kind: str, text: str, truth: bool, names: dict[str, str], passed: dict[str, Value], state: State
     ) -> tuple[bool | None, str]:
         """Whether a condition that a callee's sleep depends on holds here, and what it says of our own parameters."""
@@ -2018,9 +2027,9 @@ def _assigned(stmts: Sequence[Stmt], names: set[str]) -> None:
             case Loop(init=init, test=test, step=step, args=args):
                 if init is not None:
                     _assigned((init,), names)
-                for expr in (test, step, *args):
-                    if expr is not None:
-                        _assigned_in(expr, names)
+                for part in (test, step, *args):
+                    if part is not None:
+                        _assigned_in(part, names)
             case _:
                 pass
         for inner in _inner(stmt):
@@ -2034,6 +2043,12 @@ def _assigned_in(expr: Expr, names: set[str]) -> None:
         names.add(expr.operand.name)
     for child in children(expr):
         _assigned_in(child, names)
+
+
+def _is_endless(stmt: Loop) -> bool:
+    if stmt.test is None:
+        return stmt.kind == "for"
+    return isinstance(stmt.test, (Number, Name)) and text_of(stmt.test) in ("1", "true")
 
 
 def _has_default(stmt: Stmt) -> bool:
@@ -2096,7 +2111,6 @@ def _config(conds: dict[str, bool]) -> set[str]:
         if truth and text.startswith("IS_ENABLED(CONFIG_"):
             found.add(text[len("IS_ENABLED(") : -1])
     return found
-
 
 
 _EVALUATE: dict[type, Callable[[_Flow, Any, State], Value]] = {

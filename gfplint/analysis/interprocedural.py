@@ -11,11 +11,11 @@ from gfplint.analysis.roots import Root
 from gfplint.analysis.summary import Hold, Report, Summary
 from gfplint.analysis.values import blocking
 from gfplint.facts import Body, Do, Expr, Param, Return, Signature
+from gfplint.findings import Step
 from gfplint.frontend.blank import Source, blank
 from gfplint.frontend.header import parse_declarator, signature, split_top
 from gfplint.frontend.lower import body as lower_body
 from gfplint.frontend.lower import lower_expression, lower_macro
-from gfplint.findings import Step
 from gfplint.kernel.model import ContextKind, GuardClass, Kernel
 
 #: Sources kept blanked at a time.
@@ -55,6 +55,7 @@ class Linker:
         self.relevance = relevance
         self.sources = Sources(read)
         self.weak = weak_names(program, kernel)
+        self.tabled = frozenset(kernel.allocators.keys() | kernel.frees.keys())
         self.content_families = _content_families(kernel)
         self.fields: dict[tuple[int, int], dict[str, Param]] = {}
         self.guards: dict[str, GuardClass | None] = {}
@@ -295,7 +296,7 @@ def _fields(text: str) -> dict[str, Param]:
         flat = "".join(pieces)
     for declaration in flat.split(";"):
         bare = declaration.strip()
-        if not bare or "(" in bare and "(*" not in bare.replace(" ", ""):
+        if not bare or ("(" in bare and "(*" not in bare.replace(" ", "")):
             continue
         first, *rest = split_top(bare)
         param = parse_declarator(first.split(":")[0])

@@ -1,6 +1,7 @@
 """Memory in struct members, joined over the tree: what every store puts there, and what a free takes out.
 
-A member whose every known store holds memory of one family is of that family. A store of something unknown leaves it open,
+A member whose every known store holds memory of one family is of that family. A store of something unknown leaves it
+open,
 unless the stores of the file that frees it agree.
 """
 

@@ -1,6 +1,7 @@
 """Access paths: expressions as texts that two places of the code share.
 
-``x->lock``, ``x.lock``, ``&x->lock`` and ``(*x).lock`` are one path, ``x.lock``: the analysis names objects, not levels of
+``x->lock``, ``x.lock``, ``&x->lock`` and ``(*x).lock`` are one path, ``x.lock``: the analysis names objects, not
+levels of
 indirection.
 """
 
@@ -57,7 +58,7 @@ def text_of(expr: Expr) -> str:
     return text if len(text) <= MAX_TEXT else ""
 
 
-def _text(expr: Expr) -> str:
+def _text(expr: Expr) -> str:  # noqa: PLR0911 - one line for each kind of node
     if isinstance(expr, Name):
         return expr.name
     if isinstance(expr, Number):

@@ -1,6 +1,7 @@
 """All files linked: which definition a name means in which file, and what a function needs of the others.
 
-Names resolve as ARCHITECTURE says: the file's own definition, then what it can see: definitions with external linkage and
+Names resolve as ARCHITECTURE says: the file's own definition, then what it can see: definitions with external
+linkage and
 header inlines; the same directory before others, generic before arch, a real body before a trivial stub. What stays
 ambiguous is not resolved.
 """
@@ -131,7 +132,11 @@ class Program:
         for at, facts in enumerate(self.facts):
             folder = posixpath.dirname(self.paths[at])
             for include in facts.includes:
-                other = self.number.get(posixpath.normpath(posixpath.join(folder, include))) if include.endswith(".c") else None
+                other = (
+                    self.number.get(posixpath.normpath(posixpath.join(folder, include)))
+                    if include.endswith(".c")
+                    else None
+                )
                 if other is None:
                     continue
                 merged = units.get(at, {at}) | units.get(other, {other})
@@ -205,7 +210,8 @@ def weak_names(program: Program, kernel: Kernel) -> frozenset[str]:
 class Relevance:
     """Which functions are worth a body: found on names alone, before anything is parsed.
 
-    ``reach``: least number of calls from a function to an allocation or free that may sleep. ``effects``: names of functions that
+    ``reach``: least number of calls from a function to an allocation or free that may sleep. ``effects``: names of
+    functions that
     may change their caller's context. ``owners``: names of functions that may hand out or free memory for their
     caller. ``locking``: those that take a mask and may use it under a lock of their own.
     """
@@ -218,9 +224,7 @@ class Relevance:
         self.macro_callers = _macro_callers(program, files)
         self.reaching_macros: set[str] = set()
         self.reach = self._reach(depth)
-        self.reaching_names = frozenset(
-            {program.function(fid).name for fid in self.reach} | self.reaching_macros
-        )
+        self.reaching_names = frozenset({program.function(fid).name for fid in self.reach} | self.reaching_macros)
         self.effects = self._effects()
         self.owners = self._owners()
         self.locking = self._locking()
@@ -236,9 +240,9 @@ class Relevance:
 
     def _reach(self, depth: int) -> dict[FunctionId, int]:
         program = self.program
-        tabled = (self.kernel.allocators.keys() | self.kernel.frees.keys() | self.kernel.context_ops.keys()) - weak_names(
-            program, self.kernel
-        )
+        tabled = (
+            self.kernel.allocators.keys() | self.kernel.frees.keys() | self.kernel.context_ops.keys()
+        ) - weak_names(program, self.kernel)
         reach: dict[FunctionId, int] = {}
         macros: set[str] = set()
         frontier, fresh = self._direct()
@@ -255,7 +259,9 @@ class Relevance:
         return reach
 
     def _direct(self) -> tuple[set[FunctionId], set[str]]:
-        """Functions and macros that call an allocator or free which may sleep, as far as the mask names in them tell."""
+        """Functions and macros that call an allocator or free which may sleep, as far as the mask names in them
+        tell.
+        """
         kernel = self.kernel
         weak = weak_names(self.program, kernel)
         sleepy = {n for n, a in kernel.allocators.items() if a.sleeps != "never" and n not in weak}

@@ -54,7 +54,7 @@ def roots(program: Program, kernel: Kernel, file: int, source: Source) -> Iterat
             )
 
 
-def _of_table(  # noqa: PLR0913 - what a table is made of
+def _of_table(
     program: Program, kernel: Kernel, file: int, source: Source, table: Table, own: dict[str, FunctionId]
 ) -> Iterator[Root]:
     for entry in table.entries:
@@ -69,7 +69,7 @@ def _of_table(  # noqa: PLR0913 - what a table is made of
         yield Root(fid, context, program.paths[file], entry.line, 1, table.name, message, callback.confidence)
 
 
-def _of_calls(  # noqa: PLR0913 - what a call is made of
+def _of_calls(
     program: Program,
     kernel: Kernel,
     file: int,
@@ -87,7 +87,7 @@ def _of_calls(  # noqa: PLR0913 - what a call is made of
         yield from _of_arguments(program, kernel, file, name, args, own, place, function.name)
 
 
-def _of_arguments(  # noqa: PLR0913 - what a call is made of
+def _of_arguments(
     program: Program,
     kernel: Kernel,
     file: int,

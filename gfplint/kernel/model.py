@@ -132,7 +132,8 @@ class ContextOp(Row, frozen=True, kw_only=True):
     ``nonnull`` (the return value that means it took effect). ``flags``: argument in which irqsave keeps the flags.
     ``sleeps``: taking it sleeps (mutex_lock). ``returns_lock``: the lock is the return value (``pmd_lock``);
     ``indirect``: argument ``lock`` is the address of the variable that receives the lock's address
-    (``pte_offset_map_lock``). ``field``: the lock's member in what the argument names (``xa_lock``); ``typed``: only for
+    (``pte_offset_map_lock``). ``field``: the lock's member in what the argument names (``xa_lock``); ``typed``: only
+    for
     locks of that type (a write section of a ``seqcount_mutex_t`` disables preemption, that of a ``seqcount_t`` does
     not). A leave names every kind that may end; those not held stay as they are.
     """
