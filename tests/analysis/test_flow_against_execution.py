@@ -86,7 +86,7 @@ class Function:
         self.steps = self.block(nodes, (), None)
         self.lines.append("return;")
         self.lines.append("out:")
-        self.line("keep(kmalloc(8, GFP_KERNEL));")
+        self.line("s->p = kmalloc(8, GFP_KERNEL);")
         self.lines.append("}")
         head, start, *inside, end = self.lines
         self.text = "\n".join([head, start, *(f"\t{line}" for line in inside), end]) + "\n"
@@ -106,7 +106,7 @@ class Function:
             case "nothing":
                 return node, 0, []
             case "alloc":
-                return node, self.line(f"keep(kmalloc(8, {node.text}));"), []
+                return node, self.line(f"s->p = kmalloc(8, {node.text});"), []
             case "mask":
                 return node, self.line(f"gfp = {node.text};"), []
             case "memory":
