@@ -5,9 +5,9 @@ restored twice, or that is restored with the function of another kind.
 
 ## Why is this bad
 
-The scope lives in the task. One that stays open takes `__GFP_FS` or `__GFP_IO` from every later allocation of that task,
-in code that knows nothing of it; reclaim then can't make progress where it should. One that is restored twice ends an outer
-scope too early, and brings back the deadlock that the outer scope was there to prevent.
+The scope lives in the task. One that stays open takes `__GFP_FS` or `__GFP_IO` from every later allocation of that
+task, in code that knows nothing of it; reclaim then can't make progress where it should. One that is restored twice
+ends an outer scope too early, and brings back the deadlock that the outer scope was there to prevent.
 
 ## Known problems
 

@@ -51,7 +51,7 @@ def check(view: View) -> Iterator[Finding]:
     """Every free into a cache that differs from the allocation's, both known by name."""
     for site in view.summary.frees:
         memory = site.memory
-        if memory is None or not memory.cache or not site.cache or memory.cache == site.cache:
+        if memory is None or not _differ(memory.cache, site.cache):
             continue
         origin = Step(
             memory.path,
@@ -74,6 +74,13 @@ def check(view: View) -> Iterator[Finding]:
             [origin, here],
             confidence=Confidence.HIGH,
         )
+
+
+def _differ(one: str, two: str) -> bool:
+    """Whether two names are surely of two caches: not two paths to one member, nor elements of one array."""
+    if not one or not two or "[" in one + two:
+        return False
+    return one.rpartition(".")[2] != two.rpartition(".")[2]
 
 
 RULE = Rule(

@@ -7,7 +7,7 @@ kernel tables or from the callee's summary; a call that is not known changes not
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -103,6 +103,7 @@ MAX_CHAIN = 7
 #: Steps beyond which a report is less sure: each call may depend on conditions that the analysis can't see.
 LONG_CHAIN = 5
 NOWHERE = Place(0, 0, 0, 0)
+_PLAIN_TYPES = frozenset(("int", "unsigned", "unsigned int", "long", "unsigned long", "bool", "char", "u8", "u16", "u32", "u64"))
 #: Behind a variable's name: the members of it that were not given a value (they are zero).
 _REST = ".*"
 #: The value of a member that was given one which is not understood.
@@ -213,11 +214,13 @@ class _Flow:
         self.degraded: list[str] = list(body.errors)
         self.steps = 0
         self.calls = 0
+        self.operations: frozenset[str] = frozenset()
         self.atomic = frozenset(k for k, v in self.kernel.kinds.items() if v.atomic)
 
     def run(self) -> Summary:
         _count_conditions(self.body.stmts, self.seen_conditions)
         _assigned(self.body.stmts, self.reassigned)
+        self.operations = frozenset(_called_members(self.body.stmts))
         start = State()
         for param in self.signature.params:
             if param.name and param.pointers == 0:
@@ -1008,6 +1011,8 @@ class _Flow:
                 state.env[path] = _offset(value)
             else:
                 state.assign(path, None)
+                if path and expr.op in ("++", "p++"):
+                    state.conds[path] = True  # a counter that was raised is not zero
             return None
         if expr.op == "&":
             path = self.access(expr.operand)
@@ -1154,8 +1159,8 @@ class _Flow:
         if not base:
             return ("", "")
         kind, _ = self.type_of_path(base)
-        name, _, index = field.partition("[")
-        return (self.env.record_key(kind), name + "[]" * bool(index)) if kind else ("", "")
+        name = field.partition("[")[0]
+        return (self.env.record_key(kind), name + "[]" * _indices(expr)) if kind else ("", "")
 
     # ---- calls
 
@@ -1243,7 +1248,9 @@ class _Flow:
     def passed_by_reference(self, path: str, result: Value, state: State) -> None:
         """A callee may change what it gets the address of: plain values are forgotten, locks and members stay."""
         value = state.env.get(path)
-        if isinstance(value, (Constant, Symbol)) or (value is None and "." not in path):
+        kind, pointers = self.types.get(path, ("", 0))
+        plain = pointers > 0 or kind in _PLAIN_TYPES or kind.endswith("_t")
+        if isinstance(value, (Constant, Symbol)) or (value is None and "." not in path and plain):
             state.forget(path)
         state.env.pop(path + _REST, None)
 
@@ -1419,9 +1426,13 @@ class _Flow:
         task_only = sleep.task_only or state.conds.get("@interrupt") is False or state.conds.get("@!interrupt") is True
         if state.conds.get("@atomic") is True or state.conds.get("@sleepable") is False:
             return
+        if task_only and any(self.kernel.kinds[h.kind].interrupt for h in state.held):
+            return
         sleepable = state.conds.get("@atomic") is False or state.conds.get("@sleepable") is True
         held = self.forbidding(sleep, held, state)
-        if state.conds.get("@last") is True:
+        if state.conds.get("@last") is True or self.without_operation(state) or self.boots(held):
+            sleep = msgspec.structs.replace(sleep, uncertain=sleep.uncertain + 2)
+        if sleep.sleeps == "irq" and len(sleep.steps) > 1:
             sleep = msgspec.structs.replace(sleep, uncertain=sleep.uncertain + 2)
         certain = sleep.mask is None or self.known_blocking(sleep.mask, state) is True
         if held and certain and not sleepable:
@@ -1440,6 +1451,15 @@ class _Flow:
         if inner and certain:
             return
         self.tell_callers(sleep, place, state, inner, task_only)
+
+    def without_operation(self, state: State) -> bool:
+        """On the path for a driver that lacks an operation: few do."""
+        return any(state.conds.get(text) is False for text in self.operations)
+
+    def boots(self, held: tuple[Hold, ...]) -> bool:
+        """Initialisation with interrupts off may be early boot, when no mask makes the allocator sleep."""
+        starts = "__init" in self.signature.annotations
+        return starts and all(h.kind in ("irq", "lock_irq", "preempt") for h in held)
 
     def tell_callers(self, sleep: Sleep, place: Place, state: State, inner: tuple[Lock, ...], task_only: bool) -> None:
         if not self.full or len(sleep.steps) > MAX_CHAIN:
@@ -1538,8 +1558,9 @@ class _Flow:
         known = memory if isinstance(memory, Memory) and row.bulk is None and not self.frees_content(row) else None
         if known is not None and state.conds.get(path) is False:
             known = None
+        owner = ("", "") if row.bulk is not None or self.frees_content(row) else owner
         null = memory == ZERO or state.conds.get(path) is False
-        if known is None and not owner[0] and not null:
+        if known is None and not owner[0] and not null and row.bulk is None and not self.frees_content(row):
             known = self.only_memory(path)
         error = state.conds.get(f"IS_ERR {path}") is True or memory == Constant("errptr")
         known = None if error else known
@@ -1646,6 +1667,9 @@ class _Flow:
             for at, param in enumerate(summary.params)
             if param
         }
+        for at, param in enumerate(summary.params):
+            if param and at < len(expr.args) and isinstance(expr.args[at], (Binary, Unary, Call)):
+                names["=" + param] = text_of(expr.args[at])
         passed = {param: values[at] for at, param in enumerate(summary.params) if param and at < len(values)}
         return names, passed
 
@@ -1727,6 +1751,8 @@ class _Flow:
                 return (None, value.base) if known is None else (known == truth, "")
             return None, ""
         value = passed.get(text)
+        if value is None and (asked := state.conds.get(names.get("=" + text, ""))) is not None:
+            return asked == truth, ""
         if isinstance(value, Constant):
             return (None if value.truth is None else value.truth == truth), ""
         if isinstance(value, Memory):
@@ -2062,6 +2088,35 @@ def _assigned(stmts: Sequence[Stmt], names: set[str]) -> None:
             _assigned(inner, names)
 
 
+def _called_members(stmts: Sequence[Stmt]) -> Iterator[str]:
+    """The texts of the function pointers in members that are called."""
+    for stmt in stmts:
+        for expr in _expressions(stmt):
+            yield from _called_in(expr)
+        for inner in _inner(stmt):
+            yield from _called_members(inner)
+
+
+def _expressions(stmt: Stmt) -> tuple[Expr, ...]:
+    match stmt:
+        case Do(expr=expr):
+            return (expr,)
+        case If(test=test):
+            return (test,)
+        case Return(value=value) if value is not None:
+            return (value,)
+        case Declare(init=init) if init is not None:
+            return (init,)
+    return ()
+
+
+def _called_in(expr: Expr) -> Iterator[str]:
+    if isinstance(expr, Call) and isinstance(expr.func, Member):
+        yield text_of(expr.func)
+    for child in children(expr):
+        yield from _called_in(child)
+
+
 def _assigned_in(expr: Expr, names: set[str]) -> None:
     if isinstance(expr, Assign):
         names |= {root_of(path_of(expr.target))} if isinstance(expr.target, Name) else set()
@@ -2069,6 +2124,21 @@ def _assigned_in(expr: Expr, names: set[str]) -> None:
         names.add(expr.operand.name)
     for child in children(expr):
         _assigned_in(child, names)
+
+
+def _indices(expr: Expr) -> int:
+    """How many times the last member of an access path is indexed."""
+    count = 0
+    while not isinstance(expr, Member):
+        if isinstance(expr, Index):
+            count, expr = count + 1, expr.base
+        elif isinstance(expr, Cast):
+            expr = expr.value
+        elif isinstance(expr, Unary):
+            count, expr = count + (expr.op == "*"), expr.operand
+        else:
+            break
+    return count
 
 
 def _is_endless(stmt: Loop) -> bool:

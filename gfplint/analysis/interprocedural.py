@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 
-from gfplint.analysis.flow import NOWHERE, analyse
+import msgspec
+
+from gfplint.analysis.flow import LONG_CHAIN, NOWHERE, analyse
 from gfplint.analysis.program import FunctionId, Program, Relevance, weak_names
 from gfplint.analysis.roots import Root
 from gfplint.analysis.summary import Hold, Report, Summary
@@ -275,6 +277,10 @@ def _root_reports(summary: Summary, root: Root, kind: ContextKind) -> Iterator[R
             continue
         if any(guard[0] == "blocking" for guard in sleep.guards):
             continue
+        if root.kind == "atomic_mixed":  # some caller in the tree is atomic, not every one
+            sleep = msgspec.structs.replace(sleep, uncertain=sleep.uncertain + (1 if len(sleep.steps) <= 2 else 2))
+        elif len(sleep.steps) > LONG_CHAIN:
+            sleep = msgspec.structs.replace(sleep, uncertain=sleep.uncertain + 1)
         yield Report((hold,), sleep, sleep.place, root=step)
 
 
