@@ -103,7 +103,9 @@ MAX_CHAIN = 7
 #: Steps beyond which a report is less sure: each call may depend on conditions that the analysis can't see.
 LONG_CHAIN = 5
 NOWHERE = Place(0, 0, 0, 0)
-_PLAIN_TYPES = frozenset(("int", "unsigned", "unsigned int", "long", "unsigned long", "bool", "char", "u8", "u16", "u32", "u64"))
+_PLAIN_TYPES = frozenset(
+    ("int", "unsigned", "unsigned int", "long", "unsigned long", "bool", "char", "u8", "u16", "u32", "u64")
+)
 #: Behind a variable's name: the members of it that were not given a value (they are zero).
 _REST = ".*"
 #: The value of a member that was given one which is not understood.
@@ -161,6 +163,11 @@ class Environment(Protocol):
 
     def cleanup(self, name: str) -> str:
         """The function that ``__free(name)`` calls."""
+
+
+def doubt_of_length(steps: int) -> int:
+    """How much less sure a report is for the length of its chain."""
+    return max(0, min(steps - LONG_CHAIN, 2))
 
 
 class _GiveUpError(Exception):
@@ -1438,8 +1445,7 @@ class _Flow:
         if held and certain and not sleepable:
             needs = tuple(sorted({t[1:] for t in state.conds if t.startswith("#CONFIG")} | _config(state.conds)))
             key = (place, tuple((h.kind, h.lock) for h in held))
-            if len(sleep.steps) > LONG_CHAIN:
-                sleep = msgspec.structs.replace(sleep, uncertain=sleep.uncertain + 1)
+            sleep = msgspec.structs.replace(sleep, uncertain=sleep.uncertain + doubt_of_length(len(sleep.steps)))
             if any(kind == "cond" and "." not in text and _root(text) in self.params for kind, text, _ in sleep.guards):
                 sleep = msgspec.structs.replace(sleep, uncertain=sleep.uncertain + 2)
             old = self.reports.get(key)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 
 import msgspec
 
-from gfplint.analysis.flow import LONG_CHAIN, NOWHERE, analyse
+from gfplint.analysis.flow import NOWHERE, analyse, doubt_of_length
 from gfplint.analysis.program import FunctionId, Program, Relevance, weak_names
 from gfplint.analysis.roots import Root
 from gfplint.analysis.summary import Hold, Report, Summary
 from gfplint.analysis.values import blocking
-from gfplint.facts import Body, Do, Expr, Param, Return, Signature
+from gfplint.facts import Body, Do, Expr, Macro, Param, Return, Signature
 from gfplint.findings import Step
 from gfplint.frontend.blank import Source, blank
 from gfplint.frontend.header import parse_declarator, signature, split_top
@@ -25,7 +26,13 @@ MAX_SOURCES = 48
 #: Lowered bodies kept at a time, for functions that are analysed twice.
 MAX_BODIES = 4096
 #: A callee further than this from the function that asks is not followed.
-MAX_DEPTH = 12
+MAX_DEPTH = 150
+
+
+#: A function, or a macro of a file, with or without what it tells its callers.
+Key = tuple[FunctionId, bool] | tuple[int, str, bool]
+#: Interpreter frames that a chain of MAX_DEPTH calls may need: each expression on the way is a few.
+_FRAMES = 30_000
 
 
 class Sources:
@@ -52,6 +59,7 @@ class Linker:
     """Computes and keeps the summaries of one program."""
 
     def __init__(self, program: Program, kernel: Kernel, relevance: Relevance, read: Callable[[int], bytes]) -> None:
+        sys.setrecursionlimit(max(sys.getrecursionlimit(), _FRAMES))
         self.program = program
         self.kernel = kernel
         self.relevance = relevance
@@ -65,27 +73,52 @@ class Linker:
         self.endings: dict[tuple[str, int], bool] = {}
         self.replacements: dict[tuple[str, int], Expr | None] = {}
         self._bodies: OrderedDict[FunctionId, Body] = OrderedDict()
-        self._summaries: dict[tuple[FunctionId, bool], Summary | None] = {}
-        self._macros: dict[tuple[int, str, bool], Summary | None] = {}
-        self._active: set[object] = set()
+        self._summaries: dict[Key, Summary] = {}
+        self._provisional: dict[Key, tuple[Summary, int]] = {}
+        self._stack: dict[Key, int] = {}
+        self._lowest = MAX_DEPTH + 1
         self._environment: FileEnvironment | None = None
 
     def summary(self, fid: FunctionId, full: bool) -> Summary | None:
         """The summary of a function; None while it is being computed (recursion) or where the chain is too deep."""
-        key = (fid, full)
-        if key in self._summaries:
-            return self._summaries[key]
-        if fid in self._active or len(self._active) > MAX_DEPTH:
-            return None
-        self._active.add(fid)
+        return self._settled((fid, full), lambda: self._analysed(fid, full))
+
+    def _analysed(self, fid: FunctionId, full: bool) -> Summary:
         function = self.program.function(fid)
-        source = self.sources.get(fid[0])
-        body = self.body(fid, source)
-        env = self.environment(fid[0])
+        body = self.body(fid, self.sources.get(fid[0]))
         path = self.program.paths[fid[0]]
-        result = analyse(function.name, path, signature(function.header), body, env, full=full)
-        self._active.discard(fid)
-        self._summaries[key] = result
+        return analyse(function.name, path, signature(function.header), body, self.environment(fid[0]), full=full)
+
+    def _settled(self, key: Key, compute: Callable[[], Summary]) -> Summary | None:
+        """A summary from the store, or computed; None inside its own computation.
+
+        What was computed while a function above it was not done depends on who asked first. It serves the question in
+        hand alone, so that the answer to a question never depends on those before it.
+        """
+        known = self._summaries.get(key)
+        if known is not None:
+            return known
+        if key in self._provisional:
+            provisional, lowest = self._provisional[key]
+            self._lowest = min(self._lowest, lowest)
+            return provisional
+        depth = self._stack.get(key)
+        if depth is not None or len(self._stack) > MAX_DEPTH:
+            self._lowest = min(self._lowest, depth or 0)
+            return None
+        depth = len(self._stack)
+        outer, self._lowest = self._lowest, MAX_DEPTH + 1
+        self._stack[key] = depth
+        result = compute()
+        del self._stack[key]
+        lowest, self._lowest = self._lowest, outer
+        if self._provisional:  # those that waited for this function alone are to be computed anew
+            self._provisional = {k: v for k, v in self._provisional.items() if v[1] < depth}
+        if lowest >= depth:
+            self._summaries[key] = result
+        else:
+            self._provisional[key] = (result, lowest)
+            self._lowest = min(outer, lowest)
         return result
 
     def environment(self, file: int) -> FileEnvironment:
@@ -118,22 +151,19 @@ class Linker:
     def macro_summary(self, name: str, file: int, full: bool) -> Summary | None:
         """The summary of a function-like macro, run as a function of its parameters."""
         found = self.program.macro(name, file)
-        if found is None or found[1].params is None:
+        if found is None:
             return None
         at, macro = found
-        key = (at, name, full)
-        if key in self._macros:
-            return self._macros[key]
-        if key in self._active or len(self._active) > MAX_DEPTH:
+        names = macro.params
+        if names is None:
             return None
-        self._active.add(key)
-        params = tuple(Param("", 1, p.removesuffix("...")) for p in macro.params or ())
+        return self._settled((at, name, full), lambda: self._macro_analysed(at, macro, names, full))
+
+    def _macro_analysed(self, at: int, macro: Macro, names: tuple[str, ...], full: bool) -> Summary:
+        params = tuple(Param("", 1, p.removesuffix("...")) for p in names)
         body = self.macro_body(at, macro.start, macro.end)
         env = self.environment(at)
-        result = analyse(name, self.program.paths[at], Signature("", params, ()), body, env, full=full)
-        self._active.discard(key)
-        self._macros[key] = result
-        return result
+        return analyse(macro.name, self.program.paths[at], Signature("", params, ()), body, env, full=full)
 
     def macro_body(self, file: int, start: int, end: int) -> Body:
         """The lowered replacement text of a macro."""
@@ -261,8 +291,7 @@ class FileEnvironment:
 
 
 def _content_families(kernel: Kernel) -> frozenset[str]:
-    returned = {a.family for a in kernel.allocators.values() if not isinstance(a.result, int)}
-    return frozenset(a.family for a in kernel.allocators.values()) - returned
+    return frozenset(f.name for f in kernel.families.values() if f.content)
 
 
 def _root_reports(summary: Summary, root: Root, kind: ContextKind) -> Iterator[Report]:
@@ -277,11 +306,10 @@ def _root_reports(summary: Summary, root: Root, kind: ContextKind) -> Iterator[R
             continue
         if any(guard[0] == "blocking" for guard in sleep.guards):
             continue
+        doubt = sleep.uncertain + doubt_of_length(len(sleep.steps))
         if root.kind == "atomic_mixed":  # some caller in the tree is atomic, not every one
-            sleep = msgspec.structs.replace(sleep, uncertain=sleep.uncertain + (1 if len(sleep.steps) <= 2 else 2))
-        elif len(sleep.steps) > LONG_CHAIN:
-            sleep = msgspec.structs.replace(sleep, uncertain=sleep.uncertain + 1)
-        yield Report((hold,), sleep, sleep.place, root=step)
+            doubt += 1 if len(sleep.steps) <= 2 else 2
+        yield Report((hold,), msgspec.structs.replace(sleep, uncertain=doubt), sleep.place, root=step)
 
 
 def _fields(text: str) -> dict[str, Param]:

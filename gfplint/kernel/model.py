@@ -97,13 +97,15 @@ class Free(Row, frozen=True, kw_only=True):
 
 class Family(Row, frozen=True, kw_only=True):
     """A kind of memory. ``contiguous``: physically contiguous; ``may_be``: families it may turn out to be
-    (kvmalloc: kmalloc, vmalloc).
+    (kvmalloc: kmalloc, vmalloc). ``content``: what a struct holds, not the struct: its free takes the struct's address.
+    ``restricts``: mask bits that its allocators can't honour (mm/internal.h, GFP_SLAB_BUG_MASK).
     """
 
     name: str
     title: str
     contiguous: bool = True
     managed: bool = False
+    content: bool = False
     restricts: tuple[str, ...] = ()
     may_be: tuple[str, ...] = ()
 
