@@ -51,7 +51,10 @@ def check(view: View) -> Iterator[Finding]:
     """Every free into a cache that differs from the allocation's, both known by name."""
     for site in view.summary.frees:
         memory = site.memory
-        if memory is None or not _differ(memory.cache, site.cache):
+        if memory is None:
+            continue
+        together = memory.path == view.summary.path and memory.function == view.summary.name
+        if not _differ(memory.cache, site.cache, together):
             continue
         origin = Step(
             memory.path,
@@ -76,11 +79,16 @@ def check(view: View) -> Iterator[Finding]:
         )
 
 
-def _differ(one: str, two: str) -> bool:
-    """Whether two names are surely of two caches: not two paths to one member, nor elements of one array."""
-    if not one or not two or "[" in one + two:
+def _differ(one: str, two: str, together: bool) -> bool:
+    """Whether two names are surely of two caches: not two paths to one member, nor elements of one array.
+
+    ``together``: both stand in one function, where different paths to members of one name are different objects.
+    """
+    if not one or not two or one == two or "[" in one + two:
         return False
-    return one.rpartition(".")[2] != two.rpartition(".")[2]
+    if one.endswith("." + two) or two.endswith("." + one):
+        return False
+    return together or one.rpartition(".")[2] != two.rpartition(".")[2]
 
 
 RULE = Rule(

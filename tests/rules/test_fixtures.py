@@ -14,12 +14,12 @@ from gfplint.rules import catalogue
 from tests.rules.harness import FIXTURES, WORDS, Mark, lint, marks, reported, version_of
 
 _PROGRAMS = sorted(FIXTURES.glob("GFP*/*.c"))
-_CODES = {rule.code for rule in catalogue()}
+#: GFP901 is about what the other rules left over: see test_unused_suppression.py.
+_CODES = {rule.code for rule in catalogue()} - {"GFP901"}
 
 #: Marks that say where the rules fall short: "known" are reported and should not be, "wanted" the other way round.
 #: These numbers only shrink.
 _SHORTCOMINGS: dict[tuple[str, str], int] = {
-    ("GFP101", "known"): 1,
     ("GFP101", "wanted"): 7,
     ("GFP103", "wanted"): 1,
     ("GFP401", "wanted"): 7,
