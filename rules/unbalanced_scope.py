@@ -1,17 +1,18 @@
 """## What it does
 
-Reports a `memalloc_nofs_save()`, `memalloc_noio_save()` or another memalloc scope that a path leaves open, that is
-restored twice, or that is restored with the function of another kind.
+Reports a `memalloc_nofs_save()`, `memalloc_noio_save()` or another memalloc scope that a path leaves open, or that is
+restored with the function of another kind.
 
 ## Why is this bad
 
 The scope lives in the task. One that stays open takes `__GFP_FS` or `__GFP_IO` from every later allocation of that
-task, in code that knows nothing of it; reclaim then can't make progress where it should. One that is restored twice
-ends an outer scope too early, and brings back the deadlock that the outer scope was there to prevent.
+task, in code that knows nothing of it; reclaim then can't make progress where it should. One that is restored as
+another kind leaves its own flag set and may clear an outer one, which brings back the deadlock that it prevented.
 
 ## Known problems
 
 - A cookie that reaches its restore through a data structure is taken as handed over.
+- A second restore with the same cookie is not reported: it sets the flags to what they are.
 
 ## Example
 
@@ -51,7 +52,6 @@ from gfplint.ruleset import Rule, View
 
 _MESSAGES = {
     "open": "the {kind} scope is still open when the function returns",
-    "again": "the {kind} scope is restored a second time",
     "wrong": "the {kind} scope is restored with the function of another kind",
 }
 

@@ -1635,8 +1635,6 @@ class _Flow:
         if isinstance(given, Cookie):
             if given.kind != row.kind:
                 self.scope_fault("wrong", given, expr.place)
-            elif given not in state.scopes:
-                self.scope_fault("again", given, expr.place)
             state.scopes = tuple(c for c in state.scopes if c != given)
             return None
         same = [c for c in state.scopes if c.kind == row.kind]

@@ -112,8 +112,7 @@ class MemberStore(msgspec.Struct, frozen=True, gc=False):
 class ScopeFault(msgspec.Struct, frozen=True, gc=False):
     """A memalloc scope that is not ended as it was begun.
 
-    ``fault``: ``open`` (left so at ``place``; nowhere: at the end), ``again`` (restored twice), ``wrong`` (with another
-    kind's restore).
+    ``fault``: ``open`` (left so at ``place``; nowhere: at the end), ``wrong`` (ended with another kind's restore).
     """
 
     fault: str

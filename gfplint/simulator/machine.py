@@ -79,6 +79,7 @@ class Machine:
         self.operations = Operations(self)
         self._places: dict[int, tuple[Obj, int]] = {}
         self.entered = 0
+        self.scope_begun: tuple[tuple[str, int], ...] = ()
 
     # -- what the interpreter asks
 

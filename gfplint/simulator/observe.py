@@ -326,7 +326,9 @@ def _at_return(
         machine.events.append(Event(kind, message, stack, "", decisions))
 
     if changed:
-        say("task-flags-differ", f"the {', '.join(changed)} scope differs at return", ((name, line),))
+        # The scope's beginning is what has to be mended, so that is where it stands.
+        where = machine.scope_begun or ((name, line),)
+        say("task-flags-differ", f"the {', '.join(changed)} scope differs at return", where)
     kept = reachable(interpreter, value)
     for obj, memory in machine.allocator.memories:
         if not memory.alive or not memory.stack:

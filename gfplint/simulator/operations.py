@@ -148,6 +148,7 @@ class Operations:
         if row.effect == "save":
             old = bit if flags.get(row.kind) else 0
             flags[row.kind] = 1
+            self.machine.scope_begun = self.machine.stack()
             self.machine.note(f"{row.name}(): scope begins")
             return old
         cookie = args[row.cookie] if row.cookie is not None and row.cookie < len(args) else 0

@@ -31,6 +31,8 @@ UNSEEN = {
 #: What a checker prints though the rule lets it pass: the reason on the line's mark, and why.
 LET_PASS = frozenset(
     {
+        "the struct's owner ends it",  # the flags do differ at return, and are meant to
+        "the caller ends it",
         "nothing is freed",  # vfree(NULL) says might_sleep() too, but there is nothing to mend in the free
     }
 )
