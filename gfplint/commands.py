@@ -146,8 +146,27 @@ def _kbuild_report(source: str) -> Iterable[str]:
 def _explain(options: Namespace) -> int:
     from gfplint import rules
 
-    console.write(catalogue.page(catalogue.find(rules.catalogue(), options.code)), options.output)
+    wanted = catalogue.find(rules.catalogue(), options.code).code
+    rule = next(r for r in rules.catalogue() if r.code == wanted)
+    console.write([*catalogue.page(rule), *_shown_by_the_simulator(rule.page, rule.sim)], options.output)
     return CLEAN
+
+
+def _shown_by_the_simulator(page: str, sim: str) -> Iterator[str]:
+    """What happens when the page's bad example runs; nothing for rules without an observable."""
+    example = page.partition("## Example")[2].partition("```c\n")[2].partition("```")[0]
+    if not sim or not example:
+        return
+    from gfplint.simulator import command
+
+    if "\n{" not in example:
+        example = f"int example(void)\n{{\n{example}\treturn 0;\n}}\n"
+    try:
+        text, _ = command.simulate_file(example.encode(), "example.c")
+    except GfplintError:
+        return
+    yield "\n## What the simulator shows\n\n"
+    yield from (f"    {line}\n" if line else "\n" for line in text.rstrip().split("\n"))
 
 
 def _rules(options: Namespace) -> int:
