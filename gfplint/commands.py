@@ -146,8 +146,7 @@ def _kbuild_report(source: str) -> Iterable[str]:
 def _explain(options: Namespace) -> int:
     from gfplint import rules
 
-    wanted = catalogue.find(rules.catalogue(), options.code).code
-    rule = next(r for r in rules.catalogue() if r.code == wanted)
+    rule = catalogue.find(rules.catalogue(), options.code)
     console.write([*catalogue.page(rule), *_shown_by_the_simulator(rule.page, rule.sim)], options.output)
     return CLEAN
 

@@ -32,6 +32,7 @@ class Description:
     summary: str
     page: str
     preview: bool = False
+    sim: str = ""
 
 
 RULES = {

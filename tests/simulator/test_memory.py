@@ -167,16 +167,16 @@ void balanced(struct d *d)
 }
 int open(struct d *d, int bad)
 {
-	unsigned int a = memalloc_noio_save();
+	unsigned int a = memalloc_noio_save(); /* sees: task-flags-differ */
 
 	if (bad)
-		return -EINVAL; /* sees: task-flags-differ */
+		return -EINVAL;
 	memalloc_noio_restore(a);
 	return 0;
 }
-void wrong_kind(struct d *d) /* sees: task-flags-differ */
+void wrong_kind(struct d *d)
 {
-	unsigned int a = memalloc_noio_save();
+	unsigned int a = memalloc_noio_save(); /* sees: task-flags-differ */
 
 	memalloc_nofs_restore(a);
 }
