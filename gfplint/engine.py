@@ -22,7 +22,7 @@ from gfplint.analysis.values import MaskValue
 from gfplint.config import Settings
 from gfplint.errors import GfplintError
 from gfplint.facts import FileFacts, Function, Suppression
-from gfplint.findings import Degraded, Finding, ScanResult, Skipped
+from gfplint.findings import Confidence, Degraded, Finding, ScanResult, Skipped, Step
 from gfplint.frontend.skeleton import skeleton
 from gfplint.kernel.callbacks import with_callbacks
 from gfplint.kernel.headers import MASK_HEADERS, read_masks
@@ -152,6 +152,7 @@ def _lint(
         stores += result.stores
         frees += result.frees
     findings += _member_findings(stores, frees, kernel, rules)
+    findings = _doubted(findings)
     skipped = sorted([*(s for s in state.skipped() if only is None or s.path in only), *failed], key=lambda s: s.path)
     return _Linted(
         findings=tuple(findings),
@@ -306,6 +307,31 @@ def _member_findings(
     for free in join(stores, frees):
         _check(View(Summary(free.function, free.path, (), frees=(free.site,)), kernel), rules, findings)
     return tuple(findings)
+
+
+#: Calls from a context to an allocation from which on a chain is long, and places that share its end from which on it
+#: is well trodden.
+_LONG, _TRODDEN = 4, 4
+
+
+def _doubted(findings: Sequence[Finding]) -> list[Finding]:
+    """Findings whose long chains end alike, in many places, are of low confidence.
+
+    What so many callers do with a lock held would have shown long ago, were the end of the chain within reach of them.
+    """
+    ends: dict[tuple[Step, ...], int] = {}
+    for finding in findings:
+        if finding.rule in _CONTEXT_RULES and len(finding.trace) > _LONG:
+            ends[finding.trace[-2:]] = ends.get(finding.trace[-2:], 0) + 1
+    return [
+        msgspec.structs.replace(f, confidence=Confidence.LOW)
+        if f.rule in _CONTEXT_RULES and len(f.trace) > _LONG and ends[f.trace[-2:]] >= _TRODDEN
+        else f
+        for f in findings
+    ]
+
+
+_CONTEXT_RULES = frozenset(("GFP101", "GFP102", "GFP103"))
 
 
 def _silence(

@@ -89,7 +89,9 @@ def _problem(view: View, site: AllocSite, mask: MaskValue) -> tuple[str, Severit
         return f"{site.callee}() can't honour {', '.join(refused)}: the bits are dropped with a warning", Severity.ERROR
     if mask.base:
         return None
-    if family is not None and family.restricts and mask.plus & _ZONES and not mask.plus & _RECLAIM:
+    deliberate = "__GFP_NOWARN" in mask.plus  # a failure is expected, and handled
+    alone = mask.plus & _ZONES and not mask.plus & _RECLAIM
+    if family is not None and family.restricts and alone and not deliberate:
         zone = ", ".join(sorted(mask.plus & _ZONES))
         return (
             f"{zone} alone neither reclaims nor wakes kswapd; it is meant to be combined, as in GFP_KERNEL | {zone}",

@@ -40,6 +40,7 @@ from gfplint.analysis.values import (
     Value,
     blocking,
     constant,
+    is_constant,
     mask_of,
     number_of,
 )
@@ -166,8 +167,8 @@ class Environment(Protocol):
 
 
 def doubt_of_length(steps: int) -> int:
-    """How much less sure a report is for the length of its chain."""
-    return max(0, min(steps - LONG_CHAIN, 2))
+    """How much less sure a report is for the length of its chain: of the long ones, one in six was right."""
+    return 2 if steps > LONG_CHAIN else 0
 
 
 class _GiveUpError(Exception):
@@ -1686,9 +1687,12 @@ class _Flow:
         state: State,
     ) -> None:
         """What a callee frees of what it is given, as far as its conditions may hold."""
+        ways = {(freed.number, freed.free) for freed in summary.frees_params}
         for freed in summary.frees_params:
             number, free = freed.number, freed.free
             row = self.kernel.frees.get(free)
+            if sum(at == number for at, _ in ways) > 1:
+                continue  # it tells the families apart by itself
             if any(self.check_guard(k, t, w, *bound, state)[0] is False for k, t, w in freed.guards):
                 continue
             if row is not None and number < len(expr.args):
@@ -1974,7 +1978,7 @@ def _same(one: Constant, two: Constant) -> bool | None:
         return (-a if one.text.startswith("-") else a) == (-b if two.text.startswith("-") else b)
     if one.text == two.text:
         return True
-    if a is None and b is None and one.text.lstrip("-").isupper() and two.text.lstrip("-").isupper():
+    if a is None and b is None and is_constant(one.text.lstrip("-")) and is_constant(two.text.lstrip("-")):
         return False
     return None
 

@@ -143,9 +143,14 @@ def constant(name: str) -> Constant | None:
     known = _NAMED.get(name)
     if known is not None:
         return known
-    if name.isupper() and len(name) > 1:
-        return Constant(name)
-    return None
+    return Constant(name) if is_constant(name) else None
+
+
+def is_constant(name: str) -> bool:
+    """Whether a name is an enumerator's or a macro's by its looks: ``MODE_A``, and ``HostCmd_MODE_A`` too."""
+    if name.isupper():
+        return len(name) > 1
+    return name[:1].isupper() and "_" in name and sum(c.isupper() for c in name) >= 4
 
 
 def blocking(mask: MaskValue) -> bool | None:
