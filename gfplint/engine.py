@@ -285,7 +285,11 @@ def _lint_file(
         functions += 1
         degraded += [Degraded(summary.path, summary.name, reason) for reason in summary.degraded]
         stores += [StoreAt(summary.path, summary.name, s) for s in summary.stores]
-        frees += [FreeAt(summary.path, summary.name, f) for f in summary.frees if f.owner[0] and f.memory is None]
+        frees += [
+            FreeAt(summary.path, summary.name, f)
+            for f in summary.frees
+            if f.owner[0] and f.memory is None and not f.chosen
+        ]
         _check(View(summary, kernel), rules, findings)
     for root in roots(program, kernel, at, linker.sources.get(at)):
         if (summary := linker.rooted(root)) is not None:

@@ -1588,6 +1588,7 @@ class _Flow:
             error,
             scope_exit,
             null,
+            _chosen(path, state),
         )
         self.frees.setdefault((place, known, name), site)
 
@@ -2147,6 +2148,19 @@ def _indices(expr: Expr) -> int:
         else:
             break
     return count
+
+
+def _chosen(path: str, state: State) -> bool:
+    """Whether the way to a free depends on what another member of the object says."""
+    base = path.rpartition(".")[0] + "."
+    if base == ".":
+        return False
+    for text, truth in state.conds.items():
+        if path in text:
+            continue
+        if text.startswith("(" + base) and " == " in text or (text.startswith(base) and not truth):
+            return True
+    return False
 
 
 def _is_endless(stmt: Loop) -> bool:

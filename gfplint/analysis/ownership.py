@@ -69,7 +69,8 @@ def _single(known: list[Memory], free: FreeAt) -> Memory | None:
     """
     if not known or len({(m.family, m.managed) for m in known}) != 1:
         return None
-    defined, folder = free.site.owner[0].partition(":")[0], posixpath.dirname(free.path)
+    defined, known_record, _ = free.site.owner[0].partition(":")
+    folder = posixpath.dirname(free.path)
     nearest = min(known, key=lambda m: (m.path != free.path, posixpath.dirname(m.path) != folder, m.path, m.place.line))
     private = posixpath.dirname(defined).startswith(folder) or folder.startswith(posixpath.dirname(defined))
-    return nearest if nearest.path == free.path or private else None
+    return nearest if nearest.path == free.path or (private and known_record) else None

@@ -85,7 +85,10 @@ class AllocSite(msgspec.Struct, frozen=True, gc=False):
 
 
 class FreeSite(msgspec.Struct, frozen=True, gc=False):
-    """One free of known memory. ``target`` is the access path; ``memory`` what it holds there."""
+    """One free of known memory. ``target`` is the access path; ``memory`` what it holds there.
+
+    ``chosen``: another member of the same object was asked before, as where several kinds of memory are told apart.
+    """
 
     callee: str
     place: Place
@@ -99,6 +102,7 @@ class FreeSite(msgspec.Struct, frozen=True, gc=False):
     error_pointer: bool = False
     scope_exit: bool = False
     null: bool = False
+    chosen: bool = False
 
 
 class MemberStore(msgspec.Struct, frozen=True, gc=False):
