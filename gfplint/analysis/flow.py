@@ -102,7 +102,7 @@ MAX_MASKS = 8
 #: Calls from a context to an allocation that a finding may lead through.
 MAX_CHAIN = 7
 #: Steps beyond which a report is less sure: each call may depend on conditions that the analysis can't see.
-LONG_CHAIN = 5
+LONG_CHAIN = 4
 NOWHERE = Place(0, 0, 0, 0)
 _PLAIN_TYPES = frozenset(
     ("int", "unsigned", "unsigned int", "long", "unsigned long", "bool", "char", "u8", "u16", "u32", "u64")
@@ -167,7 +167,7 @@ class Environment(Protocol):
 
 
 def doubt_of_length(steps: int) -> int:
-    """How much less sure a report is for the length of its chain: of the long ones, one in six was right."""
+    """How much less sure a report is for the length of its chain: of the long ones, one in four was right."""
     return 2 if steps > LONG_CHAIN else 0
 
 
@@ -2158,7 +2158,7 @@ def _chosen(path: str, state: State) -> bool:
     for text, truth in state.conds.items():
         if path in text:
             continue
-        if text.startswith("(" + base) and " == " in text or (text.startswith(base) and not truth):
+        if (text.startswith("(" + base) and " == " in text) or (text.startswith(base) and not truth):
             return True
     return False
 

@@ -104,7 +104,7 @@ def _chain(length: int) -> str:
     return last + "".join(links) + "void f0(struct s *s) { spin_lock(&s->lock); f1(s); spin_unlock(&s->lock); }\n"
 
 
-@pytest.mark.parametrize("length", [1, 2, 4, 5])
+@pytest.mark.parametrize("length", [1, 2, 3])
 def test_chains_are_followed(length: int) -> None:
     (finding,) = lint_all({"drivers/a/main.c": _chain(length)})
     assert len(finding.trace) == length + 2
