@@ -207,32 +207,32 @@ class Oracle:
             value &= ~self.bits.value(self.kernel.masks[part])
         return value
 
-    def session(self, config: Config, *files: str) -> Session:
+    def trial(self, config: Config, *files: str) -> Trial:
         """A machine with these programs and the library."""
         programs = (*(shipped(f) for f in files), shipped("kernel"))
         setup = Setup(config, self.kernel, self.bits, zero_globals=True)
-        return Session(Interpreter(programs, Machine(setup), Path(max_steps=CASE_STEPS)))
+        return Trial(Interpreter(programs, Machine(setup), Path(max_steps=CASE_STEPS)))
 
     # -- group 1: contexts
 
     def _context(self, row: Row, config: Config) -> str:
         context, slab_fails, pages_fail = fault_injection(row.context)
         prepare, call = self.tables["calls"][row.call]
-        session = self.session(config, "contexts", "calls")
-        now = session.struct("now")
+        trial = self.trial(config, "contexts", "calls")
+        now = trial.struct("now")
         now.fields["gfp"] = self.mask(row.mask)
-        if not session.run("setup"):
+        if not trial.run("setup"):
             return UNKNOWN
         if slab_fails:
-            session.variable("preload_nodes", 0)
-        if prepare and not session.run(prepare):
+            trial.variable("preload_nodes", 0)
+        if prepare and not trial.run(prepare):
             return UNKNOWN
-        session.variable("current_call", Func(call))
-        session.machine.allocator.fail_slab = slab_fails
-        session.machine.allocator.fail_pages = pages_fail
-        session.machine.phase = "case"
-        session.run(self.tables["contexts"][context][0])
-        return class_of_context(session, now)
+        trial.variable("current_call", Func(call))
+        trial.machine.allocator.fail_slab = slab_fails
+        trial.machine.allocator.fail_pages = pages_fail
+        trial.machine.phase = "case"
+        trial.run(self.tables["contexts"][context][0])
+        return class_of_context(trial, now)
 
     # -- group 2: allocators and frees
 
@@ -240,38 +240,38 @@ class Oracle:
         get, (put, *speed) = self.tables["allocators"][row.context][0], self.tables["frees"][row.call]
         if row.case.split("-")[0] in SINGLE:
             config = replace(config, counters=False)
-        session = self.session(config, "frees")
-        machine = session.machine
-        session.run("setup")
-        self._pair(session, "case", get, put)
+        trial = self.trial(config, "frees")
+        machine = trial.machine
+        trial.run("setup")
+        self._pair(trial, "case", get, put)
         physical = machine.allocator.physical
-        size = session.value("size")
+        size = trial.value("size")
         rounds = HUGE_ROUNDS if isinstance(size, int) and size > HUGE else SLOW_ROUNDS if speed else ROUNDS
         machine.allocator.memories.clear()
         physical.free_delta = physical.slab_delta = physical.vmalloc_delta = 0
-        case = {e.kind for e in session.events("case")} - _SILENT
-        if config.counters and not session.died:
+        case = {e.kind for e in trial.events("case")} - _SILENT
+        if config.counters and not trial.died:
             for _ in range(rounds):
-                if not self._pair(session, "repeat", get, put):
+                if not self._pair(trial, "repeat", get, put):
                     break
         lost = Lost(-physical.free_delta, physical.slab_delta, physical.vmalloc_delta, rounds)
         machine.phase = "teardown"
-        dead = session.died
-        session.died = False
+        dead = trial.died
+        trial.died = False
         if not dead:
-            session.run("teardown")
-        return class_of_free(session, row, case, lost if config.counters else None)
+            trial.run("teardown")
+        return class_of_free(trial, row, case, lost if config.counters else None)
 
     @staticmethod
-    def _pair(session: Session, phase: str, get: str, put: str) -> bool:
+    def _pair(trial: Trial, phase: str, get: str, put: str) -> bool:
         """Allocate and free once; False where the machine died of it."""
-        machine = session.machine
+        machine = trial.machine
         machine.phase = "preparing"
-        session.result = 0
-        if not session.run(get):
+        trial.result = 0
+        if not trial.run(get):
             return False
         machine.phase = phase
-        return session.run(put, session.result) and session.run("sim_settle")
+        return trial.run(put, trial.result) and trial.run("sim_settle")
 
     # -- group 3: accounting
 
@@ -279,22 +279,22 @@ class Oracle:
         context, _, limit = row.context.partition(" memory.max=")
         one, size_name = self.tables["objects"][row.call]
         size = int(size_name.removeprefix("size_"))
-        session = self.session(config, "contexts", "accounting")
-        session.run("setup")
-        machine = session.machine
+        trial = self.trial(config, "contexts", "accounting")
+        trial.run("setup")
+        machine = trial.machine
         for name, value in (
             ("gfp", self.mask(row.mask)),
             ("allocate", Func(one)),
             ("wanted", OBJECTS),
             ("current_call", Func("all")),
         ):
-            session.variable(name, value)
+            trial.variable(name, value)
         limited = limit not in ("max", "")
         # The limit is scaled like the number of objects: a quarter of what is asked for.
         machine.allocator.limit = size * OBJECTS // 4 if limited else 0
         machine.phase = "case"
-        session.run(self.tables["contexts"][context][0])
-        got, failed = session.value("got"), bool(session.value("failed"))
+        trial.run(self.tables["contexts"][context][0])
+        got, failed = trial.value("got"), bool(trial.value("failed"))
         return class_of_accounting(machine, got if isinstance(got, int) else 0, failed, limited)
 
     # -- group 4: reclaim recursion
@@ -303,46 +303,46 @@ class Oracle:
         fields = dict(part.split("=", 1) for part in row.context.split(" "))
         hold, _, after = fields["hold"].partition(",")
         prepare, call = self.tables["calls"][row.call]
-        session = self.session(config, "reclaim", "contexts", "calls")
-        session.struct("now").fields["gfp"] = self.mask(row.mask)
-        session.run("setup")
+        trial = self.trial(config, "reclaim", "contexts", "calls")
+        trial.struct("now").fields["gfp"] = self.mask(row.mask)
+        trial.run("setup")
         if hold.startswith("rwsem"):
-            session.run("use_semaphore")
+            trial.run("use_semaphore")
         if prepare:
-            session.run(prepare)
-        session.variable("current_call", Func(call))
-        session.machine.phase = "case"
+            trial.run(prepare)
+        trial.variable("current_call", Func(call))
+        trial.machine.phase = "case"
         prime, held = self.tables["primes"][fields["prime"]][0], self.tables["holds"][hold][0]
         if after:
-            session.run(held)
-            session.machine.phase = "priming"
-            session.run(prime)
+            trial.run(held)
+            trial.machine.phase = "priming"
+            trial.run(prime)
         else:
-            session.machine.phase = "priming"
-            session.run(prime)
-            session.machine.phase = "case"
-            session.run(held)
-        kinds = {e.kind for e in session.events("case")}
+            trial.machine.phase = "priming"
+            trial.run(prime)
+            trial.machine.phase = "case"
+            trial.run(held)
+        kinds = {e.kind for e in trial.events("case")}
         if "recursion" in kinds:
             return "recursion"
-        if "recursion" in {e.kind for e in session.events("priming")} or kinds - _SILENT:
+        if "recursion" in {e.kind for e in trial.events("priming")} or kinds - _SILENT:
             return UNSCORED
         return "quiet"
 
     # -- group 5: masks and sizes
 
     def _sizes(self, row: Row, config: Config) -> str:
-        session = self.session(config, "calls")
-        session.interpreter.frames.append(Frame("case", shipped("calls")))
+        trial = self.trial(config, "calls")
+        trial.interpreter.frames.append(Frame("case", shipped("calls")))
         if row.call.startswith("size_"):
-            return self._size(session, int(row.call.removeprefix("size_")))
+            return self._size(trial, int(row.call.removeprefix("size_")))
         named = row.mask != "-" or row.call not in self.kernel.masks
         return self._mask(row.mask if named else row.call)
 
-    def _size(self, session: Session, size: int) -> str:
+    def _size(self, trial: Trial, size: int) -> str:
         """What kmalloc and kvmalloc make of a size."""
-        machine = session.machine
-        ask = session.interpreter.call_name
+        machine = trial.machine
+        ask = trial.interpreter.call_name
         found = {}
         for name, function, mask in (
             ("kmalloc", "kmalloc", "GFP_KERNEL|__GFP_NOWARN"),
@@ -392,7 +392,7 @@ def zone_of(mask: Mask) -> str:
     return "Movable" if {"__GFP_HIGHMEM", "__GFP_MOVABLE"} <= mask else "Normal"
 
 
-def class_of_free(session: Session, row: Row, case: set[str], lost: Lost | None) -> str:
+def class_of_free(trial: Trial, row: Row, case: set[str], lost: Lost | None) -> str:
     """Group 2: messages in the call itself first, then the counters, then what came later."""
     if case & {"oops", "bug-on", "null-deref"}:
         return "crash"
@@ -401,12 +401,12 @@ def class_of_free(session: Session, row: Row, case: set[str], lost: Lost | None)
             return kind
     if case:
         return "warn"
-    later = {e.kind for e in session.events("teardown", "repeat")} - _SILENT
-    if lost is not None and not {e.kind for e in session.events("repeat")} & {"oops", "bug-on"}:
+    later = {e.kind for e in trial.events("teardown", "repeat")} - _SILENT
+    if lost is not None and not {e.kind for e in trial.events("repeat")} & {"oops", "bug-on"}:
         silent = class_of_counters(row, lost)
         if silent:
             return silent
-    return "delayed" if later or any(e.kind in ("overwritten", "delayed") for e in session.machine.events) else "ok"
+    return "delayed" if later or any(e.kind in ("overwritten", "delayed") for e in trial.machine.events) else "ok"
 
 
 def class_of_counters(row: Row, lost: Lost) -> str:
@@ -435,7 +435,7 @@ def class_of_accounting(machine: Machine, got: int, failed: bool, limited: bool)
     return f"{charged}/exceeded" if machine.allocator.charged else f"{charged}/unlimited"
 
 
-class Session:
+class Trial:
     """One machine that runs several functions after another, until it dies."""
 
     def __init__(self, interpreter: Interpreter) -> None:
@@ -507,10 +507,10 @@ def fault_injection(context: str) -> tuple[str, bool, bool]:
     return "+".join(parts) or "plain", slab or inject, pages
 
 
-def class_of_context(session: Session, now: Obj) -> str:
+def class_of_context(trial: Trial, now: Obj) -> str:
     """Group 1: the first class that matches what was observed."""
-    kinds = {e.kind for e in session.events("case")} - _SILENT
-    if session.hung:
+    kinds = {e.kind for e in trial.events("case")} - _SILENT
+    if trial.hung:
         return UNSCORED
     order = (
         ("oom", "oom" if "sleep-fault" not in kinds else "sleep"),
