@@ -856,12 +856,15 @@ class _Flow:
             elif truth and isinstance(value, Symbol) and isinstance(right, Constant):
                 state.env[path] = right
                 state.conds[f"({value.path} == {right.text})"] = True
-            elif isinstance(value, MaskValue) and value.base and isinstance(right, MaskValue) and not right.base:
-                if truth:
-                    state.env[path] = right
-                    state.conds["blocking:" + value.base] = bool(blocking(right))
-                elif not blocking(right):
-                    pass
+            elif (
+                truth
+                and isinstance(value, MaskValue)
+                and value.base
+                and isinstance(right, MaskValue)
+                and not right.base
+            ):
+                state.env[path] = right
+                state.conds["blocking:" + value.base] = bool(blocking(right))
             return
         query = self.query_of(subject)
         if query is not None:
@@ -1217,7 +1220,6 @@ class _Flow:
                     return self.pass_on(query, expr, values[0], state)
                 return None
             if name in kernel.sleepers:
-                self.slept(expr.place, state)
                 return None
         return self.call_function(name, expr, values, state)
 
@@ -1262,17 +1264,11 @@ class _Flow:
             state.forget(path)
         state.env.pop(path + _REST, None)
 
-    def slept(self, place: Place, state: State) -> None:
-        if not any(h.kind in self.atomic for h in state.held) and len(state.slept) < 4:
-            state.slept = (*state.slept, place)
-
     def context_op(self, op: ContextOp, expr: Call, state: State) -> Value:
         name = expr.func.name if isinstance(expr.func, Name) else ""
         lock = ""
         if op.lock is not None and op.lock < len(expr.args):
             lock = state.resolve(path_of(expr.args[op.lock]))
-        if op.sleeps:
-            self.slept(expr.place, state)
         if op.field:
             lock = f"{lock}.{op.field}" if lock else ""
         if op.typed and op.lock is not None and self.type_of_path(path_of(expr.args[op.lock]))[0] != op.typed:
@@ -1348,7 +1344,6 @@ class _Flow:
             _argument_text(expr, row.order),
             state.held,
             tuple(c.kind for c in state.scopes),
-            tuple(p for p in state.slept if isinstance(p, Place)),
         )
         self.sleep_of(row, mask, expr, state)
         if row.hidden or row.family in ("", "none"):
@@ -1450,7 +1445,7 @@ class _Flow:
             if any(kind == "cond" and "." not in text and _root(text) in self.params for kind, text, _ in sleep.guards):
                 sleep = msgspec.structs.replace(sleep, uncertain=sleep.uncertain + 2)
             old = self.reports.get(key)
-            new = Report(held, sleep, place, needs, tuple(c.kind for c in state.scopes))
+            new = Report(held, sleep, place, needs)
             self.reports[key] = new if old is None else _folded(old, new)
         if sleepable:
             return
@@ -1541,8 +1536,6 @@ class _Flow:
         target = expr.args[row.arg]
         path = self.access(target)
         memory = values[row.arg]
-        if row.field is not None and row.field >= len(expr.args) and row.rcu:
-            pass
         site_args = expr.args
         self.free_site(row, row.name, path, memory, expr.place, state, site_args, owner=self.owner_of(target))
         self.sleep_of_free(row, expr, memory, path, state)
@@ -1767,21 +1760,19 @@ class _Flow:
         if isinstance(value, Memory):
             return truth, ""
         tested = _flag_test(text)
-        if tested is not None and isinstance(passed.get(tested[0]), Constant):
-            holds = _has_flag(passed[tested[0]], tested[1])  # type: ignore[arg-type]
+        flags = passed.get(tested[0]) if tested is not None else None
+        if tested is not None and isinstance(flags, Constant):
+            holds = _has_flag(flags, tested[1])
             if holds is not None:
                 return holds == truth, ""
+        compared = _equality(text)
+        given = passed.get(compared[0]) if compared is not None else None
+        if compared is not None and isinstance(given, Constant):
+            same = _same(given, Constant(compared[1]))
+            return (None if same is None else same == truth), ""
         translated = _translate(text, names)
         if not translated:
-            inner = _equality(text)
-            if inner is not None and isinstance(passed.get(inner[0]), Constant):
-                same = _same(passed[inner[0]], Constant(inner[1]))  # type: ignore[arg-type]
-                return (None if same is None else same == truth), ""
             return None, ""
-        inner = _equality(text)
-        if inner is not None and isinstance(passed.get(inner[0]), Constant):
-            same = _same(passed[inner[0]], Constant(inner[1]))  # type: ignore[arg-type]
-            return (None if same is None else same == truth), ""
         known = state.conds.get(translated)
         if known is not None:
             return known == truth, ""

@@ -14,7 +14,7 @@ Key = tuple[object, ...]
 class State:
     """One path: what is held, what was dropped of the caller's, values of paths, and truths of conditions."""
 
-    __slots__ = ("conds", "dropped", "env", "held", "scopes", "slept")
+    __slots__ = ("conds", "dropped", "env", "held", "scopes")
 
     def __init__(self) -> None:
         self.held: tuple[Hold, ...] = ()
@@ -22,7 +22,6 @@ class State:
         self.env: dict[str, Value] = {}
         self.conds: dict[str, bool] = {}
         self.scopes: tuple[Cookie, ...] = ()
-        self.slept: tuple[object, ...] = ()
 
     def copy(self) -> State:
         """An independent copy."""
@@ -32,7 +31,6 @@ class State:
         new.env = self.env.copy()
         new.conds = self.conds.copy()
         new.scopes = self.scopes
-        new.slept = self.slept
         return new
 
     def context(self) -> Key:
@@ -177,5 +175,4 @@ def join(one: State, two: State) -> State:
     for text, truth in one.conds.items():
         if two.conds.get(text) is not truth:
             del new.conds[text]
-    new.slept = tuple(s for s in one.slept if s in two.slept)
     return new

@@ -65,7 +65,6 @@ class Report(msgspec.Struct, frozen=True, gc=False):
     sleep: Sleep
     place: Place
     needs: tuple[str, ...] = ()
-    scoped: tuple[str, ...] = ()
     root: Step | None = None
 
 
@@ -81,7 +80,6 @@ class AllocSite(msgspec.Struct, frozen=True, gc=False):
     order: str = ""
     held: tuple[Hold, ...] = ()
     scopes: tuple[str, ...] = ()
-    sleeps_before: tuple[Place, ...] = ()
 
 
 class FreeSite(msgspec.Struct, frozen=True, gc=False):
