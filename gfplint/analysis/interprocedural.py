@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
-from gfplint.analysis.flow import NOWHERE, analyse, doubt_of_length
+from gfplint.analysis.environment import NOWHERE, doubt_of_length
+from gfplint.analysis.flow import analyse
 from gfplint.analysis.program import FunctionId, Program, Relevance, weak_names
 from gfplint.analysis.roots import Root
 from gfplint.analysis.summary import Hold, Report, Summary

@@ -161,3 +161,39 @@ def blocking(mask: MaskValue) -> bool | None:
 def mask_of(row: Allocator, masks: Mapping[str, Mask]) -> MaskValue:
     """The mask of an allocator that takes none, or whose mask was left out."""
     return MaskValue("", masks.get(row.default, NO_BITS))
+
+
+def with_family(memory: Memory, family: str) -> Memory:
+    return Memory(
+        family,
+        memory.allocator,
+        memory.place,
+        memory.path,
+        memory.function,
+        memory.cache,
+        memory.order,
+        memory.size,
+        memory.device,
+        memory.nofail,
+        memory.offset,
+        memory.error,
+        memory.managed,
+    )
+
+
+def offset_into(memory: Memory) -> Memory:
+    return Memory(
+        memory.family,
+        memory.allocator,
+        memory.place,
+        memory.path,
+        memory.function,
+        memory.cache,
+        memory.order,
+        memory.size,
+        memory.device,
+        memory.nofail,
+        True,
+        memory.error,
+        memory.managed,
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gfplint.analysis.flow import MAX_SLEEPS
+from gfplint.analysis.environment import MAX_SLEEPS
 from gfplint.analysis.summary import Effect, Summary
 from gfplint.analysis.values import MaskValue
 from gfplint.engine import NEWEST

@@ -1,0 +1,198 @@
+"""Calls of functions whose summary is known: its conditions, masks, locks and frees in the caller's terms."""
+
+from __future__ import annotations
+
+from gfplint.analysis.contexts import Contexts
+from gfplint.analysis.environment import PLAIN_TYPES, REST
+from gfplint.analysis.paths import path_of, root_of, substitute, text_of
+from gfplint.analysis.state import State
+from gfplint.analysis.summary import Hold, Report, Sleep, Summary
+from gfplint.analysis.texts import condition_root, equality, flag_test, has_flag, same_constant, translate
+from gfplint.analysis.values import Constant, MaskValue, Memory, Symbol, Value
+from gfplint.facts import Binary, Call, Unary
+
+
+class Callees(Contexts):
+    """The layer of summarised callees."""
+
+    def call_function(self, name: str, expr: Call, values: list[Value], state: State) -> Value:
+        """A call that the tables don't know: follow it where it can matter."""
+        env = self.env
+        sleeps = env.may_sleep(name) and (
+            self.full or env.locks_and_allocates(name) or any(h.kind in self.atomic for h in state.held)
+        )
+        changes = env.may_change_context(name)
+        owns = env.may_own(name) and (self.wanted == id(expr) or any(isinstance(v, Memory) for v in values))
+        if not (sleeps or changes or owns):
+            return None
+        summary = env.summary(name, sleeps)
+        if summary is None:
+            return None
+        names, passed = self.bind(summary, expr, values, state)
+        if sleeps:
+            for sleep in summary.sleeps:
+                self.call_sleep(summary, sleep, expr, names, passed, state)
+        result = self.apply_effects(summary, expr, names, state) if changes else None
+        if owns:
+            self.call_frees(summary, expr, values, (names, passed), state)
+            if result is None and len(summary.returns) == 1:
+                return summary.returns[0]
+        return result
+
+    def passed_by_reference(self, path: str, result: Value, state: State) -> None:
+        """A callee may change what it gets the address of: plain values are forgotten, locks and members stay."""
+        value = state.env.get(path)
+        kind, pointers = self.types.get(path, ("", 0))
+        plain = pointers > 0 or kind in PLAIN_TYPES or kind.endswith("_t")
+        if isinstance(value, (Constant, Symbol)) or (value is None and "." not in path and plain):
+            state.forget(path)
+        state.env.pop(path + REST, None)
+
+    def indirect_call(self, expr: Call, values: list[Value], state: State) -> Value:
+        base, _, member = path_of(expr.func).rpartition(".")
+        kind, _ = self.type_of_path(base) if base else ("", 0)
+        summary = self.env.indirect((kind, member)) if kind else None
+        if summary is not None:
+            names, passed = self.bind(summary, expr, values, state)
+            for sleep in summary.sleeps:
+                self.call_sleep(summary, sleep, expr, names, passed, state)
+        return None
+
+    def bind(
+        self, summary: Summary, expr: Call, values: list[Value], state: State
+    ) -> tuple[dict[str, str], dict[str, Value]]:
+        """The callee's parameters as paths and as values of this function."""
+        names = {
+            param: state.resolve(path_of(expr.args[at])) if at < len(expr.args) else ""
+            for at, param in enumerate(summary.params)
+            if param
+        }
+        for at, param in enumerate(summary.params):
+            if param and at < len(expr.args) and isinstance(expr.args[at], (Binary, Unary, Call)):
+                names["=" + param] = text_of(expr.args[at])
+        passed = {param: values[at] for at, param in enumerate(summary.params) if param and at < len(values)}
+        return names, passed
+
+    def call_frees(
+        self,
+        summary: Summary,
+        expr: Call,
+        values: list[Value],
+        bound: tuple[dict[str, str], dict[str, Value]],
+        state: State,
+    ) -> None:
+        """What a callee frees of what it is given, as far as its conditions may hold."""
+        ways = {(freed.number, freed.free) for freed in summary.frees_params}
+        for freed in summary.frees_params:
+            number, free = freed.number, freed.free
+            row = self.kernel.frees.get(free)
+            if sum(at == number for at, _ in ways) > 1:
+                continue  # it tells the families apart by itself
+            if any(self.check_guard(k, t, w, *bound, state)[0] is False for k, t, w in freed.guards):
+                continue
+            if row is not None and number < len(expr.args):
+                target = expr.args[number]
+                self.free_site(
+                    row, free, path_of(target), values[number], expr.place, state, (), owner=self.owner_of(target)
+                )
+
+    def call_sleep(
+        self, summary: Summary, sleep: Sleep, expr: Call, names: dict[str, str], passed: dict[str, Value], state: State
+    ) -> None:
+        guards = []
+        for kind, text, truth in sleep.guards:
+            verdict, translated = self.check_guard(kind, text, truth, names, passed, state)
+            if verdict is False:
+                return
+            if verdict is None and translated:
+                guards.append((kind, translated, truth))
+        mask = sleep.mask
+        if mask is not None and mask.base:
+            mask = self.rebase(mask, names, passed)
+            if mask is None:
+                return
+        if mask is not None and self.known_blocking(mask, state) is False:
+            return
+        dropped = tuple((kind, substitute(lock, names)) for kind, lock in sleep.dropped)
+        step = self.step(expr.place, f"{summary.name}() is called here")
+        moved = Sleep(
+            sleep.kind,
+            sleep.how,
+            mask,
+            tuple(guards),
+            dropped,
+            (step, *sleep.steps),
+            expr.place,
+            (),
+            sleep.sleeps,
+            sleep.task_only,
+            sleep.uncertain,
+            sleep.also,
+        )
+        if sleep.inner:
+            self.inner_report(sleep, moved, expr, state)
+            return
+        self.note_sleep(moved, expr.place, state)
+
+    def inner_report(self, sleep: Sleep, moved: Sleep, expr: Call, state: State) -> None:
+        """The callee allocates under its own lock with the mask that is passed here."""
+        if moved.mask is None or self.known_blocking(moved.mask, state) is not True:
+            if moved.mask is not None and moved.mask.base:
+                self.tell_callers(moved, expr.place, state, sleep.inner, moved.task_only)
+            return
+        held = tuple(Hold(kind, lock, sleep.place, "callee") for kind, lock in sleep.inner)
+        self.reports.setdefault((expr.place, "inner", held), Report(held, moved, expr.place))
+
+    def check_guard(  # noqa: PLR0911 - one return for each kind of evidence
+        self, kind: str, text: str, truth: bool, names: dict[str, str], passed: dict[str, Value], state: State
+    ) -> tuple[bool | None, str]:
+        """Whether a condition that a callee's sleep depends on holds here, and what it says of our own parameters."""
+        if kind == "blocking":
+            value = passed.get(root_of(text))
+            if isinstance(value, MaskValue) and text == root_of(text):
+                known = self.known_blocking(value, state)
+                return (None, value.base) if known is None else (known == truth, "")
+            return None, ""
+        value = passed.get(text)
+        if value is None and (asked := state.conds.get(names.get("=" + text, ""))) is not None:
+            return asked == truth, ""
+        if isinstance(value, Constant):
+            return (None if value.truth is None else value.truth == truth), ""
+        if isinstance(value, Memory):
+            return truth, ""
+        tested = flag_test(text)
+        flags = passed.get(tested[0]) if tested is not None else None
+        if tested is not None and isinstance(flags, Constant):
+            holds = has_flag(flags, tested[1])
+            if holds is not None:
+                return holds == truth, ""
+        compared = equality(text)
+        given = passed.get(compared[0]) if compared is not None else None
+        if compared is not None and isinstance(given, Constant):
+            same = same_constant(given, Constant(compared[1]))
+            return (None if same is None else same == truth), ""
+        translated = translate(text, names)
+        if not translated:
+            return None, ""
+        known = state.conds.get(translated)
+        if known is not None:
+            return known == truth, ""
+        if isinstance(value, Symbol):
+            return None, value.path
+        stored = self.path_value(translated, state)
+        if isinstance(stored, Constant) and stored.truth is not None:
+            return stored.truth == truth, ""
+        root = condition_root(translated)
+        return None, translated if root in self.params or root not in self.types else ""
+
+    def rebase(self, mask: MaskValue, names: dict[str, str], passed: dict[str, Value]) -> MaskValue | None:
+        value = passed.get(mask.base)
+        if isinstance(value, MaskValue):
+            return mask.rebased(value)
+        if isinstance(value, Constant):
+            return mask.rebased(MaskValue()) if value.truth is False else None
+        if mask.base in passed:
+            path = names.get(mask.base, "")
+            return mask.rebased(MaskValue(path)) if path else None
+        path = substitute(mask.base, names)
+        return MaskValue(path, mask.plus, mask.minus) if path else None

@@ -1,0 +1,135 @@
+"""Locks and other contexts: entered, left, and what remains of them for the caller."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gfplint.analysis.frees import Frees
+from gfplint.analysis.paths import path_of, substitute
+from gfplint.analysis.state import State
+from gfplint.analysis.summary import Effect, Hold, Lock, Summary
+from gfplint.analysis.texts import result_class
+from gfplint.analysis.values import Pending, Value
+from gfplint.facts import Call, Name
+from gfplint.kernel.model import ContextOp
+
+
+class Contexts(Frees):
+    """The layer of locks and contexts."""
+
+    def context_op(self, op: ContextOp, expr: Call, state: State) -> Value:
+        name = expr.func.name if isinstance(expr.func, Name) else ""
+        lock = ""
+        if op.lock is not None and op.lock < len(expr.args):
+            lock = state.resolve(path_of(expr.args[op.lock]))
+        if op.field:
+            lock = f"{lock}.{op.field}" if lock else ""
+        if op.typed and op.lock is not None and self.type_of_path(path_of(expr.args[op.lock]))[0] != op.typed:
+            return None
+        if op.effect == "enter":
+            if op.when != "always":
+                return Pending(op, lock, expr.place, name)
+            for kind in op.kinds:
+                state.enter(Hold(kind, lock, expr.place, name))
+            return None
+        self.leave_kinds(op.kinds, lock, op.flags is not None, op.lock is not None, state)
+        return None
+
+    def leave_kinds(self, kinds: Sequence[str], lock: str, restores: bool, has_lock: bool, state: State) -> None:
+        """End a context: ``kinds`` are those that may end here, the lock's own first.
+
+        What this function does not hold is its caller's. A switch without saved flags ends every hold of its kind.
+        """
+        first, *others = kinds
+        own = self.leave_kind(first, lock, restores, state)
+        if not own:
+            self.drop(first, lock, state)
+        held = {h.kind for h in state.held}
+        for kind in others:
+            if kind in held:
+                self.leave_kind(kind, lock, restores, state)
+            elif not own and has_lock:
+                self.drop(kind, "", state)
+
+    def leave_together(self, leaves: list[Lock], state: State) -> None:
+        """End what a callee ends. Switches that stand beside a lock found here are alternatives: only those held
+        end.
+        """
+        found = False
+        for kind, lock in leaves:
+            row = self.kernel.kinds.get(kind)
+            switch = row is not None and row.irqs_off
+            if self.leave_kind(kind, lock, True, state):
+                found = True
+            elif not (switch and found):
+                self.drop(kind, lock, state)
+
+    def leave_kind(self, kind: str, lock: str, restores: bool, state: State) -> bool:
+        row = self.kernel.kinds.get(kind)
+        if row is not None and row.irqs_off and not restores:
+            if not any(h.kind == kind for h in state.held):
+                return False
+            state.leave_all(frozenset((kind,)))
+            return True
+        return state.leave(kind, lock if row is None or row.lock else "")
+
+    def drop(self, kind: str, lock: str, state: State) -> None:
+        entry = (kind, lock)
+        if entry not in state.dropped and len(state.dropped) < 8:
+            state.dropped = (*state.dropped, entry)
+
+    def apply_effects(self, summary: Summary, expr: Call, names: dict[str, str], state: State) -> Value:
+        result: Value = None
+        for effect in summary.effects:
+            enters = [(kind, substitute(lock, names)) for kind, lock in effect.enters]
+            if effect.when == "always":
+                self.leave_together([(kind, substitute(lock, names)) for kind, lock in effect.leaves], state)
+                for kind, lock in enters:
+                    state.enter(Hold(kind, lock, expr.place, summary.name))
+            elif enters and not effect.leaves:
+                op = ContextOp(name=summary.name, effect="enter", kinds=tuple(k for k, _ in enters), when=effect.when)
+                result = Pending(op, enters[0][1], expr.place, summary.name)
+        return result
+
+    def effects(self) -> tuple[Effect, ...]:
+        """What the function does to its caller's context, over all its exits."""
+        changes: dict[tuple[tuple[Lock, ...], tuple[Lock, ...]], set[str]] = {}
+        for state, value, _ in self.exits:
+            enters, leaves = self.net_change(state)
+            changes.setdefault((enters, leaves), set()).add(result_class(value))
+        if not changes or list(changes) == [((), ())]:
+            return ()
+        if len(changes) == 1:
+            enters, leaves = next(iter(changes))
+            return (Effect("always", enters, leaves),)
+        return self.conditional_effects(changes)
+
+    def net_change(self, state: State) -> tuple[tuple[Lock, ...], tuple[Lock, ...]]:
+        """(taken, dropped) on one path; what was dropped and taken again is neither."""
+        taken = [(h.kind, self.outer(h.lock)) for h in state.held]
+        dropped = [(kind, self.outer(lock)) for kind, lock in state.dropped]
+        for entry in tuple(taken):
+            again = next((d for d in dropped if d[0] == entry[0]), None)
+            if again is not None:
+                dropped.remove(again)
+                taken.remove(entry)
+        return tuple(taken), tuple(dropped)
+
+    def conditional_effects(
+        self, changes: dict[tuple[tuple[Lock, ...], tuple[Lock, ...]], set[str]]
+    ) -> tuple[Effect, ...]:
+        """Effects that the return value tells apart; none where it does not (the lower context counts)."""
+        taking = {c: r for c, r in changes.items() if c[0] and not c[1]}
+        neutral = set().union(*(r for c, r in changes.items() if c == ((), ())))
+        if len(taking) == 1 and len(taking) + (1 if ((), ()) in changes else 0) == len(changes):
+            (enters, _), results = next(iter(taking.items()))
+            if not results & neutral and "unknown" not in results | neutral:
+                for when in ("nonzero", "zero"):
+                    if results == {when} and when not in neutral:
+                        return (Effect(when, enters, ()),)
+            if results <= {"nonzero", "unknown"} and neutral == {"zero"}:
+                return (Effect("nonzero", enters, ()),)
+        leaving = [c[1] for c in changes if c[1] and not c[0]]
+        if leaving and not taking:
+            return (Effect("always", (), max(leaving, key=len)),)
+        return ()

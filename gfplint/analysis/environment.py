@@ -1,0 +1,102 @@
+"""What the flow may ask about the rest of the program, and the bounds that it keeps.
+
+Bounds are counted in steps, never in time, so that a result never depends on the machine.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from gfplint.analysis.summary import Summary
+from gfplint.analysis.values import Constant
+from gfplint.facts import Expr, Param, Place
+from gfplint.kernel.model import GuardClass, Kernel
+
+#: Statements of one function, counted with repetition, after which its analysis is given up.
+MAX_STEPS = 6_000
+#: Things that a summary tells its callers, at most.
+MAX_SLEEPS = 16
+#: Conditions under which one allocation is told to callers, at most; more are joined.
+MAX_VARIANTS = 3
+#: Conditions of a path that are told to callers.
+MAX_GUARDS = 10
+#: Further allocations behind one call that a report names.
+MAX_ALSO = 8
+#: Rounds of a loop that are followed, while they bring something new.
+MAX_ROUNDS = 3
+#: Values that one mask may have at one call.
+MAX_MASKS = 8
+#: Calls from a context to an allocation that a finding may lead through.
+MAX_CHAIN = 7
+#: Steps beyond which a report is less sure: each call may depend on conditions that the analysis can't see.
+LONG_CHAIN = 4
+NOWHERE = Place(0, 0, 0, 0)
+PLAIN_TYPES = frozenset(
+    ("int", "unsigned", "unsigned int", "long", "unsigned long", "bool", "char", "u8", "u16", "u32", "u64")
+)
+#: Behind a variable's name: the members of it that were not given a value (they are zero).
+REST = ".*"
+#: The value of a member that was given one which is not understood.
+UNKNOWN = Constant("?")
+
+
+class Environment(Protocol):
+    """What a function's flow may ask about the rest of the program."""
+
+    kernel: Kernel
+    #: Families of what a struct holds: their allocators fill the struct that they are given.
+    content_families: frozenset[str]
+
+    def shadowed(self, name: str) -> bool:
+        """Whether the file defines the name itself, so that the kernel tables don't speak of it."""
+
+    def never_returns(self, name: str) -> bool:
+        """Whether a call to ``name`` does not come back."""
+
+    def may_sleep(self, name: str) -> bool:
+        """Whether a call to ``name`` can lead to an allocation or free that sleeps, as far as names tell."""
+
+    def locks_and_allocates(self, name: str) -> bool:
+        """Whether ``name`` takes a mask and may use it under a lock of its own, as far as names tell."""
+
+    def may_change_context(self, name: str) -> bool:
+        """Whether ``name`` may take or drop a lock of its caller, as far as names tell."""
+
+    def may_own(self, name: str) -> bool:
+        """Whether ``name`` may hand out or free memory for its caller, as far as names tell."""
+
+    def summary(self, name: str, full: bool) -> Summary | None:
+        """The summary of the function or macro that a call to ``name`` reaches; None where unknown.
+
+        ``full``: with the sleeps that it tells its callers.
+        """
+
+    def indirect(self, owner: tuple[str, str]) -> Summary | None:
+        """The summary that every known implementation of an operation shares; None where they differ."""
+
+    def mask_macro(self, name: str) -> Expr | None:
+        """The replacement of an object-like macro that holds a mask."""
+
+    def field_type(self, record: str, field: str) -> Param | None:
+        """The type of a struct's member."""
+
+    def record_key(self, record: str) -> str:
+        """A name for a struct that no other struct of the tree has."""
+
+    def global_type(self, name: str) -> Param | None:
+        """The type of a variable at file scope."""
+
+    def guard_class(self, name: str) -> GuardClass | None:
+        """A guard class that the tree defines itself."""
+
+    def cleanup(self, name: str) -> str:
+        """The function that ``__free(name)`` calls."""
+
+
+def doubt_of_length(steps: int) -> int:
+    """How much less sure a report is for the length of its chain: of the long ones, one in four was right."""
+    return 2 if steps > LONG_CHAIN else 0
+
+
+class GiveUpError(Exception):
+    """The step budget is used up."""

@@ -1,0 +1,229 @@
+"""Transfer functions of expressions: the value of each, with what its calls and assignments do to the state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from gfplint.analysis.callees import Callees
+from gfplint.analysis.environment import NOWHERE
+from gfplint.analysis.paths import children, path_of, text_of
+from gfplint.analysis.state import State
+from gfplint.analysis.texts import called_expr, decision
+from gfplint.analysis.values import ONE, ZERO, Constant, MaskValue, Memory, Ref, Value, offset_into
+from gfplint.facts import (
+    Assign,
+    Binary,
+    Call,
+    Cast,
+    Conditional,
+    Expr,
+    Index,
+    Initializer,
+    Member,
+    Name,
+    Number,
+    Opaque,
+    SizeOf,
+    StatementExpr,
+    String,
+    Unary,
+)
+from gfplint.kernel.model import Query
+
+
+class Expressions(Callees):
+    """The layer of expressions."""
+
+    def eval(self, expr: Expr, state: State) -> Value:
+        """The value of an expression in a state, with what its calls and assignments do to the state."""
+        return _EVALUATE[type(expr)](self, expr, state)
+
+    def e_name(self, expr: Name, state: State) -> Value:
+        return self.name_value(expr.name, state)
+
+    def e_number(self, expr: Number, state: State) -> Value:
+        return Constant(expr.text)
+
+    def e_member(self, expr: Member, state: State) -> Value:
+        if not isinstance(expr.base, Name):
+            self.eval(expr.base, state)
+        return self.path_value(self.access(expr), state)
+
+    def e_cast(self, expr: Cast, state: State) -> Value:
+        return self.eval(expr.value, state)
+
+    def e_index(self, expr: Index, state: State) -> Value:
+        self.eval(expr.index, state)
+        self.eval(expr.base, state)
+        return state.env.get(self.access(expr))
+
+    def e_conditional(self, expr: Conditional, state: State) -> Value:
+        decided = state.conds.get(decision(expr))
+        if decided is None:
+            decided = state.conds.get(text_of(expr.test))
+        if decided is True:
+            return self.eval(expr.then if expr.then is not None else expr.test, state)
+        return self.eval(expr.otherwise, state) if decided is False else None
+
+    def e_statements(self, expr: StatementExpr, state: State) -> Value:
+        return self.hoisted.get(id(expr))
+
+    def e_initializer(self, expr: Initializer, state: State) -> Value:
+        for _, item in expr.items:
+            self.eval(item, state)
+        return None
+
+    def e_opaque(self, expr: Opaque, state: State) -> Value:
+        for inner in expr.inner:
+            self.eval(inner, state)
+        return None
+
+    def e_nothing(self, expr: Expr, state: State) -> Value:
+        return None
+
+    def unary(self, expr: Unary, state: State) -> Value:
+        value = self.eval(expr.operand, state)
+        if expr.op in ("++", "--", "p++", "p--"):
+            path = self.access(expr.operand)
+            if isinstance(value, Memory):
+                state.env[path] = offset_into(value)
+            else:
+                state.assign(path, None)
+                if path and expr.op in ("++", "p++"):
+                    state.conds[path] = True  # a counter that was raised is not zero
+            return None
+        if expr.op == "&":
+            path = self.access(expr.operand)
+            return Ref(state.resolve(path)) if path and not isinstance(value, Memory) else None
+        if expr.op == "~" and isinstance(value, MaskValue):
+            return None
+        if expr.op == "*":
+            return value if isinstance(value, (Memory, Constant)) and self.access(expr.operand) in state.env else None
+        if expr.op == "-" and isinstance(value, Constant):
+            return Constant("-" + value.text)
+        if expr.op == "!":
+            truth = value.truth if isinstance(value, Constant) else state.conds.get(text_of(expr.operand))
+            return None if truth is None else ZERO if truth else ONE
+        return None
+
+    def binary(self, expr: Binary, state: State) -> Value:
+        op = expr.op
+        if op == "&" and isinstance(expr.right, Unary) and expr.right.op == "~":
+            left, bits = self.eval(expr.left, state), self.eval(expr.right.operand, state)
+            if isinstance(bits, MaskValue):
+                left = self.as_mask(expr.left, left, state)
+            if isinstance(left, MaskValue) and isinstance(bits, MaskValue) and not bits.base:
+                return left.without(bits.plus)
+            return None
+        left, right = self.eval(expr.left, state), self.eval(expr.right, state)
+        if isinstance(left, MaskValue) or isinstance(right, MaskValue):
+            return self.mask_operation(op, self.as_mask(expr.left, left, state), self.as_mask(expr.right, right, state))
+        if op == "|" and isinstance(left, Constant) and isinstance(right, Constant):
+            return left if right == ZERO else right if left == ZERO else Constant(f"{left.text}|{right.text}")
+        if op in ("+", "-") and isinstance(left, Memory):
+            return left if isinstance(right, Constant) and right.truth is False else offset_into(left)
+        if op == ",":
+            return right
+        return None
+
+    def assign(self, expr: Assign, state: State) -> Value:
+        self.wanted = id(called_expr(expr.value))
+        value = self.eval(expr.value, state)
+        if not isinstance(expr.target, Name):
+            for child in children(expr.target):
+                self.eval(child, state)
+        path = self.access(expr.target)
+        if expr.op != "=":
+            value = self.compound(expr.op, path, value, expr, state)
+        self.store(expr.target, path, value, state, NOWHERE, expr.value)
+        return value
+
+    def compound(self, op: str, path: str, value: Value, expr: Assign, state: State) -> Value:
+        current = self.eval(expr.target, state)
+        if isinstance(value, MaskValue):
+            current = self.as_mask(expr.target, current, state)
+        if op == "&=" and isinstance(expr.value, Unary) and expr.value.op == "~":
+            bits = self.eval(expr.value.operand, state)
+            if isinstance(current, MaskValue) and isinstance(bits, MaskValue) and not bits.base:
+                return current.without(bits.plus)
+        if isinstance(current, MaskValue) and op in ("|=", "&="):
+            return self.mask_operation(op[0], current, value)
+        if isinstance(current, Memory):
+            return offset_into(current)
+        return None
+
+    def call(self, expr: Call, state: State) -> Value:
+        self.calls += 1
+        values = [self.eval(a, state) for a in expr.args]
+        for arg in expr.args:
+            if isinstance(arg, Unary) and arg.op == "&" and isinstance(arg.operand, Name):
+                if not self.allocates_into(expr):
+                    self.local_memory.setdefault(arg.operand.name, {})[None] = None
+                if isinstance(state.env.get(arg.operand.name), (Memory, MaskValue)):
+                    state.forget(arg.operand.name)
+        result = self.dispatch(expr, values, state)
+        for arg in expr.args:
+            if isinstance(arg, Unary) and arg.op == "&" and isinstance(arg.operand, (Name, Member)):
+                self.passed_by_reference(self.access(arg), result, state)
+        return result
+
+    def allocates_into(self, expr: Call) -> bool:
+        """Whether the call hands out memory by reference."""
+        row = self.kernel.allocators.get(expr.func.name) if isinstance(expr.func, Name) else None
+        return row is not None and isinstance(row.result, int)
+
+    def dispatch(self, expr: Call, values: list[Value], state: State) -> Value:
+        """What a call does, by what the tables or the callee's summary say."""
+        func = expr.func
+        if not isinstance(func, Name):
+            self.eval(func, state)
+            return self.indirect_call(expr, values, state)
+        name = func.name
+        if not self.env.shadowed(name):
+            kernel = self.kernel
+            op, alloc = kernel.context_ops.get(name), kernel.allocators.get(name)
+            if alloc is not None:
+                result = self.allocate(alloc, expr, values, state)
+                return result if op is None else self.context_op(op, expr, state)
+            if op is not None:
+                return self.context_op(op, expr, state)
+            if (free := kernel.frees.get(name)) is not None:
+                self.free(free, expr, values, state)
+                return None
+            if (scope := kernel.scopes.get(name)) is not None:
+                return self.scope(scope, expr, values, state)
+            if (query := kernel.queries.get(name)) is not None:
+                if query.true_means in ("argument", "take") and expr.args:
+                    return self.pass_on(query, expr, values[0], state)
+                return None
+            if name in kernel.sleepers:
+                return None
+        return self.call_function(name, expr, values, state)
+
+    def pass_on(self, query: Query, expr: Call, value: Value, state: State) -> Value:
+        """A call that hands on its argument; ``take``: and leaves NULL behind (``no_free_ptr``)."""
+        path = path_of(expr.args[0])
+        if query.true_means == "take" and path:
+            state.assign(path, ZERO)
+            return value
+        return value
+
+
+_EVALUATE: dict[type, Callable[[Expressions, Any, State], Value]] = {
+    Name: Expressions.e_name,
+    Number: Expressions.e_number,
+    Member: Expressions.e_member,
+    Cast: Expressions.e_cast,
+    Index: Expressions.e_index,
+    Conditional: Expressions.e_conditional,
+    StatementExpr: Expressions.e_statements,
+    Initializer: Expressions.e_initializer,
+    Opaque: Expressions.e_opaque,
+    String: Expressions.e_nothing,
+    SizeOf: Expressions.e_nothing,
+    Call: Expressions.call,
+    Assign: Expressions.assign,
+    Unary: Expressions.unary,
+    Binary: Expressions.binary,
+}

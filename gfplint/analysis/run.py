@@ -1,0 +1,259 @@
+"""One run over one function: what it has found so far, and how paths, types, masks and stores are understood."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from gfplint.analysis.environment import MAX_GUARDS, REST, UNKNOWN, Environment
+from gfplint.analysis.paths import path_of, root_of
+from gfplint.analysis.state import State
+from gfplint.analysis.summary import AllocSite, FreedParam, FreeSite, MemberStore, Report, ScopeFault, Sleep
+from gfplint.analysis.syntax import indices
+from gfplint.analysis.texts import condition_root, mentions_root
+from gfplint.analysis.values import (
+    ZERO,
+    Constant,
+    Cookie,
+    MaskValue,
+    Memory,
+    Ref,
+    Symbol,
+    Value,
+    blocking,
+    constant,
+    mask_of,
+)
+from gfplint.facts import Body, Call, Expr, Index, Member, Name, Place, Signature, Unary
+from gfplint.findings import Step
+from gfplint.kernel.model import Allocator, Query
+
+
+class Run(ABC):
+    """Everything that a run over one function keeps; the layers above add what they do with it."""
+
+    def __init__(self, name: str, path: str, signature: Signature, body: Body, env: Environment, full: bool) -> None:
+        self.full = full
+        self.wanted = 0
+        self.name, self.path, self.signature, self.body, self.env = name, path, signature, body, env
+        self.kernel = env.kernel
+        self.params = tuple(p.name for p in signature.params)
+        self.types: dict[str, tuple[str, int]] = {p.name: (p.type, p.pointers) for p in signature.params if p.name}
+        self.reassigned: set[str] = set()
+        self.seen_conditions: dict[str, int] = {}
+        self.pending: dict[str, list[State]] = {}
+        self.breaks: list[list[State]] = []
+        self.continues: list[list[State]] = []
+        self.switches: list[tuple[list[State], Expr]] = []
+        self.cleanups: list[list[tuple[str, object]]] = []
+        self.open_labels: list[frozenset[str]] = []
+        self.break_depths: list[int] = []
+        self.continue_depths: list[int] = []
+        self.exits: list[tuple[State, Value, Place]] = []
+        self.sleeps: dict[tuple[object, ...], Sleep] = {}
+        self.reports: dict[tuple[object, ...], Report] = {}
+        self.allocs: dict[Place, AllocSite] = {}
+        self.frees: dict[tuple[object, ...], FreeSite] = {}
+        self.stores: dict[tuple[object, ...], MemberStore] = {}
+        self.scope_faults: dict[tuple[str, Cookie], ScopeFault] = {}
+        self.returned: dict[Memory, None] = {}
+        self.freed_params: dict[FreedParam, None] = {}
+        self.hoisted: dict[int, Value] = {}
+        self.paths: dict[int, str] = {}
+        self.branching: dict[int, tuple[Expr, ...]] = {}
+        self.loop_names: dict[int, set[str]] = {}
+        self.local_memory: dict[str, dict[Memory | None, None]] = {}
+        self.returns_unknown = False
+        self.degraded: list[str] = list(body.errors)
+        self.steps = 0
+        self.calls = 0
+        self.operations: frozenset[str] = frozenset()
+        self.atomic = frozenset(k for k, v in self.kernel.kinds.items() if v.atomic)
+
+    @abstractmethod
+    def eval(self, expr: Expr, state: State) -> Value:
+        """The value of an expression in a state, with what its calls and assignments do to the state."""
+
+    def access(self, expr: Expr) -> str:
+        """``path_of`` for a node of the body, computed once."""
+        if type(expr) is Name:
+            return expr.name
+        known = self.paths.get(id(expr))
+        if known is None:
+            known = self.paths[id(expr)] = path_of(expr)
+        return known
+
+    def name_value(self, name: str, state: State) -> Value:
+        value = state.env.get(name)
+        if value is not None:
+            return value
+        if name in self.kernel.masks:
+            return MaskValue("", self.kernel.masks[name])
+        if name in self.types:
+            return MaskValue(name) if self.types[name][0] == "gfp_t" and name in self.params else None
+        if "GFP" in name:
+            replacement = self.env.mask_macro(name)
+            if replacement is not None and not (isinstance(replacement, Name) and replacement.name == name):
+                return self.eval(replacement, state)
+        return constant(name)
+
+    def path_value(self, path: str, state: State) -> Value:
+        if not path:
+            return None
+        value = state.env.get(path)
+        if value is not None:
+            return None if value is UNKNOWN else value
+        if "." in path and state.env.get(root_of(path) + REST) is ZERO:
+            return ZERO
+        return None
+
+    def as_mask(self, expr: Expr, value: Value, state: State) -> Value:
+        """A value that is combined with a mask is one, by its path if no more is known of it."""
+        if value is None and (path := self.access(expr)):
+            return MaskValue(state.resolve(path))
+        return MaskValue(value.path) if isinstance(value, Symbol) else value
+
+    def mask_operation(self, op: str, left: Value, right: Value) -> Value:
+        left = MaskValue() if isinstance(left, Constant) and left.truth is False else left
+        right = MaskValue() if isinstance(right, Constant) and right.truth is False else right
+        if not isinstance(left, MaskValue) or not isinstance(right, MaskValue):
+            known = left if isinstance(left, MaskValue) else right
+            if op == "|" and isinstance(known, MaskValue):
+                return MaskValue("?", known.plus, known.minus)
+            return None
+        if op in ("|", "+"):
+            return left.union(right)
+        if op == "&" and not left.base and not right.base:
+            return MaskValue("", left.plus & right.plus)
+        if op == "&" and not right.base:
+            kept = right.plus
+            return MaskValue(left.base, left.plus & kept, left.minus | (self.all_bits() - kept))
+        return None
+
+    def all_bits(self) -> frozenset[str]:
+        return frozenset(b for mask in self.kernel.masks.values() for b in mask)
+
+    def store(self, target: Expr, path: str, value: Value, state: State, place: Place, source: Expr | None) -> None:
+        """Give a path a value; memory that goes into a member is noted for the whole program."""
+        if not path:
+            return
+        if isinstance(value, Constant):
+            state.assign(path, value)
+            return
+        if value is None and source is not None:
+            origin = self.access(source)
+            if origin and origin != path and not mentions_root(origin, path) and "(" not in origin:
+                known = state.conds.get(origin)
+                state.assign(path, Ref(state.resolve(origin)))
+                if known is not None:
+                    state.conds[path] = known
+                if isinstance(target, Member):
+                    self.store_member(target, None, place)
+                else:
+                    self.local_memory.setdefault(path, {})[None] = None
+                return
+        state.assign(path, value)
+        memory = value if isinstance(value, Memory) else None
+        if isinstance(target, (Member, Index, Unary)):
+            self.hand_over(value, state)
+        if isinstance(target, (Member, Index)):
+            self.store_member(target, memory, place)
+        elif "." not in path:
+            self.local_memory.setdefault(path, {})[memory] = None
+
+    def store_member(self, target: Expr, memory: Memory | None, place: Place) -> None:
+        owner = self.owner_of(target)
+        if owner[0]:
+            self.stores.setdefault((owner, memory), MemberStore(owner, memory, memory.place if memory else place))
+
+    def hand_over(self, value: Value, state: State) -> None:
+        """A cookie that is stored or returned is somebody else's to restore."""
+        if isinstance(value, Cookie):
+            state.scopes = tuple(c for c in state.scopes if c != value)
+
+    def type_of_path(self, path: str) -> tuple[str, int]:
+        parts = path.split(".")
+        root = parts[0].partition("[")[0]
+        if root in self.types:
+            kind = self.types[root]
+        else:
+            known = self.env.global_type(root)
+            kind = (known.type, known.pointers) if known is not None else ("", 0)
+        for part in parts[1:]:
+            if not kind[0]:
+                return ("", 0)
+            found = self.env.field_type(kind[0], part.partition("[")[0])
+            if found is None:
+                return ("", 0)
+            kind = (found.type, found.pointers)
+        return kind
+
+    def owner_of(self, expr: Expr) -> tuple[str, str]:
+        """(struct type, member) of a member access; ("", "") where unknown."""
+        path = path_of(expr)
+        base, _, field = path.rpartition(".")
+        if not base:
+            return ("", "")
+        kind, _ = self.type_of_path(base)
+        name = field.partition("[")[0]
+        return (self.env.record_key(kind), name + "[]" * indices(expr)) if kind else ("", "")
+
+    def argument_path(self, expr: Call, number: int | None, state: State) -> str:
+        if number is None or number >= len(expr.args):
+            return ""
+        return state.resolve(path_of(expr.args[number]))
+
+    def step(self, place: Place, message: str) -> Step:
+        return Step(self.path, place.line, place.column, self.name, message)
+
+    def means(self, name: str, meaning: str) -> bool:
+        row = self.kernel.queries.get(name)
+        return row is not None and row.true_means == meaning and not self.env.shadowed(name)
+
+    def query_of(self, expr: Expr) -> Query | None:
+        if isinstance(expr, Call) and isinstance(expr.func, Name) and not self.env.shadowed(expr.func.name):
+            return self.kernel.queries.get(expr.func.name)
+        return None
+
+    def known_blocking(self, mask: MaskValue, state: State) -> bool | None:
+        blocks = blocking(mask)
+        if blocks is None:
+            return state.conds.get("blocking:" + mask.base)
+        return blocks
+
+    def mask_at(self, row: Allocator, expr: Call, values: list[Value], state: State) -> MaskValue | None:
+        """The mask that reaches an allocator; None where it is not understood."""
+        if row.mask is None or row.mask >= len(values):
+            return mask_of(row, self.kernel.masks) if row.default or row.sleeps != "mask" else None
+        value = values[row.mask]
+        if isinstance(value, MaskValue):
+            return value
+        if isinstance(value, Constant):
+            return MaskValue() if value.truth is False else None
+        if isinstance(value, Symbol):
+            return MaskValue(value.path)
+        path = path_of(expr.args[row.mask])
+        return MaskValue(state.resolve(path)) if path else None
+
+    def guards(self, state: State) -> tuple[tuple[str, str, bool], ...]:
+        """Conditions on what the caller passed that hold on this path."""
+        found = []
+        for text, truth in state.conds.items():
+            if text.startswith("blocking:"):
+                found.append(("blocking", text[len("blocking:") :], truth))
+            if text.startswith(("blocking:", "@", "#", "?", "IS_ERR")):
+                continue
+            root = condition_root(text)
+            if root in self.reassigned or (root in self.types and root not in self.params):
+                continue
+            found.append(("cond", text, truth))
+        for name in self.params:
+            value = state.env.get(name)
+            if isinstance(value, Constant) and name not in self.reassigned and value.truth is not None:
+                found.append(("cond", name, value.truth))
+        found.sort(key=lambda guard: "." in guard[1])  # what a caller passes as a plain value decides most
+        return tuple(found[:MAX_GUARDS])
+
+    def outer(self, lock: str) -> str:
+        """A lock's path as the caller may know it; "" where it starts at a local variable."""
+        root = root_of(lock)
+        return lock if root in self.params or (root and root not in self.types) else ""

@@ -1,0 +1,241 @@
+"""Allocations and what may sleep: reports where a context forbids it, news for the callers elsewhere."""
+
+from __future__ import annotations
+
+import msgspec
+
+from gfplint.analysis.environment import (
+    MAX_ALSO,
+    MAX_CHAIN,
+    MAX_GUARDS,
+    MAX_MASKS,
+    MAX_SLEEPS,
+    MAX_VARIANTS,
+    doubt_of_length,
+)
+from gfplint.analysis.paths import last_of, root_of
+from gfplint.analysis.run import Run
+from gfplint.analysis.state import State
+from gfplint.analysis.summary import AllocSite, Hold, Lock, Report, Sleep
+from gfplint.analysis.texts import argument_text, condition_root, configs
+from gfplint.analysis.values import ZERO, MaskValue, Memory, Value, blocking
+from gfplint.facts import Call, Expr, Place, Unary
+from gfplint.kernel.model import Allocator, Free, Kernel
+
+
+class Sleeps(Run):
+    """The layer of allocations and sleeps."""
+
+    def allocate(self, row: Allocator, expr: Call, values: list[Value], state: State) -> Value:
+        mask = self.mask_at(row, expr, values, state)
+        place = expr.place
+        name = row.name
+        text = argument_text(expr, row.mask)
+        site = self.allocs.get(place)
+        masks = site.masks if site is not None else ()
+        if mask not in masks and len(masks) < MAX_MASKS:
+            masks = (*masks, mask)
+        self.allocs[place] = AllocSite(
+            name,
+            row.family,
+            place,
+            masks,
+            text,
+            argument_text(expr, row.size),
+            argument_text(expr, row.order),
+            state.held,
+            tuple(c.kind for c in state.scopes),
+        )
+        self.sleep_of(row, mask, expr, state)
+        if row.hidden or row.family in ("", "none"):
+            return None
+        memory = Memory(
+            family=row.family,
+            allocator=name,
+            place=place,
+            path=self.path,
+            function=self.name,
+            cache=self.argument_path(expr, row.cache, state),
+            order=argument_text(expr, row.order),
+            size=argument_text(expr, row.size),
+            device=self.argument_path(expr, row.device, state),
+            nofail=bool(mask is not None and mask.has("__GFP_NOFAIL")) and row.error == "null",
+            error=row.error,
+            managed=bool((family := self.kernel.families.get(row.family)) and family.managed),
+        )
+        if isinstance(row.result, int):
+            if row.result < len(expr.args):
+                self.store_result(expr.args[row.result], memory, state, place)
+            return None
+        return memory
+
+    def store_result(self, target: Expr, memory: Memory, state: State, place: Place) -> None:
+        """Memory handed out by reference: into a pointer whose address is given, not into a struct or an array."""
+        if not isinstance(target, Unary) or target.op != "&":
+            return
+        path = self.access(target)
+        kind, pointers = self.type_of_path(path)
+        if pointers or kind.endswith("_t"):
+            self.store(target.operand, path, memory, state, place, None)
+
+    def sleep_of(self, row: Allocator, mask: MaskValue | None, expr: Call, state: State) -> None:
+        """Note that this call may sleep, for the context rules and for callers."""
+        if row.sleeps == "never":
+            return
+        if row.sleeps == "mask" and (row.mask is not None or mask is None or not blocking(mask)):
+            if mask is None or self.known_blocking(mask, state) is False or mask.base == "?":
+                return
+            kind = "mask"
+        else:
+            kind, mask = "always", None
+        dropped: tuple[Lock, ...] = ()
+        if row.drops is not None:
+            lock = self.argument_path(expr, row.drops, state)
+            own = f"{lock}.{row.needs.replace('->', '.')}" if row.needs else lock
+            dropped = (("spin", own), ("spin", lock), ("bh", ""), ("lock_irq", ""))
+        described = (
+            f"{row.name}({argument_text(expr, row.mask)})"
+            if kind == "mask" and row.mask is not None
+            else f"{row.name}()"
+        )
+        step = self.step(
+            expr.place, f"{described} may sleep" if kind == "always" else f"{described} may reclaim directly and sleep"
+        )
+        sleep = Sleep(kind, row.name, mask, (), dropped, (step,), expr.place, uncertain=1 if row.lazy else 0)
+        self.note_sleep(sleep, expr.place, state)
+
+    def sleep_of_free(self, row: Free, expr: Call, memory: Value, path: str, state: State) -> None:
+        if row.sleeps == "never":
+            return
+        if row.field is not None and row.field < len(expr.args):
+            return  # kfree_rcu(p, field) does not sleep
+        if memory == ZERO or state.conds.get(path) is False:
+            return
+        family = memory.family if isinstance(memory, Memory) else ""
+        if row.sleeps == "task-vmalloc" and family not in ("vmalloc", "kvmalloc"):
+            return
+        step = self.step(expr.place, f"{row.name}() may sleep")
+        self.note_sleep(
+            Sleep("free", row.name, None, (), (), (step,), expr.place, sleeps=row.sleeps), expr.place, state
+        )
+
+    def note_sleep(self, sleep: Sleep, place: Place, state: State) -> None:
+        """A sleep at ``place``: a report if a context of this function forbids it, and news for the callers."""
+        held = tuple(h for h in state.held if h.kind in self.atomic and not _matches(h, sleep.dropped, self.kernel))
+        task_only = sleep.task_only or state.conds.get("@interrupt") is False or state.conds.get("@!interrupt") is True
+        if state.conds.get("@atomic") is True or state.conds.get("@sleepable") is False:
+            return
+        if task_only and any(self.kernel.kinds[h.kind].interrupt for h in state.held):
+            return
+        sleepable = state.conds.get("@atomic") is False or state.conds.get("@sleepable") is True
+        held = self.forbidding(sleep, held, state)
+        if state.conds.get("@last") is True or self.without_operation(state) or self.boots(held):
+            sleep = msgspec.structs.replace(sleep, uncertain=sleep.uncertain + 2)
+        if sleep.sleeps == "irq" and len(sleep.steps) > 1:
+            sleep = msgspec.structs.replace(sleep, uncertain=sleep.uncertain + 2)
+        certain = sleep.mask is None or self.known_blocking(sleep.mask, state) is True
+        if held and certain and not sleepable:
+            needs = tuple(sorted({t[1:] for t in state.conds if t.startswith("#CONFIG")} | configs(state.conds)))
+            key = (place, tuple((h.kind, h.lock) for h in held))
+            sleep = msgspec.structs.replace(sleep, uncertain=sleep.uncertain + doubt_of_length(len(sleep.steps)))
+            if any(
+                kind == "cond" and "." not in text and condition_root(text) in self.params
+                for kind, text, _ in sleep.guards
+            ):
+                sleep = msgspec.structs.replace(sleep, uncertain=sleep.uncertain + 2)
+            old = self.reports.get(key)
+            new = Report(held, sleep, place, needs)
+            self.reports[key] = new if old is None else _folded(old, new)
+        if sleepable:
+            return
+        inner = tuple((h.kind, h.lock) for h in held)
+        if inner and certain:
+            return
+        self.tell_callers(sleep, place, state, inner, task_only)
+
+    def without_operation(self, state: State) -> bool:
+        """On the path for a driver that lacks an operation: few do."""
+        return any(state.conds.get(text) is False for text in self.operations)
+
+    def boots(self, held: tuple[Hold, ...]) -> bool:
+        """Initialisation with interrupts off may be early boot, when no mask makes the allocator sleep."""
+        starts = "__init" in self.signature.annotations
+        return starts and all(h.kind in ("irq", "lock_irq", "preempt") for h in held)
+
+    def tell_callers(self, sleep: Sleep, place: Place, state: State, inner: tuple[Lock, ...], task_only: bool) -> None:
+        if not self.full or len(sleep.steps) > MAX_CHAIN:
+            return
+        guards = (*sleep.guards, *self.guards(state))
+        told = msgspec.structs.replace(
+            sleep,
+            guards=tuple(dict.fromkeys(guards))[:MAX_GUARDS],
+            dropped=tuple(dict.fromkeys((*state.dropped, *sleep.dropped))),
+            place=place,
+            inner=inner,
+            task_only=task_only,
+        )
+        self.tell(told)
+
+    def tell(self, told: Sleep) -> None:
+        """Keep a sleep for the callers; of those that end in one place, a few conditions at most are told apart."""
+        key = (told.kind, told.mask, told.guards, told.dropped, told.inner)
+        old = self.sleeps.get(key)
+        if old is not None:
+            self.sleeps[key] = _merged(old, told)
+            return
+        last = told.steps[-1]
+        same = [
+            k for k, other in self.sleeps.items() if other.steps[-1] == last and k[:2] == key[:2] and k[3:] == key[3:]
+        ]
+        if len(same) >= MAX_VARIANTS or len(self.sleeps) >= MAX_SLEEPS:
+            if same:
+                other = self.sleeps.pop(same[0])
+                common = tuple(g for g in other.guards if g in told.guards)
+                merged = msgspec.structs.replace(_merged(other, told), guards=common)
+                self.sleeps[(merged.kind, merged.mask, common, merged.dropped, merged.inner)] = merged
+            return
+        self.sleeps[key] = told
+
+    def forbidding(self, sleep: Sleep, held: tuple[Hold, ...], state: State) -> tuple[Hold, ...]:
+        """Those holds that make this sleep a defect."""
+        if sleep.kind != "free" or sleep.sleeps == "always":
+            return held
+        kinds = self.kernel.kinds
+        if sleep.sleeps == "irq":
+            return tuple(h for h in held if kinds[h.kind].irqs_off)
+        in_interrupt = state.conds.get("@interrupt") is True or state.conds.get("@!interrupt") is False
+        if in_interrupt or any(kinds[h.kind].interrupt for h in state.held if h.kind in kinds):
+            return ()  # vfree and kvfree defer there
+        return held
+
+
+def _matches(hold: Hold, dropped: tuple[Lock, ...], kernel: Kernel) -> bool:
+    """Whether a callee drops this hold before it sleeps; a lock whose path is not known counts as the same."""
+    for kind, lock in dropped:
+        if kind != hold.kind:
+            continue
+        row = kernel.kinds.get(kind)
+        if not lock or not hold.lock or lock == hold.lock or (row is not None and not row.lock):
+            return True
+        if root_of(lock) != root_of(hold.lock) and last_of(lock) == last_of(hold.lock):
+            return True
+    return False
+
+
+def _better(new: Sleep, old: Sleep) -> bool:
+    return (new.uncertain, len(new.guards), len(new.steps)) < (old.uncertain, len(old.guards), len(old.steps))
+
+
+def _merged(one: Sleep, two: Sleep) -> Sleep:
+    """The better of two sleeps, with the place of the other."""
+    best, rest = (two, one) if _better(two, one) else (one, two)
+    also = dict.fromkeys((*best.also, *rest.also, rest.steps[-1]))
+    also.pop(best.steps[-1], None)
+    return msgspec.structs.replace(best, also=tuple(also)[:MAX_ALSO])
+
+
+def _folded(one: Report, two: Report) -> Report:
+    """One report for one region and call: that of the better sleep."""
+    sleep = _merged(one.sleep, two.sleep)
+    keep = two if sleep.steps == two.sleep.steps else one
+    return msgspec.structs.replace(keep, sleep=sleep)
