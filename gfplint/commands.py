@@ -179,9 +179,9 @@ def _rules(options: Namespace) -> int:
 
 
 def _facts(options: Namespace) -> int:
-    from gfplint.engine import NEWEST
     from gfplint.kernel.load import load
     from gfplint.kernel.probe import probes_of
+    from gfplint.target import NEWEST
 
     asked = config.load_settings(config.Options(kernel_version=options.kernel_version), Path())
     version = asked.kernel_version or NEWEST
@@ -192,22 +192,22 @@ def _facts(options: Namespace) -> int:
 
 
 def _sites(options: Namespace) -> int:
-    from gfplint import engine
+    from gfplint import questions
 
     settings = _settings(options)
     with console.Progress(settings.quiet) as progress:
-        found = engine.sites(settings, progress=progress)
+        found = questions.sites(settings, progress=progress)
     render = sites.listing if options.format == "json" else sites.lines
     console.write(render(found), options.output)
     return CLEAN
 
 
 def _summary(options: Namespace) -> int:
-    from gfplint import engine
+    from gfplint import questions
 
     settings = _settings(options)
     with console.Progress(settings.quiet) as progress:
-        answer = engine.summary(settings, options.name, progress=progress)
+        answer = questions.summary(settings, options.name, progress=progress)
     console.write(answer, options.output)
     return CLEAN
 

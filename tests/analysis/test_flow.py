@@ -7,7 +7,7 @@ import pytest
 from gfplint.analysis.environment import MAX_SLEEPS
 from gfplint.analysis.summary import Effect, Summary
 from gfplint.analysis.values import MaskValue
-from gfplint.engine import NEWEST
+from gfplint.target import NEWEST
 from tests.rules.harness import kernel_of, program_of
 
 _MASKS = kernel_of(NEWEST).masks

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gfplint.engine import NEWEST
+from gfplint.target import NEWEST
 from tests.rules.harness import kernel_of, lint
 
 #: 6.12: vmalloc sleeps whatever its mask.

@@ -8,7 +8,6 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from gfplint import engine
 from gfplint.analysis.interprocedural import Linker
 from gfplint.analysis.program import Program, Relevance
 from gfplint.findings import Confidence, Finding
@@ -17,7 +16,9 @@ from gfplint.kernel.callbacks import with_callbacks
 from gfplint.kernel.load import load
 from gfplint.kernel.model import Kernel, Version
 from gfplint.kernel.probe import probes_of
+from gfplint.linting import DEPTH, Wanted, lint_file, member_findings
 from gfplint.rules import catalogue
+from gfplint.target import NEWEST
 
 FIXTURES = Path(__file__).resolve().parent.parent.parent / "fixtures"
 
@@ -47,39 +48,35 @@ def kernel_of(version: Version) -> Kernel:
     return with_callbacks(load(version, probes_of(version)))
 
 
-def program_of(files: dict[str, str], version: Version = engine.NEWEST) -> tuple[Program, Linker]:
+def program_of(files: dict[str, str], version: Version = NEWEST) -> tuple[Program, Linker]:
     """Files as one program, each a path and its text, and what computes the summaries of its functions."""
     contents = {path: text.encode() for path, text in files.items()}
     paths = list(contents)
     kernel = kernel_of(version)
     program = Program(paths, [skeleton(contents[path]) for path in paths])
-    return program, Linker(
-        program, kernel, Relevance(program, kernel, engine.DEPTH, None), lambda at: contents[paths[at]]
-    )
+    return program, Linker(program, kernel, Relevance(program, kernel, DEPTH, None), lambda at: contents[paths[at]])
 
 
-def lint_all(files: dict[str, str], version: Version = engine.NEWEST) -> list[Finding]:
+def lint_all(files: dict[str, str], version: Version = NEWEST) -> list[Finding]:
     """What all rules find in a program, that of low confidence left out."""
     program, linker = program_of(files, version)
-    wanted = engine._Wanted(linker.kernel, linker.relevance)
-    results = [
-        engine._lint_file(at, program, linker, linker.kernel, catalogue(), wanted) for at in range(len(program.paths))
-    ]
+    wanted = Wanted(linker.kernel, linker.relevance)
+    results = [lint_file(at, program, linker, linker.kernel, catalogue(), wanted) for at in range(len(program.paths))]
     findings = [finding for result in results for finding in result.findings]
     stores = [store for result in results for store in result.stores]
     frees = [free for result in results for free in result.frees]
-    findings += engine._member_findings(stores, frees, linker.kernel, catalogue())
+    findings += member_findings(stores, frees, linker.kernel, catalogue())
     return sorted(
         (f for f in findings if f.confidence is not Confidence.LOW), key=lambda f: (f.path, f.line, f.column, f.rule)
     )
 
 
-def lint(text: str, version: Version = engine.NEWEST) -> list[Finding]:
+def lint(text: str, version: Version = NEWEST) -> list[Finding]:
     """What all rules find in a file that stands alone, that of low confidence left out."""
     return lint_all({"driver.c": text}, version)
 
 
-def codes(text: str, version: Version = engine.NEWEST) -> list[tuple[int, str]]:
+def codes(text: str, version: Version = NEWEST) -> list[tuple[int, str]]:
     """(line, code) of every finding in a file that stands alone."""
     return [(f.line, f.rule) for f in lint(text, version)]
 
@@ -96,7 +93,7 @@ def marks(text: str) -> list[Mark]:
 def version_of(text: str) -> Version:
     """The kernel that a fixture is for: the newest where it does not say."""
     match = _VERSION.search(text)
-    return (int(match[1]), int(match[2])) if match else engine.NEWEST
+    return (int(match[1]), int(match[2])) if match else NEWEST
 
 
 def reported(findings: list[Finding]) -> Counter[tuple[int, str]]:

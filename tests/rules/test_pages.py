@@ -6,11 +6,11 @@ import re
 
 import pytest
 
-from gfplint.engine import NEWEST
 from gfplint.findings import Severity
 from gfplint.kernel.model import Version
 from gfplint.rules import catalogue
 from gfplint.ruleset import Rule
+from gfplint.target import NEWEST
 from tests.rules.harness import FIXTURES, lint
 
 _HEADINGS = [
