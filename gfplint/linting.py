@@ -9,7 +9,6 @@ import msgspec
 from gfplint.analysis.interprocedural import Linker
 from gfplint.analysis.ownership import FreeAt, StoreAt, join
 from gfplint.analysis.program import Program, Relevance
-from gfplint.analysis.roots import roots
 from gfplint.analysis.summary import Summary
 from gfplint.facts import Function
 from gfplint.findings import Confidence, Degraded, Finding, Step
@@ -81,7 +80,7 @@ def lint_file(
             if f.owner[0] and f.memory is None and not f.chosen
         ]
         _check(View(summary, kernel), rules, findings)
-    for root in roots(program, kernel, at, linker.sources.get(at)):
+    for root in linker.roots.of_file(at, linker.sources.get(at)):
         if (summary := linker.rooted(root)) is not None:
             _check(View(summary, kernel), rules, findings)
     return FileResult(tuple(findings), tuple(degraded), functions, tuple(stores), tuple(frees))

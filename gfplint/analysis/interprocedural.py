@@ -11,8 +11,9 @@ import msgspec
 from gfplint.analysis.environment import NOWHERE, doubt_of_length
 from gfplint.analysis.flow import analyse
 from gfplint.analysis.program import FunctionId, Program, Relevance, weak_names
-from gfplint.analysis.roots import Root
+from gfplint.analysis.roots import Root, Roots
 from gfplint.analysis.summary import Hold, Report, Summary
+from gfplint.analysis.types import HandedOut, handed_out
 from gfplint.analysis.values import blocking
 from gfplint.facts import Body, Do, Expr, Macro, Param, Return, Signature
 from gfplint.findings import Step
@@ -65,6 +66,7 @@ class Linker:
         self.kernel = kernel
         self.relevance = relevance
         self.sources = Sources(read)
+        self.roots = Roots(program, kernel, self.handed_out)
         self.weak = weak_names(program, kernel)
         self.tabled = frozenset(kernel.allocators.keys() | kernel.frees.keys())
         self.content_families = _content_families(kernel)
@@ -138,6 +140,12 @@ class Linker:
             return None
         reports = tuple(_root_reports(summary, root, kind))
         return Summary(summary.name, summary.path, summary.params, reports=reports) if reports else None
+
+    def handed_out(self, fid: FunctionId, members: frozenset[str]) -> Iterator[HandedOut]:
+        """The functions that a function's body stores into ``members``."""
+        header = signature(self.program.function(fid).header)
+        body = self.body(fid, self.sources.get(fid[0]))
+        return handed_out(body.stmts, header, members, self.environment(fid[0]))
 
     def body(self, fid: FunctionId, source: Source) -> Body:
         """The lowered body of a function; the last ones are kept."""

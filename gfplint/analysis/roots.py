@@ -8,17 +8,25 @@ context; where it may be met elsewhere, the root is left out.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from gfplint.analysis.program import FunctionId, Program
+from gfplint.analysis.types import HandedOut
 from gfplint.facts import Entry, Function, Table
 from gfplint.frontend.blank import Source
-from gfplint.frontend.header import split_top
+from gfplint.frontend.header import signature, split_top
 from gfplint.kernel.model import Callback, Kernel
 
 _REFERENCE = re.compile(r"&?\s*(?:\([^()]*\)\s*)?([A-Za-z_]\w*)\Z")
 _PAREN = re.compile(r"[()]")
+#: A parameter that may hold a function: a pointer to one, or a type that is named like one.
+_FUNCTION_TYPE = re.compile(r"\(\s*\*|_(?:t|func|fn|handler)\b")
+
+Handed = Callable[[FunctionId, frozenset[str]], Iterable[HandedOut]]
+#: Contexts by (function, argument), as in ``Kernel.registrars``.
+Registrars = Mapping[tuple[str, int], Callback]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,84 +43,152 @@ class Root:
     confidence: str
 
 
-def roots(program: Program, kernel: Kernel, file: int, source: Source) -> Iterator[Root]:
-    """The roots that a file hands out, in the order of their places."""
-    facts = program.facts[file]
-    own = {f.name: (file, at) for at, f in enumerate(facts.functions)}
-    for table in facts.tables:
-        yield from _of_table(program, kernel, file, source, table, own)
-    registrars = {name for name, _ in kernel.registrars}
-    for function in facts.functions:
-        names = registrars.intersection(function.callees)
-        for name in sorted(names):
-            yield from _of_calls(program, kernel, file, source, function, name, own)
-    for definition in facts.definitions:
-        if definition.macro in registrars:
-            line, column = source.position(definition.start)
-            yield from _of_arguments(
-                program, kernel, file, definition.macro, definition.args, own, (line, column), definition.macro
-            )
+class _File(NamedTuple):
+    """What a file defines: its functions and its tables by their names."""
+
+    file: int
+    source: Source
+    own: dict[str, FunctionId]
+    tables: dict[str, Table]
 
 
-def _of_table(
-    program: Program, kernel: Kernel, file: int, source: Source, table: Table, own: dict[str, FunctionId]
-) -> Iterator[Root]:
-    for entry in table.entries:
-        callback = kernel.callbacks.get((table.struct, entry.member))
-        if callback is None:
-            continue
-        fid = own.get(entry.value) or program.resolve(entry.value, file)
-        context = _context(callback, table.entries, source)
+class _Call(NamedTuple):
+    """A call of a registrar: its name, the texts of its arguments, its place, and the function around it."""
+
+    name: str
+    args: tuple[str, ...]
+    place: tuple[int, int]
+    where: str
+
+
+class Roots:
+    """Finds the roots that the files of a program hand out."""
+
+    def __init__(self, program: Program, kernel: Kernel, handed: Handed) -> None:
+        """``handed``: the functions that a function's body stores into any of the given members."""
+        self.program = program
+        self.kernel = kernel
+        self.handed = handed
+        self.registrars = frozenset(name for name, _ in kernel.registrars)
+        self.members = frozenset(member for _, member in kernel.callbacks)
+
+    def of_file(self, file: int, source: Source) -> Iterator[Root]:
+        """The roots that a file hands out, in the order of their places."""
+        facts = self.program.facts[file]
+        here = _File(
+            file,
+            source,
+            {f.name: (file, at) for at, f in enumerate(facts.functions)},
+            {t.name: t for t in facts.tables if t.name},
+        )
+        for table in facts.tables:
+            yield from self._of_table(here, table)
+        storing = {s.function: s for s in facts.stores if s.member in self.members}
+        registrars = self._wrappers(here)
+        names = self.registrars.union(name for name, _ in registrars)
+        for at, function in enumerate(facts.functions):
+            handed: tuple[HandedOut, ...] = ()
+            if function.name in storing:
+                handed = tuple(self.handed((file, at), self.members))
+                yield from self._of_stores(here, function, handed)
+            for name in sorted(names.intersection(function.callees)):
+                yield from self._of_calls(here, function, name, registrars, handed)
+        for definition in facts.definitions:
+            if definition.macro in self.registrars:
+                call = _Call(definition.macro, definition.args, source.position(definition.start), definition.macro)
+                yield from self._of_arguments(here, call, {}, ())
+
+    def _of_table(self, here: _File, table: Table) -> Iterator[Root]:
+        for entry in table.entries:
+            callback = self.kernel.callbacks.get((table.struct, entry.member))
+            if callback is None:
+                continue
+            context = _context(callback, table.entries, here.source)
+            message = f"{entry.value}() is .{entry.member} of {table.struct}"
+            yield from self._root(here, entry.value, callback, context, (entry.line, 1), table.name, message)
+
+    def _of_stores(self, here: _File, function: Function, handed: Iterable[HandedOut]) -> Iterator[Root]:
+        stores = self.program.facts[here.file].stores
+        lines = {(s.member, s.value): s.line for s in stores if s.function == function.name}
+        for store in handed:
+            callback = self.kernel.callbacks.get((store.struct, store.member))
+            line = lines.get((store.member, store.function))
+            if callback is None or line is None:
+                continue
+            context = _context(callback, (), here.source)
+            message = f"{store.function}() becomes .{store.member} of {store.struct}"
+            yield from self._root(here, store.function, callback, context, (line, 1), function.name, message)
+
+    def _of_calls(
+        self, here: _File, function: Function, name: str, registrars: Registrars, handed: tuple[HandedOut, ...]
+    ) -> Iterator[Root]:
+        for place, args in _calls(here.source, function, name):
+            yield from self._of_arguments(here, _Call(name, args, place, function.name), registrars, handed)
+
+    def _of_arguments(
+        self, here: _File, call: _Call, registrars: Registrars, handed: tuple[HandedOut, ...]
+    ) -> Iterator[Root]:
+        for number, text in enumerate(call.args):
+            callback = self.kernel.registrars.get((call.name, number)) or registrars.get((call.name, number))
+            if callback is None:
+                continue
+            for name, how in self._functions_of(here, text, handed):
+                context = _context_of_call(callback, call.args)
+                message = f"{name}() is given to {call.name}(){how}"
+                yield from self._root(here, name, callback, context, call.place, call.where, message)
+
+    def _functions_of(self, here: _File, text: str, handed: tuple[HandedOut, ...]) -> Iterator[tuple[str, str]]:
+        """The functions that an argument names, directly or in a struct whose context its registrar decides."""
+        match = _REFERENCE.fullmatch(text)
+        if match is not None and (match.group(1) in here.own or match.group(1) in self.program.functions):
+            yield match.group(1), ""
+            return
+        table = here.tables.get(match.group(1)) if match is not None else None
+        for entry in table.entries if table is not None else ():
+            if self._left_open(table.struct if table is not None else "", entry.member):
+                yield entry.value, f" in {text}"
+        base = text.replace(" ", "").removeprefix("&").replace("->", ".")
+        for store in handed:
+            if store.base == base and self._left_open(store.struct, store.member):
+                yield store.function, f" in {text}"
+
+    def _left_open(self, struct: str, member: str) -> bool:
+        """Whether the context of a member depends on who is given the struct (``notifier_block.notifier_call``)."""
+        row = self.kernel.callbacks.get((struct, member))
+        return row is not None and row.context == "either_unknown"
+
+    def _wrappers(self, here: _File) -> Registrars:
+        """The functions of a file that hand on one of their parameters to a registrar: registrars themselves."""
+        found: dict[tuple[str, int], Callback] = {}
+        for function in self.program.facts[here.file].functions:
+            names = self.registrars.intersection(function.callees) if _FUNCTION_TYPE.search(function.header) else ()
+            if not names:
+                continue
+            params = {p.name: at for at, p in enumerate(signature(function.header).params)}
+            for name in sorted(names):
+                for _, args in _calls(here.source, function, name):
+                    for number, text in enumerate(args):
+                        callback = self.kernel.registrars.get((name, number))
+                        if callback is not None and text in params and not callback.unless:
+                            found.setdefault((function.name, params[text]), callback)
+        return found
+
+    def _root(
+        self,
+        here: _File,
+        name: str,
+        callback: Callback,
+        context: str | None,
+        place: tuple[int, int],
+        where: str,
+        message: str,
+    ) -> Iterator[Root]:
+        fid = here.own.get(name) or self.program.resolve(name, here.file)
         if fid is None or context is None:
-            continue
-        message = f"{entry.value}() is .{entry.member} of {table.struct}: {_note(callback, kernel, context)}"
-        yield Root(fid, context, program.paths[file], entry.line, 1, table.name, message, callback.confidence)
-
-
-def _of_calls(
-    program: Program,
-    kernel: Kernel,
-    file: int,
-    source: Source,
-    function: Function,
-    name: str,
-    own: dict[str, FunctionId],
-) -> Iterator[Root]:
-    for match in re.compile(rf"\b{re.escape(name)}\s*\(").finditer(source.code, function.body, function.end):
-        close = _close(source.code, match.end() - 1, function.end)
-        if close < 0:
-            continue
-        args = tuple(a.strip() for a in split_top(source.code[match.end() : close]))
-        place = source.position(match.start())
-        yield from _of_arguments(program, kernel, file, name, args, own, place, function.name)
-
-
-def _of_arguments(
-    program: Program,
-    kernel: Kernel,
-    file: int,
-    name: str,
-    args: tuple[str, ...],
-    own: dict[str, FunctionId],
-    place: tuple[int, int],
-    where: str,
-) -> Iterator[Root]:
-    for number, text in enumerate(args):
-        callback = kernel.registrars.get((name, number))
-        match = _REFERENCE.fullmatch(text) if callback is not None else None
-        if callback is None or match is None:
-            continue
-        fid = own.get(match.group(1)) or program.resolve(match.group(1), file)
-        context = _context_of_call(callback, args)
-        if fid is None or context is None:
-            continue
-        message = f"{match.group(1)}() is given to {name}(): {_note(callback, kernel, context)}"
-        yield Root(fid, context, program.paths[file], place[0], place[1], where, message, callback.confidence)
-
-
-def _note(callback: Callback, kernel: Kernel, context: str) -> str:
-    kind = kernel.kinds.get(context)
-    return f"it runs in {kind.title if kind is not None else context}"
+            return
+        kind = self.kernel.kinds.get(context)
+        said = f"{message}: it runs in {kind.title if kind is not None else context}"
+        yield Root(fid, context, self.program.paths[here.file], *place, where, said, callback.confidence)
 
 
 def _context(callback: Callback, entries: tuple[Entry, ...], source: Source) -> str | None:
@@ -143,3 +219,12 @@ def _close(code: str, opening: int, limit: int) -> int:
         if depth == 0:
             return match.start()
     return -1
+
+
+def _calls(source: Source, function: Function, name: str) -> Iterator[tuple[tuple[int, int], tuple[str, ...]]]:
+    """The calls of ``name`` in a function: place and the texts of the arguments."""
+    for match in re.compile(rf"\b{re.escape(name)}\s*\(").finditer(source.code, function.body, function.end):
+        close = _close(source.code, match.end() - 1, function.end)
+        if close >= 0:
+            args = tuple(a.strip() for a in split_top(source.code[match.end() : close]))
+            yield source.position(match.start()), args

@@ -10,6 +10,7 @@ from gfplint.analysis.state import State
 from gfplint.analysis.summary import AllocSite, FreedParam, FreeSite, MemberStore, Report, ScopeFault, Sleep
 from gfplint.analysis.syntax import indices
 from gfplint.analysis.texts import condition_root, mentions_root
+from gfplint.analysis.types import type_of_path
 from gfplint.analysis.values import (
     ZERO,
     Constant,
@@ -171,21 +172,7 @@ class Run(ABC):
             state.scopes = tuple(c for c in state.scopes if c != value)
 
     def type_of_path(self, path: str) -> tuple[str, int]:
-        parts = path.split(".")
-        root = parts[0].partition("[")[0]
-        if root in self.types:
-            kind = self.types[root]
-        else:
-            known = self.env.global_type(root)
-            kind = (known.type, known.pointers) if known is not None else ("", 0)
-        for part in parts[1:]:
-            if not kind[0]:
-                return ("", 0)
-            found = self.env.field_type(kind[0], part.partition("[")[0])
-            if found is None:
-                return ("", 0)
-            kind = (found.type, found.pointers)
-        return kind
+        return type_of_path(path, self.types, self.env)
 
     def owner_of(self, expr: Expr) -> tuple[str, str]:
         """(struct type, member) of a member access; ("", "") where unknown."""

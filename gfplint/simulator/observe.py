@@ -9,12 +9,11 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from pycparser import c_ast
-
 from gfplint.kernel.callbacks import with_callbacks
 from gfplint.kernel.load import load
 from gfplint.kernel.model import Kernel, Version
 from gfplint.kernel.probe import NEWEST, probes_of
+from gfplint.simulator.callbacks import callback_contexts
 from gfplint.simulator.configs import JUDGE, Config
 from gfplint.simulator.events import NOTES, DiedError, Event, HungError
 from gfplint.simulator.interp import Interpreter
@@ -28,21 +27,6 @@ from gfplint.simulator.values import Obj, Ptr, Value
 
 #: The kernel that is simulated where the caller says nothing.
 DEFAULT_VERSION: Version = NEWEST
-
-#: Names of the callback tables' contexts (kernel/tables/contexts.toml) as contexts of the machine.
-CONTEXTS = {
-    "sleepable": "plain",
-    "either_unknown": "plain",
-    "atomic_mixed": "atomic",
-    "hardirq": "hardirq",
-    "softirq": "softirq",
-    "irqsoff": "irqs-off",
-    "spinlock": "atomic",
-    "spinlock_bh": "softirq",
-    "preemptoff": "atomic",
-    "nmi": "hardirq",
-    "rcu": "rcu",
-}
 
 #: Families whose memory a memory cgroup can be charged for.
 CHARGEABLE = frozenset({"kmalloc", "kvmalloc", "vmalloc", "kmem_cache", "pages", "page", "percpu", "exact", "folio"})
@@ -354,39 +338,6 @@ def reachable(interpreter: Interpreter, value: Value) -> set[int]:
         if obj.parent is not None:
             stack.append(obj.parent)
     return seen
-
-
-def callback_contexts(program: Program, kernel: Kernel) -> dict[str, str]:
-    """Functions that the program registers or puts into operation tables, with the context in which the core calls
-    them.
-    """
-    found: dict[str, str] = {}
-    for node in program.variables.values():
-        tag = _struct_tag(node.type)
-        if tag and isinstance(node.init, c_ast.InitList):
-            for item in node.init.exprs or []:
-                if (
-                    isinstance(item, c_ast.NamedInitializer)
-                    and isinstance(item.expr, c_ast.ID)
-                    and isinstance(item.name[-1], c_ast.ID)
-                ):
-                    row = kernel.callbacks.get((tag, item.name[-1].name))
-                    if row is not None and item.expr.name in program.functions:
-                        found[item.expr.name] = CONTEXTS.get(row.context, "plain")
-    for call in program.calls:
-        for number, given in enumerate(call.args.exprs if call.args is not None else []):
-            argument = given.expr if isinstance(given, c_ast.UnaryOp) and given.op == "&" else given
-            if isinstance(argument, c_ast.ID) and argument.name in program.functions:
-                row = kernel.registrars.get((call.name.name, number))
-                if row is not None:
-                    found.setdefault(argument.name, CONTEXTS.get(row.context, "plain"))
-    return found
-
-
-def _struct_tag(node: Any) -> str:
-    while isinstance(node, c_ast.ArrayDecl | c_ast.TypeDecl | c_ast.PtrDecl):
-        node = node.type
-    return node.name or "" if isinstance(node, c_ast.Struct) else ""
 
 
 __all__ = [

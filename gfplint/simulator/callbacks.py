@@ -1,0 +1,144 @@
+"""Functions that a program hands to the core, with the context in which the core calls them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from pycparser import c_ast
+
+from gfplint.kernel.model import Kernel
+from gfplint.simulator.program import Program
+
+#: Names of the callback tables' contexts (kernel/tables/contexts.toml) as contexts of the machine.
+CONTEXTS = {
+    "sleepable": "plain",
+    "either_unknown": "plain",
+    "atomic_mixed": "atomic",
+    "hardirq": "hardirq",
+    "softirq": "softirq",
+    "irqsoff": "irqs-off",
+    "spinlock": "atomic",
+    "spinlock_bh": "softirq",
+    "preemptoff": "atomic",
+    "nmi": "hardirq",
+    "rcu": "rcu",
+}
+#: The context of a member that is decided by whom the struct is given to.
+_OPEN = "either_unknown"
+
+
+class _Store(NamedTuple):
+    """``base.member = function``: the struct's tag, and what names it."""
+
+    tag: str
+    member: str
+    function: str
+    base: str
+
+
+def callback_contexts(program: Program, kernel: Kernel) -> dict[str, str]:
+    """Functions that the program registers, stores or puts into operation tables, by name."""
+    found: dict[str, str] = {}
+    stores = [*_tables(program), *_stores(program)]
+    given: dict[str, list[str]] = {}
+    for store in stores:
+        row = kernel.callbacks.get((store.tag, store.member))
+        if row is not None and store.function in program.functions:
+            found[store.function] = CONTEXTS.get(row.context, "plain")
+            if row.context == _OPEN:
+                given.setdefault(store.base, []).append(store.function)
+    registrars = {key: row.context for key, row in kernel.registrars.items()}
+    registrars |= _wrappers(program, registrars)
+    for call in program.calls:
+        for number, argument in enumerate(call.args.exprs if call.args is not None else []):
+            context = CONTEXTS.get(registrars.get((call.name.name, number), ""))
+            name = _name(argument)
+            if context is None:
+                continue
+            if name in program.functions:
+                found.setdefault(name, context)
+            for function in given.get(_path(argument), ()):
+                found[function] = context
+    return found
+
+
+def _tables(program: Program) -> Iterator[_Store]:
+    """The functions in operation tables at file scope."""
+    for name, node in program.variables.items():
+        tag = _struct_tag(node.type)
+        if tag and isinstance(node.init, c_ast.InitList):
+            for item in node.init.exprs or []:
+                if isinstance(item, c_ast.NamedInitializer) and isinstance(item.name[-1], c_ast.ID):
+                    yield _Store(tag, item.name[-1].name, _name(item.expr), name)
+
+
+def _stores(program: Program) -> Iterator[_Store]:
+    """The functions that the program's functions store into members of structs whose type is known."""
+    for function in program.functions.values():
+        types = {name: node.type for name, node in program.variables.items()}
+        types |= {node.name: node.type for node in _all(function) if isinstance(node, c_ast.Decl) and node.name}
+        for node in _all(function.body):
+            if isinstance(node, c_ast.Assignment) and isinstance(node.lvalue, c_ast.StructRef):
+                base = node.lvalue.name
+                tag = _struct_tag(_type_of(base, types, program))
+                yield _Store(tag, node.lvalue.field.name, _name(node.rvalue), _path(base))
+
+
+def _wrappers(program: Program, registrars: dict[tuple[str, int], str]) -> dict[tuple[str, int], str]:
+    """Functions that hand one of their parameters on to a registrar."""
+    found: dict[tuple[str, int], str] = {}
+    for name, function in program.functions.items():
+        params = function.decl.type.args.params if function.decl.type.args is not None else []
+        numbers = {getattr(p, "name", None): at for at, p in enumerate(params)}
+        for call in _all(function.body):
+            if not isinstance(call, c_ast.FuncCall) or not isinstance(call.name, c_ast.ID) or call.args is None:
+                continue
+            for number, argument in enumerate(call.args.exprs):
+                context = registrars.get((call.name.name, number))
+                if context is not None and (at := numbers.get(_name(argument))) is not None:
+                    found[name, at] = context
+    return found
+
+
+def _type_of(node: Any, types: dict[str, Any], program: Program) -> Any:
+    """The type node of an expression that names an object; None where it is not known."""
+    if isinstance(node, c_ast.ID):
+        return types.get(node.name)
+    if isinstance(node, c_ast.ArrayRef | c_ast.UnaryOp):
+        inner = _type_of(node.name if isinstance(node, c_ast.ArrayRef) else node.expr, types, program)
+        return getattr(inner, "type", None) if isinstance(inner, c_ast.ArrayDecl | c_ast.PtrDecl) else inner
+    if isinstance(node, c_ast.StructRef):
+        record = program.structs.get(_struct_tag(_type_of(node.name, types, program)))
+        decls = record.decls if record is not None else []
+        return next((d.type for d in decls if getattr(d, "name", None) == node.field.name), None)
+    return None
+
+
+def _path(node: Any) -> str:
+    """What names an object: ``x.nb`` for ``&x->nb``; "" where that is not plain."""
+    if isinstance(node, c_ast.UnaryOp) and node.op in "&*":
+        return _path(node.expr)
+    if isinstance(node, c_ast.StructRef):
+        base = _path(node.name)
+        return f"{base}.{node.field.name}" if base else ""
+    return node.name if isinstance(node, c_ast.ID) else ""
+
+
+def _name(node: Any) -> str:
+    """The name of the function that an expression may be: ``f``, ``&f`` or ``(type)f``."""
+    while isinstance(node, c_ast.Cast) or (isinstance(node, c_ast.UnaryOp) and node.op == "&"):
+        node = node.expr
+    return node.name if isinstance(node, c_ast.ID) else ""
+
+
+def _all(root: Any) -> Iterator[Any]:
+    yield root
+    for _, child in root.children():
+        yield from _all(child)
+
+
+def _struct_tag(node: Any) -> str:
+    while isinstance(node, c_ast.ArrayDecl | c_ast.TypeDecl | c_ast.PtrDecl):
+        node = node.type
+    return node.name or "" if isinstance(node, c_ast.Struct) else ""
