@@ -17,12 +17,12 @@ from gfplint.analysis.program import Program, Relevance
 from gfplint.config import Settings
 from gfplint.errors import GfplintError
 from gfplint.facts import Suppression
-from gfplint.findings import Degraded, Finding, ScanResult, Skipped
+from gfplint.findings import Degraded, Finding, ScanResult, Severity, Skipped
 from gfplint.kernel.model import Kernel
 from gfplint.linting import FileResult, Wanted, doubted, lint_file, member_findings, relevance_of
 from gfplint.rules import catalogue, unused_suppression
 from gfplint.ruleset import Rule
-from gfplint.select import RuleStatus, choose_rules
+from gfplint.select import Chosen, RuleStatus, choose_rules
 from gfplint.skeletons import gather
 from gfplint.target import BATCH, NEWEST, Progress, kernel_of, program_files
 from gfplint.tree import Comparison, Selection, State, UnreadableError, patched, since, staged, work_tree
@@ -46,8 +46,8 @@ def scan(settings: Settings, progress: Progress | None = None) -> ScanResult:
     selected = select_paths(settings.paths)
     rules = catalogue()
     chosen = choose_rules([RuleStatus(r.code, r.preview, r.off) for r in rules], settings)
-    running = tuple(r for r in rules if r.code in chosen.codes)
     comparison = _comparison(selected, settings)
+    running = tuple(r for r in rules if r.code in chosen.codes and _may_show(r, chosen, settings, comparison))
     if comparison is None:
         state: State = work_tree(selected)
         linted = _lint(state, selected, settings, running, None, progress)
@@ -86,6 +86,12 @@ def reader(settings: Settings) -> Callable[[str], bytes]:
     selected = select_paths(settings.paths)
     comparison = _comparison(selected, settings)
     return (comparison.after if comparison is not None else work_tree(selected)).read
+
+
+def _may_show(rule: Rule, chosen: Chosen, settings: Settings, comparison: Comparison | None) -> bool:
+    """Whether anything that a rule finds would be shown: advice costs nothing where it is not asked for."""
+    asked = settings.advice or comparison is not None or rule.code in chosen.explicit
+    return asked or rule.severity is not Severity.ADVICE
 
 
 # ---- one state -----------------------------------------------------------------------------------------------
@@ -150,12 +156,12 @@ def _results(
     progress: Progress | None,
 ) -> Iterator[tuple[int, FileResult | workers.Failure]]:
     linker = Linker(program, kernel, relevance, lambda at: state.read(program.paths[at]))
-    wanted = Wanted(kernel, relevance)
+    wanted = Wanted(kernel, relevance, rules)
     encode = msgspec.msgpack.Encoder().encode
     decode = msgspec.msgpack.Decoder(FileResult).decode
 
     def work(item: int) -> bytes:
-        return encode(lint_file(subjects[item], program, linker, kernel, rules, wanted))
+        return encode(lint_file(subjects[item], program, linker, kernel, wanted))
 
     for done, (item, data) in enumerate(workers.run(len(subjects), work, jobs, BATCH), 1):
         if progress is not None:

@@ -13,6 +13,8 @@ from gfplint.analysis.summary import Summary
 from gfplint.facts import Function
 from gfplint.findings import Confidence, Degraded, Finding, Step
 from gfplint.kernel.model import Kernel
+from gfplint.reading import Readers
+from gfplint.rules import unused_suppression
 from gfplint.ruleset import Rule, View
 from gfplint.tree import Selection
 
@@ -37,9 +39,11 @@ class FileResult(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Wanted:
-    """Which functions of a linted file have anything to check."""
+    """Which functions of a linted file have anything to check, and for which rules."""
 
-    def __init__(self, kernel: Kernel, relevance: Relevance) -> None:
+    def __init__(self, kernel: Kernel, relevance: Relevance, rules: Sequence[Rule]) -> None:
+        self.readers = Readers(rules, kernel)
+        self.rules = tuple(r for r in rules if r.interest is None and r is not unused_suppression.RULE)
         atomic = {n for n, op in kernel.context_ops.items() if any(kernel.kinds[k].atomic for k in op.kinds)}
         tabled = kernel.allocators.keys() | kernel.frees.keys() | kernel.scopes.keys()
         macros = {macro for name in tabled for macro in relevance.macro_callers.get(name, ())}
@@ -48,6 +52,8 @@ class Wanted:
         self.relevance = relevance
 
     def __call__(self, function: Function, file: int) -> bool:
+        if not self.rules:
+            return False
         names = frozenset(function.callees)
         if not self.direct.isdisjoint(names):
             return True
@@ -56,9 +62,7 @@ class Wanted:
         return any(self.relevance.may_sleep(n, file) for n in names & self.relevance.reaching_names)
 
 
-def lint_file(
-    at: int, program: Program, linker: Linker, kernel: Kernel, rules: Sequence[Rule], wanted: Wanted
-) -> FileResult:
+def lint_file(at: int, program: Program, linker: Linker, kernel: Kernel, wanted: Wanted) -> FileResult:
     """Run the rules over one file: its functions, and the roots that it hands to the core."""
     findings: dict[Finding, None] = {}
     degraded: list[Degraded] = []
@@ -79,10 +83,11 @@ def lint_file(
             for f in summary.frees
             if f.owner[0] and f.memory is None and not f.chosen
         ]
-        _check(View(summary, kernel), rules, findings)
-    for root in linker.roots.of_file(at, linker.sources.get(at)):
+        _check(View(summary, kernel), wanted.rules, findings)
+    findings.update(dict.fromkeys(wanted.readers.findings(at, linker)))
+    for root in linker.roots.of_file(at, linker.sources.get(at)) if wanted.rules else ():
         if (summary := linker.rooted(root)) is not None:
-            _check(View(summary, kernel), rules, findings)
+            _check(View(summary, kernel), wanted.rules, findings)
     return FileResult(tuple(findings), tuple(degraded), functions, tuple(stores), tuple(frees))
 
 

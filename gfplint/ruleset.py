@@ -7,19 +7,34 @@ from dataclasses import dataclass
 
 import msgspec
 
+from gfplint.analysis.idioms.code import Code
 from gfplint.analysis.summary import Hold, Report, Summary
 from gfplint.facts import Place
-from gfplint.findings import Confidence, Finding, Severity, Step
+from gfplint.findings import Confidence, Finding, Fix, Severity, Step
 from gfplint.kernel.model import Free, Kernel
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a rule sees of one function: its summary, the kernel, and how sure names were resolved."""
+    """What a rule sees of one function: its summary, the kernel, and how sure names were resolved.
+
+    ``code``: the function itself, for rules with an ``interest``; the summary then holds its name alone.
+    """
 
     summary: Summary
     kernel: Kernel
     module: bool = True
+    code: Code | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Interest:
+    """Which functions a rule reads: those that call one of ``calls`` (with their ``_noprof`` forms), or name at least
+    ``masks`` masks (0: these don't count).
+    """
+
+    calls: frozenset[str] = frozenset()
+    masks: int = 0
 
 
 Check = Callable[[View], Iterable[Finding]]
@@ -28,7 +43,7 @@ Check = Callable[[View], Iterable[Finding]]
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One rule. ``summary`` is a line; ``page`` is Markdown under fixed headings; ``off``: only when selected by its
-    whole code.
+    whole code. ``interest``: of a rule that reads the code of functions (``View.code``) and asks no flow.
     """
 
     code: str
@@ -40,6 +55,7 @@ class Rule:
     preview: bool = False
     off: bool = False
     sim: str = ""
+    interest: Callable[[Kernel], Interest] | None = None
 
     def finding(
         self,
@@ -51,6 +67,7 @@ class Rule:
         severity: Severity | None = None,
         confidence: Confidence = Confidence.HIGH,
         needs: tuple[str, ...] = (),
+        fix: Fix | None = None,
     ) -> Finding:
         """A finding of this rule at ``place`` in the view's function."""
         return Finding(
@@ -67,7 +84,13 @@ class Rule:
             message=message,
             trace=tuple(trace),
             needs=needs,
+            fix=fix,
         )
+
+
+def call_step(view: View, place: Place, message: str) -> Step:
+    """A step at a place of the view's function."""
+    return Step(view.summary.path, place.line, place.column, view.summary.name, message)
 
 
 def context_steps(view: View, report: Report) -> Iterator[Step]:

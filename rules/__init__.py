@@ -18,6 +18,8 @@ _MODULES = (
     "unsupported_mask",
     "unused_suppression",
     "misused_nofail",
+    "open_coded_zeroing",
+    "open_coded_array_size",
 )
 
 

@@ -17,11 +17,13 @@ from gfplint.kernel.model import (
     ContextKind,
     ContextOp,
     Family,
+    Form,
     Free,
     GuardClass,
     Kernel,
     Mask,
     Query,
+    Role,
     Row,
     Scope,
     Sleeper,
@@ -61,6 +63,8 @@ def load(version: Version, probes: frozenset[str], masks: Mapping[str, Mask] | N
         registrars={},
         entries={},
         entry_registrars={},
+        forms=reader.forms(),
+        roles=reader.roles(),
     )
 
 
@@ -94,6 +98,20 @@ class _Reader:
             for name, words, fields in self.rows("guards")
         }
 
+    def forms(self) -> dict[tuple[str, str], Form]:
+        return {
+            (name, words[0]): make(Form, name, {**fields, "kind": words[0], "to": words[1]})
+            for name, words, fields in self.rows("forms")
+        }
+
+    def roles(self) -> dict[tuple[str, str], Role]:
+        return {
+            (fields["role"], name): make(
+                Role, name, {**fields, "args": [at for at, word in enumerate(words) if word == "ptr"]}
+            )
+            for name, words, fields in self.rows("roles")
+        }
+
     def allocators(self) -> dict[str, Allocator]:
         """Allocators by name, and under ``name_noprof`` the functions behind the macros where the tree has these."""
         found: dict[str, Allocator] = {}
@@ -124,7 +142,7 @@ def _arguments(words: Sequence[str], renamed: Mapping[str, str]) -> dict[str, in
 
 
 def _split_lists(fields: Mapping[str, Any]) -> dict[str, Any]:
-    listed = ("may_be", "restricts", "families", "kinds", "clears")
+    listed = ("may_be", "restricts", "drops", "families", "kinds", "clears")
     return {
         key: value.split(",") if key in listed and isinstance(value, str) else value for key, value in fields.items()
     }

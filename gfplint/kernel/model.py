@@ -98,7 +98,8 @@ class Free(Row, frozen=True, kw_only=True):
 class Family(Row, frozen=True, kw_only=True):
     """A kind of memory. ``contiguous``: physically contiguous; ``may_be``: families it may turn out to be
     (kvmalloc: kmalloc, vmalloc). ``content``: what a struct holds, not the struct: its free takes the struct's address.
-    ``restricts``: mask bits that its allocators can't honour (mm/internal.h, GFP_SLAB_BUG_MASK).
+    ``restricts``: mask bits that its allocators can't honour (mm/internal.h, GFP_SLAB_BUG_MASK); ``drops``: those that
+    they take out of every mask without a word.
     """
 
     name: str
@@ -107,6 +108,7 @@ class Family(Row, frozen=True, kw_only=True):
     managed: bool = False
     content: bool = False
     restricts: tuple[str, ...] = ()
+    drops: tuple[str, ...] = ()
     may_be: tuple[str, ...] = ()
 
 
@@ -240,6 +242,27 @@ class EntryPoint(Row, frozen=True, kw_only=True):
     confidence: str = "high"
 
 
+class Form(Row, frozen=True, kw_only=True):
+    """Another form of an allocator.
+
+    ``kind``: ``zeroed`` (the same, zeroed), ``array`` (count and size apart), ``kv`` (falls back to vmalloc),
+    ``object`` and ``objects`` (by type). ``to``: its name. ``size``: what it hands out where no argument says.
+    """
+
+    name: str
+    kind: str
+    to: str
+    size: str = ""
+
+
+class Role(Row, frozen=True, kw_only=True):
+    """What a function does with some of its arguments (roles.toml): ``args`` are those that play the role."""
+
+    name: str
+    role: str
+    args: tuple[int, ...] = ()
+
+
 class Kernel(msgspec.Struct, frozen=True):
     """All that holds for one kernel. Dictionaries are keyed by name; treat them as read-only."""
 
@@ -259,3 +282,7 @@ class Kernel(msgspec.Struct, frozen=True):
     registrars: dict[tuple[str, int], Callback]
     entries: dict[tuple[str, str], EntryPoint]
     entry_registrars: dict[tuple[str, int], EntryPoint]
+    #: By name and kind.
+    forms: dict[tuple[str, str], Form]
+    #: By role and name.
+    roles: dict[tuple[str, str], Role]

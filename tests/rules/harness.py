@@ -60,8 +60,8 @@ def program_of(files: dict[str, str], version: Version = NEWEST) -> tuple[Progra
 def lint_all(files: dict[str, str], version: Version = NEWEST) -> list[Finding]:
     """What all rules find in a program, that of low confidence left out."""
     program, linker = program_of(files, version)
-    wanted = Wanted(linker.kernel, linker.relevance)
-    results = [lint_file(at, program, linker, linker.kernel, catalogue(), wanted) for at in range(len(program.paths))]
+    wanted = Wanted(linker.kernel, linker.relevance, catalogue())
+    results = [lint_file(at, program, linker, linker.kernel, wanted) for at in range(len(program.paths))]
     findings = [finding for result in results for finding in result.findings]
     stores = [store for result in results for store in result.stores]
     frees = [free for result in results for free in result.frees]

@@ -33,6 +33,8 @@ _CATALOGUE = {
     "GFP404": ("manual-free-of-managed-memory", Severity.ERROR, "bad-free"),
     "GFP501": ("unsupported-mask", Severity.ERROR, "mask-fixed"),
     "GFP504": ("misused-nofail", Severity.ERROR, "warn"),
+    "GFP601": ("open-coded-zeroing", Severity.ADVICE, ""),
+    "GFP602": ("open-coded-array-size", Severity.ADVICE, ""),
     "GFP901": ("unused-suppression", Severity.ADVICE, ""),
 }
 _VERSIONS: tuple[Version, ...] = ((6, 1), (6, 12), NEWEST)
