@@ -14,31 +14,37 @@ from gfplint.facts import Function
 from gfplint.findings import Finding
 from gfplint.frontend.header import signature
 from gfplint.kernel.model import Kernel
-from gfplint.ruleset import Rule, View
+from gfplint.ruleset import Interest, Rule, View
 
 
 class Readers:
     """The rules among those that run which read code."""
 
     def __init__(self, rules: Sequence[Rule], kernel: Kernel) -> None:
-        pairs = [(rule, rule.interest(kernel)) for rule in rules if rule.interest is not None]
-        self.rules = tuple(rule for rule, _ in pairs)
-        self.calls = frozenset(name for _, interest in pairs for name in interest.calls)
-        self.masks = min((interest.masks for _, interest in pairs if interest.masks), default=0)
+        self.rules = tuple((rule, rule.interest(kernel)) for rule in rules if rule.interest is not None)
+        self.calls = frozenset(name for _, interest in self.rules for name in interest.calls)
 
-    def wants(self, function: Function) -> bool:
-        """Whether a rule reads this function."""
-        return not self.calls.isdisjoint(function.callees) or 0 < self.masks <= len(function.words)
+    def of(self, function: Function) -> list[Rule]:
+        """The rules that read a function."""
+        called = not self.calls.isdisjoint(function.callees)
+        return [rule for rule, interest in self.rules if _interests(interest, function, called)]
 
     def findings(self, file: int, linker: Linker) -> Iterator[Finding]:
         """What the rules find in the functions of a file."""
         if not self.rules:
             return
         for index, function in enumerate(linker.program.facts[file].functions):
-            if self.wants(function):
+            if rules := self.of(function):
                 view = _view((file, index), function, linker)
-                for rule in self.rules:
+                for rule in rules:
                     yield from rule.check(view)
+
+
+def _interests(interest: Interest, function: Function, called: bool) -> bool:
+    if called and not interest.calls.isdisjoint(function.callees):
+        return True
+    words = function.words
+    return 0 < interest.masks <= len(words) or bool(words and not interest.words.isdisjoint(words))
 
 
 def _view(fid: tuple[int, int], function: Function, linker: Linker) -> View:

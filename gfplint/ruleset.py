@@ -29,11 +29,12 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Interest:
-    """Which functions a rule reads: those that call one of ``calls`` (with their ``_noprof`` forms), or name at least
-    ``masks`` masks (0: these don't count).
+    """Which functions a rule reads: those that call one of ``calls``, name one of the masks ``words``, or at least
+    ``masks`` masks (0: their number does not count).
     """
 
     calls: frozenset[str] = frozenset()
+    words: frozenset[str] = frozenset()
     masks: int = 0
 
 

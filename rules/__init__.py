@@ -18,6 +18,9 @@ _MODULES = (
     "unsupported_mask",
     "unused_suppression",
     "misused_nofail",
+    "contradictory_mask",
+    "legacy_zone_mask",
+    "redundant_mask_flag",
     "open_coded_zeroing",
     "open_coded_array_size",
 )

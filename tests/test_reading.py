@@ -45,10 +45,13 @@ def _rules(*codes: str) -> Readers:
 
 
 def test_only_functions_of_interest_are_read() -> None:
-    assert _rules("GFP601").wants(_function("memset"))
-    assert not _rules("GFP601").wants(_function("kfree"))
-    assert _rules("GFP602").wants(_function("kmalloc"))
-    assert not _rules("GFP101").wants(_function("kmalloc"))
+    assert _rules("GFP601").of(_function("memset"))
+    assert not _rules("GFP601").of(_function("kfree"))
+    assert _rules("GFP602").of(_function("kmalloc"))
+    assert not _rules("GFP101").of(_function("kmalloc"))
+    assert _rules("GFP502").of(_function())
+    assert not _rules("GFP505").of(_function())
+    assert not _rules("GFP503").of(_function())
 
 
 def test_advice_is_given_where_it_is_asked_for(tmp_path: Path) -> None:
@@ -68,7 +71,7 @@ def test_advice_that_is_not_shown_is_not_sought(tmp_path: Path, monkeypatch: pyt
     read: list[str] = []
 
     def findings(readers: Readers, file: int, linker: Linker) -> Iterator[Finding]:
-        read.extend(rule.code for rule in readers.rules)
+        read.extend(rule.code for rule, _ in readers.rules)
         return iter(())
 
     monkeypatch.setattr(Readers, "findings", findings)

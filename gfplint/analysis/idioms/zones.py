@@ -1,0 +1,79 @@
+"""Zone masks: who asks for memory of low zones, and what speaks for a device that needs it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from gfplint.analysis.idioms.code import Allocation, Code
+from gfplint.analysis.idioms.masks import bits_of, operands
+from gfplint.analysis.paths import last_of, path_of
+from gfplint.facts import Expr, Name
+from gfplint.kernel.masks import DIRECT_RECLAIM, KSWAPD_RECLAIM
+from gfplint.kernel.model import Mask
+
+#: Zones that devices with few address lines see.
+ZONES: Mask = frozenset(("__GFP_DMA", "__GFP_DMA32"))
+_RECLAIM: Mask = frozenset((DIRECT_RECLAIM, KSWAPD_RECLAIM))
+#: A device that does not see 32 bits says so when it sets its mask.
+_NARROW = re.compile(r"\bDMA_BIT_MASK\s*\(\s*(?:[12]?[0-9]|3[01])\s*\)")
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneMask:
+    """An allocation from a low zone. ``flag``: as written; ``physical``: the file takes its physical address."""
+
+    allocation: Allocation
+    flag: str
+    physical: bool
+
+
+def zone_masks(code: Code) -> Iterator[ZoneMask]:
+    """Every allocation that names a low zone, in files that know of no device with such a limit."""
+    limited: bool | None = None
+    for found in code.allocations:
+        flag = _zone(found, code)
+        if not flag:
+            continue
+        if limited is None:
+            limited = _has_limit(code)
+        if not limited:
+            yield ZoneMask(found, flag, _physical(found, code))
+
+
+def _zone(found: Allocation, code: Code) -> str:
+    """The operand of a mask that names a zone which the allocator honours."""
+    family = code.kernel.families.get(found.row.family)
+    if found.mask is None or family is None:
+        return ""
+    if family.restricts and not (_all_bits(found.mask, code) & _RECLAIM):
+        return ""  # a zone alone is another mistake (GFP501)
+    ignored = frozenset(family.drops) | frozenset(family.restricts)
+    for part in operands(found.mask):
+        bits = bits_of(part, code) if isinstance(part, Name) else None
+        if bits and (bits & ZONES) - ignored:
+            return part.name if isinstance(part, Name) else ""
+    return ""
+
+
+def _all_bits(mask: Expr, code: Code) -> Mask:
+    """The bits of a mask, those of a part that is not constant taken to allow reclaim."""
+    known = [bits_of(part, code) for part in operands(mask)]
+    return frozenset().union(*(_RECLAIM if bits is None else bits for bits in known))
+
+
+def _has_limit(code: Code) -> bool:
+    """Whether the file drives a device that sees less than 32 bits."""
+    isa = [name for role, name in code.kernel.roles if role == "isa"]
+    text = code.source.code
+    return bool(_NARROW.search(text)) or any(re.search(rf"\b{name}\s*\(", text) for name in isa)
+
+
+def _physical(found: Allocation, code: Code) -> bool:
+    """Whether the file takes the physical address of what has the target's name."""
+    name = last_of(path_of(found.target)).partition("[")[0] if found.target is not None else ""
+    if not name:
+        return False
+    takers = "|".join(taker for role, taker in code.kernel.roles if role == "physical")
+    return bool(re.search(rf"\b(?:{takers})\s*\([^;]*?\b{re.escape(name)}\b", code.source.code))
