@@ -235,6 +235,7 @@ class Machine:
         elif self.config.preempt_rcu and task.rcu:
             self.event("warn", "a voluntary context switch inside an RCU read-side section")
         task.running = True
+        task.irqs_off = False  # the next task's switch ends with interrupts enabled, and so does this one's
         self.run_deferred()
 
     # -- contexts

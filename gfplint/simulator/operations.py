@@ -679,6 +679,14 @@ class Operations:
             memory.alive = False
         return 0
 
+    def op_sim_flush_slabs(self, args: list[Value]) -> Value:
+        """flush_all_cpus_locked(): CPU slabs are given back by work items that the caller waits for; a task in a read
+        section would wait for ever.
+        """
+        if not self.machine.task.rcu:
+            self.machine.schedule()
+        return 0
+
     def op_sim_slab(self, args: list[Value]) -> Value:
         return self._from_cache(args[0], args[1], "kmem_cache_alloc()", False)
 
@@ -948,6 +956,9 @@ class Operations:
         free: list[int] = pool.fields.setdefault("#free", [])
         if not free:
             allocator = self.machine.allocator
+            note = self.op_sim_take([40, args[1], Text("dma_pool_alloc()")])  # struct dma_page
+            if not isinstance(note, Ptr):
+                return 0
             pfn = allocator.pages(allocator.mask(args[1]), 0, "dma_pool_alloc()")
             if pfn is None:
                 return 0

@@ -336,8 +336,18 @@ class Oracle:
         trial.interpreter.frames.append(Frame("case", shipped("calls")))
         if row.call.startswith("size_"):
             return self._size(trial, int(row.call.removeprefix("size_")))
-        named = row.mask != "-" or row.call not in self.kernel.masks
-        return self._mask(row.mask if named else row.call)
+        return self._mask(self._named_mask(row))
+
+    def _named_mask(self, row: Row) -> str:
+        """The mask that a row of group 5 is about: where the column says none, its call or context may name it."""
+        for name in (row.mask, row.call, row.call.partition("_")[2], row.context):
+            if name not in ("", "-"):
+                try:
+                    self.mask(name)
+                except KeyError:
+                    continue
+                return name
+        return "-"
 
     def _size(self, trial: Trial, size: int) -> str:
         """What kmalloc and kvmalloc make of a size."""

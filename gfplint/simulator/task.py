@@ -45,6 +45,28 @@ EFFECTS: dict[str, Effect] = {
     "rcu_sched": Effect(preempt=1, wait=WAIT_SPIN, outer=WAIT_FREE),
     "rcu_bh": Effect(bh=1, wait=WAIT_CONFIG, outer=WAIT_FREE),
     "non_block": Effect(non_block=1),
+    # lockdep knows no map of these (include/linux/semaphore.h, mm/filemap.c, fs/buffer.c).
+    "semaphore": Effect(),
+    "page_lock": Effect(),
+    "buffer_lock": Effect(),
+    **dict.fromkeys(
+        (
+            "mutex",
+            "rtmutex",
+            "ww_mutex",
+            "rwsem_read",
+            "rwsem_write",
+            "percpu_rwsem_read",
+            "percpu_rwsem_write",
+            "mmap_lock",
+            "device_lock",
+            "sock_lock",
+            "console_lock",
+            "rtnl",
+            "cpus_lock",
+        ),
+        Effect(wait=WAIT_SLEEP),
+    ),
 }
 _NOTHING = Effect()
 _SLEEPING = Effect(wait=WAIT_SLEEP)

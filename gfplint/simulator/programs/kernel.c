@@ -52,7 +52,16 @@ int queue_delayed_work(struct workqueue_struct *q, struct work_struct *w, long d
 int queue_rcu_work(struct workqueue_struct *q, struct rcu_work *w) { sim_defer("workqueue", sim_callback(w), w); return 1; }
 int flush_work(struct work_struct *w) { sim_might_sleep("flush_work()"); sim_run_deferred(); return 1; }
 void init_irq_work(struct irq_work *w, void *function) { w->function = function; }
-int irq_work_queue(struct irq_work *w) { sim_run("hrtimer", w->function, w); return 1; }
+/* kernel/irq_work.c: the next list is run with interrupts off, or not at all */
+static void run_irq_work(struct irq_work *w)
+{
+	void *function = w->function;
+
+	function(w);
+	if (!sim_irqs_off())
+		sim_die("bug-on", "an irq_work ends with interrupts enabled");
+}
+int irq_work_queue(struct irq_work *w) { sim_run("hrtimer", run_irq_work, w); return 1; }
 void call_rcu(struct rcu_head *head, void *function) { sim_defer("rcu", function, head); }
 void call_rcu_hurry(struct rcu_head *head, void *function) { sim_defer("rcu", function, head); }
 void call_srcu(struct srcu_struct *s, struct rcu_head *head, void *function) { sim_defer("bh-disabled", function, head); }
@@ -131,6 +140,7 @@ void kmem_cache_destroy(struct kmem_cache *c)
 	sim_might_sleep("kmem_cache_destroy()");
 	sim_mutex("cpu_hotplug_lock");
 	sim_mutex("slab_mutex");
+	sim_flush_slabs();
 	sim_cache_destroy(c);
 }
 int kmem_cache_shrink(struct kmem_cache *c)
@@ -310,12 +320,19 @@ void *mempool_alloc(struct mempool *pool, gfp_t gfp)
 {
 	void *p;
 
+	if ((gfp & __GFP_ZERO) && sim_config("debug_vm"))
+		sim_event("warn", "mempool_alloc() can't zero what it keeps");
 	sim_might_alloc(gfp, "mempool_alloc()");
-	p = pool_element(pool, (gfp | __GFP_NOMEMALLOC | __GFP_NORETRY | __GFP_NOWARN) & ~(__GFP_DIRECT_RECLAIM | __GFP_IO));
+	gfp |= __GFP_NOMEMALLOC | __GFP_NORETRY | __GFP_NOWARN;
+	p = pool_element(pool, gfp & ~(__GFP_DIRECT_RECLAIM | __GFP_IO));
 	if (!p && pool->count > 0) {
+		sim_spin();
 		pool->count--;
 		p = pool->element[pool->count];
 	}
+	if (!p)
+		p = pool_element(pool, gfp);
+	/* else it waits until an element comes back */
 	if (p)
 		sim_family(p, "mempool");
 	return p;
@@ -394,8 +411,13 @@ void platform_device_unregister(struct platform_device *d) { sim_devres_release(
 /* ---- DMA: kernel/dma/direct.c, mapping.c, mm/dmapool.c ---- */
 void *dma_alloc_coherent(struct device *dev, size_t size, dma_addr_t *handle, gfp_t gfp)
 {
-	void *p = sim_pages(gfp & ~(__GFP_DMA | __GFP_DMA32 | __GFP_HIGHMEM | __GFP_COMP), sim_order(size), "dma_alloc_coherent()");
+	void *p;
 
+	if (gfp & __GFP_COMP) {
+		sim_event("warn", "dma_alloc_coherent() hands out no compound pages");
+		return NULL;
+	}
+	p = sim_pages(gfp & ~(__GFP_DMA | __GFP_DMA32 | __GFP_HIGHMEM), sim_order(size), "dma_alloc_coherent()");
 	if (!p)
 		return NULL;
 	*handle = sim_bus_address(p);
