@@ -142,7 +142,7 @@ class Machine:
                 outer = outer.parent
             if outer is not obj:
                 return self.address(Ptr(outer))
-            found = self._places[id(obj)] = (obj, STACK - 0x100 * len(self._places))
+            found = self._places[id(obj)] = (obj, STACK - 0x40 * (len(self._places) % 128))
         return found[1]
 
     def frame(self) -> Frame:

@@ -25,12 +25,14 @@ VMALLOC = 0xFFFF_C900_0000_0000
 IMAGE = 0xFFFF_FFFF_8100_0000
 MODULE = 0xFFFF_FFFF_C000_0000
 RANGE = 1 << 36
-#: Per-CPU pointers are small offsets; struct pages lie in reserved pages of the linear map; the stack is vmalloc'ed.
+#: Per-CPU pointers are small offsets; struct pages lie in reserved pages of the linear map.
 PERCPU = 0x2_3040
 STRUCT_PAGES = LINEAR + 0x10_0000
-STACK = VMALLOC + 0x7D00
 RESERVED_PFNS = 0x400
 FIRST_FREE_PFN = 0x8000
+#: The task's stack: a block of order 2 in the linear map (kernel/fork.c without VMAP_STACK), used from its last page down.
+STACK_PFN, STACK_ORDER = 0x4000, 2
+STACK = LINEAR + (STACK_PFN << PAGE_SHIFT) + (PAGE_SIZE << STACK_ORDER) - 0x300
 #: Frames between blocks: what lies next to a fresh block is nobody's that the program knows.
 GAP = 8
 
@@ -144,7 +146,7 @@ class Physical:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.pages: dict[int, Page] = {}
+        self.pages = {STACK_PFN + n: Page(STACK_PFN + n, ref=0 if n else 1) for n in range(1 << STACK_ORDER)}
         self.next = FIRST_FREE_PFN
         self.lists: dict[int, list[int]] = {}
         self.free_delta = 0
@@ -192,6 +194,8 @@ class Physical:
                 return "crash"
             if page.reserved or any(self.page(pfn + n).ref > 0 for n in range(1, 1 << order)):
                 return "bad-page"
+            if page.slab is not None and page.slab.used:
+                return "bad-page"  # the page's type is in the place of its map count
         for n in range(1 << order):
             tail = self.page(pfn + n)
             if tail.slab is not None and tail.slab.pfn == pfn + n:
