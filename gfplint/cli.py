@@ -23,7 +23,11 @@ Options = argparse.Namespace
 #: The values of ``--format``; a test holds them to gfplint.report.FORMATS, whose import would cost more than a start.
 _FORMATS = ("text", "gcc", "json", "sarif", "github", "gitlab", "junit", "rdjson")
 _TWO_FORMATS = ("text", "json")
-_CONTEXTS = ("plain", "hardirq", "softirq", "timer", "tasklet", "workqueue", "kthread", "rcu")
+#: What the simulator knows (simulator/task.py), written out: the parser loads nothing.
+_CONTEXTS = (
+    *("plain", "process", "sleepable", "kthread", "workqueue", "threaded-irq", "softirq", "timer", "tasklet", "rcu"),
+    *("bh-workqueue", "timer-irqsafe", "bh-disabled", "hardirq", "hrtimer", "ipi", "stopper", "atomic", "irqs-off"),
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -119,8 +123,17 @@ def _add_rules(commands: _Commands) -> None:
 def _add_simulate(commands: _Commands) -> None:
     command = _command(commands, "simulate", "run a C function in the reference simulator")
     command.add_argument("file", metavar="FILE.c", nargs="?", help="the program to run")
-    command.add_argument("--function", metavar="NAME", help="the function to run (default: the last one in the file)")
-    command.add_argument("--context", choices=_CONTEXTS, default="plain", help="context to run it in (default: plain)")
+    command.add_argument(
+        "--function", metavar="NAME", help="the function to run (default: all that no other calls)"
+    )
+    known = ", ".join(_CONTEXTS)
+    command.add_argument(
+        "--context",
+        choices=_CONTEXTS,
+        default="plain",
+        metavar="NAME",
+        help=f"context to run it in (default: plain): {known}",
+    )
     command.add_argument("--pressure", action="store_true", help="let memory be short: explore failures and reclaim")
     command.add_argument("--oracle", metavar="FILE.csv", help="replay the rows of an oracle and predict their classes")
     _version_option(command)

@@ -37,7 +37,8 @@ MAX_TRACE = 200
 def run(options: Namespace) -> int:
     """What the command line asks for; returns the exit status. Raises GfplintError for input that can't be used."""
     if options.oracle is not None:
-        text, status = replay(_read(options.oracle, MAX_ORACLE_BYTES).decode("utf-8", "replace"), options.format)
+        oracle = _read(options.oracle, MAX_ORACLE_BYTES).decode("utf-8", "replace")
+        text, status = replay(oracle, options.format, options.oracle)
     else:
         version = getattr(options, "kernel_version", None)
         text, status = simulate_file(
@@ -86,18 +87,20 @@ def simulate_file(
     return text, FOUND if any(not _advice(o) for run in runs for o in run.observations) else CLEAN
 
 
-def replay(text: str, form: str = "text") -> tuple[str, int]:
+def replay(text: str, form: str = "text", name: str = "oracle") -> tuple[str, int]:
     """Replay the rows of an oracle file. Raises GfplintError where it is none."""
     try:
-        rows = read_rows(text.splitlines())
+        rows = read_rows(text.splitlines(keepends=True))
     except OracleError as error:
-        raise GfplintError(str(error)) from None
+        raise GfplintError(_clean(f"{name}: {error}")) from None
     result = replay_rows(rows).as_json()
     if form == "json":
         return json.dumps(result, indent=1) + "\n", CLEAN
     lines = [f"{result['rows']} rows, {result['scored']} scored, {result['agree']} agree"]
+    if result["inexpressible"]:
+        lines.append(f"{len(result['inexpressible'])} rows can't be expressed")
     for group, counts in result["groups"].items():
-        lines.append(f"group {group}: {counts['agree']} of {counts['scored']}")
+        lines.append(_clean(f"group {group}: {counts['agree']} of {counts['scored']}"))
     for row in result["disagreements"]:
         case = f"{row['case']}: {row['context']} x {row['call']} {row['mask']}"
         lines.append(_clean(f"{case}: {row['class']}, predicted {row['predicted']}"))

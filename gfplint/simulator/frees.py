@@ -45,7 +45,9 @@ class Releaser:
     def _address(self, value: Value) -> int | None:
         """The address to free; None for an unknown pointer, about which nothing can be said."""
         value = self.machine.interpreter.resolve(value)
-        return None if isinstance(value, Sym) else self.machine.address(value)
+        if isinstance(value, Sym) or (isinstance(value, Ptr) and value.obj.unknown()):
+            return None
+        return self.machine.address(value)
 
     def _crash(self, message: str, address: int | None = None) -> None:
         null = address is not None and address < FIRST_PAGE

@@ -30,7 +30,7 @@ PERCPU = 0x2_3040
 STRUCT_PAGES = LINEAR + 0x10_0000
 RESERVED_PFNS = 0x400
 FIRST_FREE_PFN = 0x8000
-#: The task's stack: a block of order 2 in the linear map (kernel/fork.c without VMAP_STACK), used from its last page down.
+#: The task's stack: a block of order 2 in the linear map (kernel/fork.c, no VMAP_STACK), used from its last page down.
 STACK_PFN, STACK_ORDER = 0x4000, 2
 STACK = LINEAR + (STACK_PFN << PAGE_SHIFT) + (PAGE_SIZE << STACK_ORDER) - 0x300
 #: Frames between blocks: what lies next to a fresh block is nobody's that the program knows.

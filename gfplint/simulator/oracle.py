@@ -93,6 +93,10 @@ class Replay:
         """Scored rows that the prediction misses."""
         return [(row, said) for row, said in self.predictions if _scored(row) and row.expected != said]
 
+    def inexpressible(self) -> list[str]:
+        """Cases that the simulator can't express, scored or not."""
+        return [row.case for row, said in self.predictions if said == UNKNOWN]
+
     def as_json(self) -> dict[str, Any]:
         """The form that ``gfplint simulate --oracle --format json`` prints."""
         scored = [(row, said) for row, said in self.predictions if _scored(row)]
@@ -104,6 +108,7 @@ class Replay:
         return {
             "rows": len(self.predictions),
             "predictions": [{"case": row.case, "class": said} for row, said in self.predictions],
+            "inexpressible": self.inexpressible(),
             "scored": len(scored),
             "agree": sum(g["agree"] for g in groups.values()),
             "groups": dict(sorted(groups.items())),
@@ -128,19 +133,25 @@ def _scored(row: Row) -> bool:
 
 def read_rows(lines: Iterable[str]) -> list[Row]:
     """The rows of a file in the oracle's format; raises OracleError."""
+    columns = ("group", "case", "context", "call", "mask", "class")
     try:
-        reader = csv.DictReader(lines)
-        needed = {"group", "case", "context", "call", "mask"}
-        if not needed <= set(reader.fieldnames or ()):
+        reader = csv.reader(lines, strict=True)
+        header = [name.strip() for name in next(reader, [])]
+        header[:1] = [name.removeprefix("\ufeff") for name in header[:1]]
+        if not set(columns[:5]) <= set(header):
             raise OracleError("not an oracle file: columns group, case, context, call and mask are needed")
-        rows = []
-        for n, line in enumerate(reader):
-            if n >= MAX_ROWS:
+        if len(set(header)) < len(header):
+            raise OracleError("not an oracle file: a column is there twice")
+        places = [header.index(name) if name in header else -1 for name in columns]
+        rows: list[Row] = []
+        for line in reader:
+            if not line:
+                continue
+            if len(line) != len(header):
+                raise OracleError(f"line {reader.line_num}: {len(line)} columns, not {len(header)}")
+            if len(rows) >= MAX_ROWS:
                 raise OracleError(f"more than {MAX_ROWS} rows")
-            values = {key: (line.get(key) or "") for key in (*needed, "class")}
-            rows.append(
-                Row(values["group"], values["case"], values["context"], values["call"], values["mask"], values["class"])
-            )
+            rows.append(Row(*(line[place] if place >= 0 else "" for place in places)))
         return rows
     except csv.Error as error:
         raise OracleError(f"not a CSV file: {error}") from None

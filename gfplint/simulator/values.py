@@ -58,6 +58,13 @@ class Obj:
             self.fields[key] = inner
         return inner
 
+    def unknown(self) -> bool:
+        """Whether it is what an unknown pointer points to, or inside that: where it lies nobody knows."""
+        outer = self
+        while outer.parent is not None:
+            outer = outer.parent
+        return outer.memory is None and outer.sym is not None and outer.sym[0] == "field"
+
     def __repr__(self) -> str:
         return f"<{self.name or 'object'}>"
 

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from gfplint import cli
 from gfplint.errors import CLEAN, FOUND, GfplintError
 from gfplint.simulator.command import replay, run, simulate_file
+from gfplint.simulator.task import CONTEXT_NAMES
 
 LOCKED = b"""struct d { spinlock_t lock; void *p; };
 void f(struct d *d, int early)
@@ -99,3 +101,31 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
         run(Namespace(**{**vars(options), "file": str(tmp_path / "missing.c")}))
     with pytest.raises(GfplintError, match="not a kernel version"):
         run(Namespace(**{**vars(options), "kernel_version": "new"}))
+
+
+def test_the_command_line_offers_every_context() -> None:
+    assert cli._CONTEXTS == CONTEXT_NAMES
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "columns"),
+        ("group,case,context,call,mask\n1,core-A#1,plain\n", "line 2: 3 columns, not 5"),
+        ('group,case,context,call,mask\n1,core-A#1,"plain\n', "not a CSV file"),
+        ("group,case,context,call,mask,mask\n", "twice"),
+    ],
+)
+def test_malformed_oracle(text: str, message: str) -> None:
+    with pytest.raises(GfplintError, match=message):
+        replay(text, "text", "o.csv")
+
+
+def test_blank_classes_and_unknown_names() -> None:
+    head = "\ufeffgroup,case,context,call,mask,class\n"
+    text = head + "1,core-A#1,spin_lock,kmalloc,GFP_KERNEL,\n1,core-A#2,nowhere,kmalloc,0,ok\n"
+    document = json.loads(replay(text, "json")[0])
+    assert [p["class"] for p in document["predictions"]] == ["sleep", "?"]
+    assert document["scored"] == 1
+    assert document["inexpressible"] == ["core-A#2"]
+    assert "1 rows can't be expressed" in replay(text)[0]

@@ -88,6 +88,79 @@ def test_predictions_do_not_read_the_class() -> None:
     assert replay(blank).as_json()["scored"] == 0
 
 
+#: Names that the sample may lack, and what the kernel's source says of them: (kernel, context, call, mask, class).
+FROM_THE_SOURCE = [
+    # kernel/irq_work.c: BUG_ON(!irqs_disabled()) after a callback that was scheduled away
+    ("frees-A", "irq_work", "kmem_cache_destroy", "-", "crash"),
+    # mm/dmapool.c, pool_alloc_page(): a struct dma_page comes first
+    ("x-A", "plain[failslab probability=100]", "dma_pool_alloc", "GFP_KERNEL", "null"),
+    # mm/mempool.c: VM_WARN_ON_ONCE(gfp_mask & __GFP_ZERO); an element is kept for when the slab fails
+    ("x-A", "plain", "mempool_alloc", "GFP_KERNEL|__GFP_ZERO", "warn"),
+    ("x-D", "plain", "mempool_alloc", "GFP_KERNEL|__GFP_ZERO", "ok"),
+    ("x-A", "failslab=100%", "mempool_alloc", "GFP_NOWAIT", "ok"),
+    # kernel/dma/mapping.c
+    ("x-A", "plain", "dma_alloc_coherent", "GFP_KERNEL|__GFP_COMP", "warn"),
+    ("x-A", "plain[fail_page_alloc probability=100]", "get_zeroed_page", "GFP_KERNEL", "null"),
+    ("x-A", "plain[fail_page_alloc probability=100]", "kzalloc", "GFP_KERNEL", "ok"),
+    # include/linux/slab.h: a size of 0 asks for nothing
+    ("x-A", "spin_lock", "kmalloc_zero", "GFP_KERNEL", "ok"),
+    # kernel/stop_machine.c: preemption and interrupts are off, and it is no interrupt
+    ("x-A", "stop_machine", "vmalloc", "-", "sleep"),
+    ("x-D", "stop_machine", "vmalloc", "-", "ok"),
+    # kernel/smp.c: a raw wait type even without interrupts being threaded
+    ("x-E", "smp_call_function_single", "kmalloc", "GFP_ATOMIC", "wait-context"),
+    ("x-E", "hrtimer", "kmalloc", "GFP_ATOMIC", "ok"),
+    ("x-A", "tasklet", "vfree", "-", "ok"),
+    ("x-D", "tasklet", "vunmap", "-", "crash"),
+    ("x-A", "rcu_work", "kmalloc", "GFP_KERNEL", "ok"),
+]
+
+
+@pytest.mark.parametrize(("kernel", "context", "call", "mask", "said"), FROM_THE_SOURCE)
+def test_what_the_source_says(judge: Oracle, kernel: str, context: str, call: str, mask: str, said: str) -> None:
+    assert judge.predict(Row("1", f"{kernel}#1", context, call, mask, "")) == said
+
+
+@pytest.mark.parametrize(
+    ("hold", "call", "mask", "said"),
+    [
+        ("mutex_trylock", "kmalloc", "GFP_KERNEL", "recursion"),  # check_prevs_add() goes on beyond trylocks
+        ("mutex_trylock", "kmalloc", "GFP_NOFS", "quiet"),
+        ("nofs_scope_in_queuer_only", "kmalloc", "GFP_KERNEL", "recursion"),  # the flag is the task's
+        ("nofs_scope_then_mutex", "kmalloc", "GFP_KERNEL", "quiet"),
+        ("unrelated_mutex", "kmalloc", "GFP_KERNEL", "quiet"),
+    ],
+)
+def test_reclaim_from_the_source(judge: Oracle, hold: str, call: str, mask: str, said: str) -> None:
+    assert judge.predict(Row("4", "x-A#1", f"prime=annot_KERNEL hold={hold}", call, mask, "")) == said
+
+
+@pytest.mark.parametrize(
+    ("allocator", "free", "said"),
+    [
+        ("stack", "kfree", "crash kasan warn warn"),  # a tail page of the stack's block: its count is 0
+        ("stack", "free_pages_o0", "crash ok ok ok"),
+        ("stack", "vfree", "warn warn warn warn"),
+        ("kmem_cache_A", "free_pages_o1", "bad-page delayed over-free delayed"),  # PG_slab is in _mapcount's place
+        ("freed:alloc_percpu_512", "free_percpu", "ok ok second-free ok"),
+        ("vmalloc_16k", "kvrealloc_700+kvfree", "ok ok ok ok"),  # vrealloc() shrinks in place
+        ("ERR_PTR", "free_percpu", "crash crash crash crash"),
+        ("ERR_PTR", "devm_kfree", "warn warn warn warn"),
+    ],
+)
+def test_frees_from_the_source(judge: Oracle, allocator: str, free: str, said: str) -> None:
+    assert [
+        judge.predict(Row("2", f"g2-{c}#1", allocator, free, "-", "")) for c in ("A", "B", "D", "Ds")
+    ] == said.split()
+
+
+def test_masks_and_sizes_of_group_5(judge: Oracle) -> None:
+    for row in (Row("5", "x-D#1", "process", "mask", "GFP_DMA", ""), Row("5", "x-D#1", "process", "GFP_DMA", "-", "")):
+        assert judge.predict(row) == "blocking=0 fs=0 io=0 gfp_zone=DMA kmalloc_cache=dma-kmalloc-64"
+    size = judge.predict(Row("5", "x-D#1", "process", "size_4194305", "-", ""))
+    assert size == "kmalloc=NULL kvmalloc_KERNEL=vmalloc kvmalloc_ATOMIC=NULL kmalloc_cache=large/none"
+
+
 def test_suffixes_of_the_runner() -> None:
     assert fault_injection("spin_lock+failslab=100%") == ("spin_lock", True, False)
     assert fault_injection("plain[fail_page_alloc probability=100]") == ("plain", False, True)
