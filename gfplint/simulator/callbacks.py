@@ -133,9 +133,12 @@ def _name(node: Any) -> str:
 
 
 def _all(root: Any) -> Iterator[Any]:
-    yield root
-    for _, child in root.children():
-        yield from _all(child)
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        yield node
+        stack.extend(child for _, child in reversed(node.children()))
+
 
 
 def _struct_tag(node: Any) -> str:
