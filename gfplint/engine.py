@@ -19,7 +19,7 @@ from gfplint.errors import GfplintError
 from gfplint.facts import Suppression
 from gfplint.findings import Degraded, Finding, ScanResult, Severity, Skipped
 from gfplint.kernel.model import Kernel
-from gfplint.linting import FileResult, Wanted, doubted, lint_file, member_findings, relevance_of
+from gfplint.linting import FileResult, Wanted, depth_for, doubted, lint_file, member_findings, relevance_of
 from gfplint.rules import catalogue, unused_suppression
 from gfplint.ruleset import Rule
 from gfplint.select import Chosen, RuleStatus, choose_rules
@@ -109,7 +109,7 @@ def _lint(
     paths, facts, failed = gather(state, program_files(state, selected, only), jobs, progress)
     kernel = kernel_of(state, selected, settings)
     program = Program(paths, facts)
-    relevance = relevance_of(program, kernel, selected)
+    relevance = relevance_of(program, kernel, selected, depth_for(settings))
     subjects = [
         at
         for at, path in enumerate(paths)

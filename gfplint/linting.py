@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 import msgspec
 
+from gfplint.analysis.environment import LONG_CHAIN
 from gfplint.analysis.interprocedural import Linker
 from gfplint.analysis.ownership import FreeAt, StoreAt, join
 from gfplint.analysis.program import Program, Relevance
 from gfplint.analysis.summary import Summary
+from gfplint.config import Settings
 from gfplint.facts import Function
 from gfplint.findings import Confidence, Degraded, Finding, Step
 from gfplint.kernel.model import Kernel
@@ -18,14 +20,20 @@ from gfplint.rules import unused_suppression
 from gfplint.ruleset import Rule, View
 from gfplint.tree import Selection
 
-#: Calls between a context and an allocation that a scan looks through.
+#: Calls between a context and an allocation that a scan looks through where findings of low confidence are shown.
 DEPTH = 6
 
 
-def relevance_of(program: Program, kernel: Kernel, selected: Selection) -> Relevance:
+def relevance_of(program: Program, kernel: Kernel, selected: Selection, depth: int = DEPTH) -> Relevance:
     """What is worth a body. Only files that are linted count: tools/ has a kmalloc() and a panic() of its own."""
     files = frozenset(at for at, path in enumerate(program.paths) if selected.root.linted(path))
-    return Relevance(program, kernel, DEPTH, files)
+    return Relevance(program, kernel, depth, files)
+
+
+def depth_for(settings: Settings) -> int:
+    """Calls between a context and an allocation that a scan looks through: longer chains are of low confidence."""
+    least = [settings.min_confidence, *(entry.min_confidence for entry in settings.per_path)]
+    return DEPTH if Confidence.LOW in least else LONG_CHAIN - 1
 
 
 class FileResult(msgspec.Struct, frozen=True, array_like=True):
@@ -72,7 +80,7 @@ def lint_file(at: int, program: Program, linker: Linker, kernel: Kernel, wanted:
     for index, function in enumerate(program.facts[at].functions):
         if not wanted(function, at):
             continue
-        summary = linker.summary((at, index), full=False)
+        summary = linker.summary((at, index), 0)
         if summary is None:
             continue
         functions += 1
@@ -85,7 +93,7 @@ def lint_file(at: int, program: Program, linker: Linker, kernel: Kernel, wanted:
         ]
         _check(View(summary, kernel), wanted.rules, findings)
     findings.update(dict.fromkeys(wanted.readers.findings(at, linker)))
-    for root in linker.roots.of_file(at, linker.sources.get(at)) if wanted.rules else ():
+    for root in linker.roots.of_file(at, linker.sources.get) if wanted.rules else ():
         if (summary := linker.rooted(root)) is not None:
             _check(View(summary, kernel), wanted.rules, findings)
     return FileResult(tuple(findings), tuple(degraded), functions, tuple(stores), tuple(frees))

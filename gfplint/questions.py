@@ -15,7 +15,7 @@ from gfplint.analysis.values import MaskValue
 from gfplint.config import Settings
 from gfplint.errors import GfplintError
 from gfplint.kernel.model import Kernel, Mask
-from gfplint.linting import relevance_of
+from gfplint.linting import DEPTH, relevance_of
 from gfplint.skeletons import gather
 from gfplint.target import Progress, kernel_of, program_files
 from gfplint.tree import select as select_paths
@@ -47,7 +47,7 @@ def sites(settings: Settings, progress: Progress | None = None) -> tuple[Site, .
         for index, function in enumerate(linker.program.facts[at].functions):
             if linker.tabled.isdisjoint(function.callees):
                 continue
-            summary = linker.summary((at, index), full=False)
+            summary = linker.summary((at, index), 0)
             if summary is not None:
                 found.update(dict.fromkeys(_sites_of(summary, linker.kernel)))
     return tuple(sorted(found, key=lambda s: (s.path, s.line, s.column, s.callee)))
@@ -102,7 +102,7 @@ def summary(settings: Settings, name: str, progress: Progress | None = None) -> 
     found = [
         known
         for fid in linker.program.functions.get(name, ())
-        if fid[0] in chosen and (known := linker.summary(fid, full=True)) is not None
+        if fid[0] in chosen and (known := linker.summary(fid, DEPTH)) is not None
     ]
     if not found:
         raise GfplintError(f"no function {name!r} is defined there")

@@ -18,14 +18,15 @@ class Callees(Contexts):
     def call_function(self, name: str, expr: Call, values: list[Value], state: State) -> Value:
         """A call that the tables don't know: follow it where it can matter."""
         env = self.env
-        sleeps = env.may_sleep(name) and (
-            self.full or env.locks_and_allocates(name) or any(h.kind in self.atomic for h in state.held)
-        )
+        depth = max(self.depth - 1, 0)
+        if env.locks_and_allocates(name) or any(h.kind in self.atomic for h in state.held):
+            depth = max(depth, env.reach)
+        sleeps = depth > 0 and env.may_sleep(name, depth)
         changes = env.may_change_context(name)
         owns = env.may_own(name) and (self.wanted == id(expr) or any(isinstance(v, Memory) for v in values))
         if not (sleeps or changes or owns):
             return None
-        summary = env.summary(name, sleeps)
+        summary = env.summary(name, depth if sleeps else 0)
         if summary is None:
             return None
         names, passed = self.bind(summary, expr, values, state)

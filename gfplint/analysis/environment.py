@@ -53,8 +53,14 @@ class Environment(Protocol):
     def never_returns(self, name: str) -> bool:
         """Whether a call to ``name`` does not come back."""
 
-    def may_sleep(self, name: str) -> bool:
-        """Whether a call to ``name`` can lead to an allocation or free that sleeps, as far as names tell."""
+    #: Calls between a context and an allocation that are looked through.
+    reach: int
+
+    def may_sleep(self, name: str, depth: int) -> bool:
+        """Whether a call to ``name`` can lead to an allocation or free that sleeps, as far as names tell.
+
+        ``depth``: the levels of calls, that to ``name`` included, in which it may stand.
+        """
 
     def locks_and_allocates(self, name: str) -> bool:
         """Whether ``name`` takes a mask and may use it under a lock of its own, as far as names tell."""
@@ -65,10 +71,10 @@ class Environment(Protocol):
     def may_own(self, name: str) -> bool:
         """Whether ``name`` may hand out or free memory for its caller, as far as names tell."""
 
-    def summary(self, name: str, full: bool) -> Summary | None:
+    def summary(self, name: str, depth: int) -> Summary | None:
         """The summary of the function or macro that a call to ``name`` reaches; None where unknown.
 
-        ``full``: with the sleeps that it tells its callers.
+        ``depth``: as ``flow.analyse`` takes it.
         """
 
     def indirect(self, owner: tuple[str, str]) -> Summary | None:

@@ -67,13 +67,13 @@ from gfplint.facts import (
 from gfplint.kernel.model import GuardClass
 
 
-def analyse(name: str, path: str, signature: Signature, body: Body, env: Environment, *, full: bool) -> Summary:
+def analyse(name: str, path: str, signature: Signature, body: Body, env: Environment, depth: int) -> Summary:
     """The summary of one function: its body's operations run over the abstract state.
 
-    ``full``: with ``sleeps``, what it tells its callers; without, callees are followed only where this function's own
-    context forbids sleeping.
+    ``depth``: levels of calls, its own included, down to which it tells its callers what ``sleeps``. With 0 it tells
+    nothing, and callees are followed only where this function's own context forbids sleeping.
     """
-    return _Flow(name, path, signature, body, env, full).run()
+    return _Flow(name, path, signature, body, env, depth).run()
 
 
 class _Flow(Conditions):

@@ -31,8 +31,8 @@ MAX_BODIES = 4096
 MAX_DEPTH = 150
 
 
-#: A function, or a macro of a file, with or without what it tells its callers.
-Key = tuple[FunctionId, bool] | tuple[int, str, bool]
+#: A function, or a macro of a file, with the depth to which it tells its callers what sleeps.
+Key = tuple[FunctionId, int] | tuple[int, str, int]
 #: Interpreter frames that a chain of MAX_DEPTH calls may need: each expression on the way is a few.
 _FRAMES = 30_000
 
@@ -82,15 +82,15 @@ class Linker:
         self._lowest = MAX_DEPTH + 1
         self._environment: FileEnvironment | None = None
 
-    def summary(self, fid: FunctionId, full: bool) -> Summary | None:
+    def summary(self, fid: FunctionId, depth: int) -> Summary | None:
         """The summary of a function; None while it is being computed (recursion) or where the chain is too deep."""
-        return self._settled((fid, full), lambda: self._analysed(fid, full))
+        return self._settled((fid, depth), lambda: self._analysed(fid, depth))
 
-    def _analysed(self, fid: FunctionId, full: bool) -> Summary:
+    def _analysed(self, fid: FunctionId, depth: int) -> Summary:
         function = self.program.function(fid)
         body = self.body(fid, self.sources.get(fid[0]))
         path = self.program.paths[fid[0]]
-        return analyse(function.name, path, signature(function.header), body, self.environment(fid[0]), full=full)
+        return analyse(function.name, path, signature(function.header), body, self.environment(fid[0]), depth)
 
     def _settled(self, key: Key, compute: Callable[[], Summary]) -> Summary | None:
         """A summary from the store, or computed; None inside its own computation.
@@ -133,13 +133,20 @@ class Linker:
     def rooted(self, root: Root) -> Summary | None:
         """What a function does that the core calls in a context which forbids sleeping; None where that is nothing."""
         kind = self.kernel.kinds.get(root.kind)
-        if kind is None or not kind.atomic or root.confidence != "high":
+        if kind is None or not kind.atomic or root.confidence != "high" or not self._reaches(root.function):
             return None
-        summary = self.summary(root.function, full=True)
+        summary = self.summary(root.function, self.relevance.depth + 1)
         if summary is None:
             return None
         reports = tuple(_root_reports(summary, root, kind))
         return Summary(summary.name, summary.path, summary.params, reports=reports) if reports else None
+
+    def _reaches(self, fid: FunctionId) -> bool:
+        """Whether a root's body can come to an allocation or free that sleeps."""
+        level = self.relevance.reach.get(fid)
+        if level is None:
+            return self.program.function(fid).name in self.relevance.tabled
+        return level <= self.relevance.depth + 1
 
     def handed_out(self, fid: FunctionId, members: frozenset[str]) -> Iterator[HandedOut]:
         """The functions that a function's body stores into ``members``."""
@@ -157,7 +164,7 @@ class Linker:
                 self._bodies.popitem(last=False)
         return found
 
-    def macro_summary(self, name: str, file: int, full: bool) -> Summary | None:
+    def macro_summary(self, name: str, file: int, depth: int) -> Summary | None:
         """The summary of a function-like macro, run as a function of its parameters."""
         found = self.program.macro(name, file)
         if found is None:
@@ -166,13 +173,13 @@ class Linker:
         names = macro.params
         if names is None:
             return None
-        return self._settled((at, name, full), lambda: self._macro_analysed(at, macro, names, full))
+        return self._settled((at, name, depth), lambda: self._macro_analysed(at, macro, names, depth))
 
-    def _macro_analysed(self, at: int, macro: Macro, names: tuple[str, ...], full: bool) -> Summary:
+    def _macro_analysed(self, at: int, macro: Macro, names: tuple[str, ...], depth: int) -> Summary:
         params = tuple(Param("", 1, p.removesuffix("...")) for p in names)
         body = self.macro_body(at, macro.start, macro.end)
         env = self.environment(at)
-        return analyse(macro.name, self.program.paths[at], Signature("", params, ()), body, env, full=full)
+        return analyse(macro.name, self.program.paths[at], Signature("", params, ()), body, env, depth)
 
     def macro_body(self, file: int, start: int, end: int) -> Body:
         """The lowered replacement text of a macro."""
@@ -203,7 +210,8 @@ class FileEnvironment:
         self.file = file
         self.kernel = linker.kernel
         self.content_families = linker.content_families
-        self._may_sleep: dict[str, bool] = {}
+        self.reach = linker.relevance.depth
+        self._levels: dict[str, int] = {}
         self._own = linker.program.own_names[file]
 
     def shadowed(self, name: str) -> bool:
@@ -220,12 +228,12 @@ class FileEnvironment:
             self.linker.endings[key] = known
         return known
 
-    def may_sleep(self, name: str) -> bool:
+    def may_sleep(self, name: str, depth: int) -> bool:
         """See flow.Environment."""
-        known = self._may_sleep.get(name)
-        if known is None:
-            known = self._may_sleep[name] = self.linker.relevance.may_sleep(name, self.file)
-        return known
+        level = self._levels.get(name)
+        if level is None:
+            level = self._levels[name] = self.linker.relevance.level(name, self.file)
+        return level <= depth
 
     def locks_and_allocates(self, name: str) -> bool:
         """See flow.Environment."""
@@ -239,13 +247,13 @@ class FileEnvironment:
         """See flow.Environment."""
         return name in self.linker.relevance.owners
 
-    def summary(self, name: str, full: bool) -> Summary | None:
+    def summary(self, name: str, depth: int) -> Summary | None:
         """Follow a call."""
         linker = self.linker
-        if (summary := linker.macro_summary(name, self.file, full)) is not None:
+        if (summary := linker.macro_summary(name, self.file, depth)) is not None:
             return summary
         fid = linker.program.resolve(name, self.file)
-        return linker.summary(fid, full) if fid is not None else None
+        return linker.summary(fid, depth) if fid is not None else None
 
     def indirect(self, owner: tuple[str, str]) -> Summary | None:
         """Calls through function pointers are not followed."""

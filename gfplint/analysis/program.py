@@ -207,6 +207,10 @@ def weak_names(program: Program, kernel: Kernel) -> frozenset[str]:
     )
 
 
+#: A level deeper than any that is looked at.
+NEVER = 1 << 30
+
+
 class Relevance:
     """Which functions are worth a body: found on names alone, before anything is parsed.
 
@@ -222,29 +226,35 @@ class Relevance:
         self.kernel = kernel
         self.callers = _callers(program, files)
         self.macro_callers = _macro_callers(program, files)
-        self.reaching_macros: set[str] = set()
-        self.reach = self._reach(depth)
-        self.reaching_names = frozenset({program.function(fid).name for fid in self.reach} | self.reaching_macros)
+        self.depth = depth
+        self.reaching_macros: dict[str, int] = {}
+        known = kernel.allocators.keys() | kernel.frees.keys() | kernel.context_ops.keys()
+        self.tabled = frozenset(known - weak_names(program, kernel))
+        self.reach = self._reach(depth + 1)
+        self.reaching_names = frozenset(program.function(fid).name for fid in self.reach).union(self.reaching_macros)
         self.effects = self._effects()
         self.owners = self._owners()
         self.locking = self._locking()
 
     def may_sleep(self, name: str, file: int) -> bool:
         """Whether a call to ``name`` in a file can lead to an allocation or free that sleeps."""
+        return name in self.reaching_names and self.level(name, file) <= self.depth
+
+    def level(self, name: str, file: int) -> int:
+        """The least number of calls, that to ``name`` included, that lead to a sleep; more than any depth for none."""
         if name not in self.reaching_names:
-            return False
-        if name in self.reaching_macros:
-            return True
+            return NEVER
+        level = self.reaching_macros.get(name)
+        if level is not None:
+            return level
         fid = self.program.resolve(name, file)
-        return fid is not None and fid in self.reach
+        return self.reach.get(fid, NEVER) if fid is not None else NEVER
 
     def _reach(self, depth: int) -> dict[FunctionId, int]:
         program = self.program
-        tabled = (
-            self.kernel.allocators.keys() | self.kernel.frees.keys() | self.kernel.context_ops.keys()
-        ) - weak_names(program, self.kernel)
+        tabled = self.tabled
         reach: dict[FunctionId, int] = {}
-        macros: set[str] = set()
+        macros: dict[str, int] = {}
         frontier, fresh = self._direct()
         for level in range(1, depth + 1):
             frontier = {f for f in frontier if f not in reach and program.function(f).name not in tabled}
@@ -253,7 +263,7 @@ class Relevance:
                 break
             for fid in frontier:
                 reach[fid] = level
-            macros |= fresh
+            macros.update(dict.fromkeys(fresh, level))
             frontier, fresh = self._callers_of(frontier, fresh)
         self.reaching_macros = macros
         return reach

@@ -43,13 +43,19 @@ class Root:
     confidence: str
 
 
-class _File(NamedTuple):
-    """What a file defines: its functions and its tables by their names."""
+@dataclass(frozen=True, slots=True)
+class _File:
+    """What a file defines: its functions and its tables by their names. Its source is read only where it is needed."""
 
     file: int
-    source: Source
+    read: Callable[[int], Source]
     own: dict[str, FunctionId]
     tables: dict[str, Table]
+
+    @property
+    def source(self) -> Source:
+        """The file's blanked source."""
+        return self.read(self.file)
 
 
 class _Call(NamedTuple):
@@ -72,12 +78,12 @@ class Roots:
         self.registrars = frozenset(name for name, _ in kernel.registrars)
         self.members = frozenset(member for _, member in kernel.callbacks)
 
-    def of_file(self, file: int, source: Source) -> Iterator[Root]:
-        """The roots that a file hands out, in the order of their places."""
+    def of_file(self, file: int, read: Callable[[int], Source]) -> Iterator[Root]:
+        """The roots that a file hands out, in the order of their places; ``read``: the blanked source of a file."""
         facts = self.program.facts[file]
         here = _File(
             file,
-            source,
+            read,
             {f.name: (file, at) for at, f in enumerate(facts.functions)},
             {t.name: t for t in facts.tables if t.name},
         )
@@ -95,7 +101,8 @@ class Roots:
                 yield from self._of_calls(here, function, name, registrars, handed)
         for definition in facts.definitions:
             if definition.macro in self.registrars:
-                call = _Call(definition.macro, definition.args, source.position(definition.start), definition.macro)
+                place = here.source.position(definition.start)
+                call = _Call(definition.macro, definition.args, place, definition.macro)
                 yield from self._of_arguments(here, call, {}, ())
 
     def _of_table(self, here: _File, table: Table) -> Iterator[Root]:
@@ -103,7 +110,7 @@ class Roots:
             callback = self.kernel.callbacks.get((table.struct, entry.member))
             if callback is None:
                 continue
-            context = _context(callback, table.entries, here.source)
+            context = _context(callback, table.entries, here)
             message = f"{entry.value}() is .{entry.member} of {table.struct}"
             yield from self._root(here, entry.value, callback, context, (entry.line, 1), table.name, message)
 
@@ -115,7 +122,7 @@ class Roots:
             line = lines.get((store.member, store.function))
             if callback is None or line is None:
                 continue
-            context = _context(callback, (), here.source)
+            context = _context(callback, (), here)
             message = f"{store.function}() becomes .{store.member} of {store.struct}"
             yield from self._root(here, store.function, callback, context, (line, 1), function.name, message)
 
@@ -191,7 +198,7 @@ class Roots:
         yield Root(fid, context, self.program.paths[here.file], *place, where, said, callback.confidence)
 
 
-def _context(callback: Callback, entries: tuple[Entry, ...], source: Source) -> str | None:
+def _context(callback: Callback, entries: tuple[Entry, ...], here: _File) -> str | None:
     """The context of a table's member; None where a condition may hold that the table does not show."""
     if not callback.unless:
         return callback.context
@@ -199,7 +206,7 @@ def _context(callback: Callback, entries: tuple[Entry, ...], source: Source) -> 
     name, _, other = rest.partition(":")
     if any(name in e.value or name == e.member for e in entries):
         return other or None
-    return None if kind == "field" or name in source.code else callback.context
+    return None if kind == "field" or name in here.source.code else callback.context
 
 
 def _context_of_call(callback: Callback, args: tuple[str, ...]) -> str | None:

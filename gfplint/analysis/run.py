@@ -32,8 +32,8 @@ from gfplint.kernel.model import Allocator, Query
 class Run(ABC):
     """Everything that a run over one function keeps; the layers above add what they do with it."""
 
-    def __init__(self, name: str, path: str, signature: Signature, body: Body, env: Environment, full: bool) -> None:
-        self.full = full
+    def __init__(self, name: str, path: str, signature: Signature, body: Body, env: Environment, depth: int) -> None:
+        self.depth = depth
         self.wanted = 0
         self.name, self.path, self.signature, self.body, self.env = name, path, signature, body, env
         self.kernel = env.kernel

@@ -163,7 +163,7 @@ class Sleeps(Run):
         return starts and all(h.kind in ("irq", "lock_irq", "preempt") for h in held)
 
     def tell_callers(self, sleep: Sleep, place: Place, state: State, inner: tuple[Lock, ...], task_only: bool) -> None:
-        if not self.full or len(sleep.steps) > MAX_CHAIN:
+        if not self.depth or len(sleep.steps) > MAX_CHAIN:
             return
         guards = (*sleep.guards, *self.guards(state))
         told = msgspec.structs.replace(

@@ -18,7 +18,7 @@ def summaries(text: str) -> dict[str, Summary]:
     program, linker = program_of({"driver.c": text})
     found = {}
     for at, function in enumerate(program.facts[0].functions):
-        summary = linker.summary((0, at), full=True)
+        summary = linker.summary((0, at), 6)
         assert summary is not None
         found[function.name] = summary
     return found

@@ -20,7 +20,7 @@ _CODES = {rule.code for rule in catalogue()} - {"GFP901"}
 #: Marks that say where the rules fall short: "known" are reported and should not be, "wanted" the other way round.
 #: These numbers only shrink.
 _SHORTCOMINGS: dict[tuple[str, str], int] = {
-    ("GFP101", "wanted"): 7,
+    ("GFP101", "wanted"): 6,
     ("GFP103", "wanted"): 1,
     ("GFP401", "wanted"): 7,
     ("GFP402", "wanted"): 1,
