@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from gfplint.kernel.model import Mask
 from gfplint.simulator.events import HungError
-from gfplint.simulator.lockdep import FS_RECLAIM
+from gfplint.simulator.lockdep import FS_RECLAIM, IO_RECLAIM
 from gfplint.simulator.memory import (
     COSTLY_ORDER,
     KMALLOC_MAX,
@@ -104,21 +104,24 @@ class Allocator:
     def might_alloc(self, mask: Mask, what: str) -> None:
         """might_alloc(): the reclaim map, then the sleep check; a fact about the mask alone."""
         self.reclaim_map(self.effective(mask))
+        self.machine.advice.asked(mask, what)
         if DIRECT in mask:
             self.machine.might_sleep(what)
-        elif HIGH in mask and not self.machine.atomic() and self.machine.task.context == "task":
-            self.machine.event("reserve-used", f"{what} may use the reserves though it could sleep")
 
     def reclaim_map(self, mask: Mask) -> None:
-        """fs_reclaim_acquire() and _release()"""
+        """fs_reclaim_acquire() and _release(), and the same for I/O"""
         machine = self.machine
         if (
             not machine.debug_locks
             or DIRECT not in mask
-            or FS not in mask
+            or IO not in mask
             or NOLOCKDEP in mask
             or machine.task.flags.get("noreclaim")
         ):
+            return
+        if machine.task.context == "task":
+            machine.learn(IO_RECLAIM)
+        if FS not in mask:
             return
         if machine.task.context != "task":
             machine.report_lock("lock-state", "reclaim is entered in an interrupt")
@@ -139,6 +142,7 @@ class Allocator:
         if self.fail_pages and NOFAIL not in mask:
             return None
         effective = self.effective(mask)
+        machine.advice.sleeping_spinlock(what)
         if order > COSTLY_ORDER:
             machine.brief_lock(WAIT_CONFIG)  # beyond the per-CPU lists: zone->lock
         if not self._granted(effective, what) and not self._slow(effective, order):
@@ -169,7 +173,10 @@ class Allocator:
         machine = self.machine
         if not machine.setup.failures or (NOFAIL in mask and DIRECT in mask):
             return False
-        return machine.interpreter.path.choose(2, f"{what} succeeds") == 1
+        failed = machine.interpreter.path.choose(2, f"{what} succeeds") == 1
+        if failed:
+            machine.advice.failed(mask)
+        return failed
 
     def _from_reserves(self, mask: Mask, order: int) -> bool:
         rank = self._rank(mask)
@@ -283,6 +290,7 @@ class Allocator:
         """slab_alloc_node(): the object's address, or None."""
         machine = self.machine
         self.might_alloc(mask, what)
+        machine.advice.sleeping_spinlock(what)
         if self.fail_slab and NOFAIL not in mask:
             return None
         if machine.config.slub_debug:
@@ -403,6 +411,7 @@ class Allocator:
                 machine.event("alloc-failure", "vmalloc error")
             return False
         machine.might_sleep(what)
+        machine.advice.asked(mask, what)
         self.reclaim_map(self.effective(self.mask(slab_mask)))
         return not (machine.setup.failures and self.exhausted == 0 and self._explored_failure(mask, what))
 
@@ -440,6 +449,9 @@ class Allocator:
         elif size >= PAGE_SIZE:
             self.atomic_percpu += 1
         machine.brief_lock(WAIT_CONFIG)
+        machine.advice.sleeping_spinlock(what)
+        if DIRECT not in mask:
+            machine.advice.asked(mask, what)
         if DIRECT not in mask and self.atomic_percpu > ATOMIC_PERCPU_PAGES:
             return 0
         if ACCOUNT in mask and not self.charge(mask, 0, 2 * size):

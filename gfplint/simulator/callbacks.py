@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 from pycparser import c_ast
 
 from gfplint.kernel.model import Kernel
+from gfplint.kernel.tables import read_table, rows
 from gfplint.simulator.program import Program
 
 #: Names of the callback tables' contexts (kernel/tables/contexts.toml) as contexts of the machine.
 CONTEXTS = {
-    "sleepable": "plain",
+    "sleepable": "sleepable",
     "either_unknown": "plain",
     "atomic_mixed": "atomic",
     "hardirq": "hardirq",
@@ -60,6 +61,32 @@ def callback_contexts(program: Program, kernel: Kernel) -> dict[str, str]:
                 found.setdefault(name, context)
             for function in given.get(_path(argument), ()):
                 found[function] = context
+    return found
+
+
+def entry_points(program: Program, kernel: Kernel) -> dict[str, str]:
+    """Functions through which user space comes in, with who may do so (kernel/tables/entrypoints.toml)."""
+    found: dict[str, str] = {}
+    for store in (*_tables(program), *_stores(program)):
+        row = kernel.entries.get((store.tag, store.member))
+        if row is not None and store.function in program.functions:
+            found[store.function] = row.privilege
+    for call in program.calls:
+        for number, argument in enumerate(call.args.exprs if call.args is not None else []):
+            row = kernel.entry_registrars.get((call.name.name, number))
+            if row is not None and (name := _name(argument)) in program.functions:
+                found.setdefault(name, row.privilege)
+    return found
+
+
+def reclaim_paths(program: Program, kernel: Kernel) -> dict[str, str]:
+    """Functions that reclaim calls, with what the mask must allow for that: ``any``, ``fs`` or ``io``."""
+    table = {name: words[0] for name, words, _ in rows(read_table("reclaim"), kernel.version, kernel.probes)}
+    found = {}
+    for store in (*_tables(program), *_stores(program)):
+        needs = table.get(f"{store.tag}.{store.member}")
+        if needs is not None and store.function in program.functions:
+            found[store.function] = needs
     return found
 
 

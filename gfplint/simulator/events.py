@@ -10,6 +10,12 @@ FATAL = frozenset({"bug-on", "oops", "null-deref", "oom"})
 #: Kinds that say only what happens; they make the trace readable and are no observation.
 NOTES = frozenset({"note"})
 
+#: Kinds that contradict an observation of another kind at the same line: advice holds on every path or not at all.
+VETOES = {"reserve-needed": "reserve-used", "mask-needed": "mask-unchanged"}
+
+#: What only says that an expectation of the advice rules is met; no defect by itself.
+ADVICE = frozenset({"reserve-used", "uncharged", "uncharged-cache", "mask-unchanged", "raw-context"})
+
 
 class Event(NamedTuple):
     """``kind``: what happened (``sleep-fault``, ``bug-on``, ``bad-free``, ...); ``message`` in words;

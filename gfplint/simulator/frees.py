@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from gfplint.simulator.machine import Machine
 
 ZERO_SIZE_PTR = 16
+#: Families that are given back with the order they were asked for with.
+PAGES = frozenset({"page", "pages", "folio"})
 
 
 class Releaser:
@@ -186,6 +188,7 @@ class Releaser:
         """slab_free(): object checks where configured, then the object is free."""
         machine, cache = self.machine, slab.cache
         config = machine.config
+        machine.advice.sleeping_spinlock(what)
         offset = address - self._start(machine.allocator.physical.page(slab.pfn)) - cache.left
         index, inside = divmod(offset, cache.stride)
         if config.kasan:
@@ -296,13 +299,36 @@ class Releaser:
 
     # -- pages
 
-    def free_pages(self, value: Value, order: int, what: str) -> None:
+    def free_pages(self, value: Value, order: int | None, what: str) -> None:
         """free_pages(): by address; 0 is nothing."""
         address = self._address(value)
         if address is None or address == 0:
             return
         self._attempt(value, what)
-        self.put_address(address, order, what)
+        self.put_address(address, self._order(value, order, what), what)
+
+    def _order(self, value: Value, order: int | None, what: str) -> int:
+        """The order that a free is given; an unknown one is taken to be right, a wrong one is a leak or worse."""
+        memory = self.machine.object_at(self.machine.interpreter.resolve(value))
+        own = memory.order if memory is not None and memory.family in PAGES else None
+        if order is None:
+            return own or 0
+        if own is not None and memory is not None and memory.alive and own != order:
+            self._wrong_size(PAGE_SIZE << own, PAGE_SIZE << order, what)
+        return order
+
+    def _wrong_size(self, have: int, given: int, what: str) -> None:
+        fault = "the rest leaks" if given < have else "others' pages are freed too"
+        self.machine.event("wrong-size", f"{what} of {given >> 12} of {have >> 12} pages: {fault}")
+
+    def size_given(self, value: Value, size: int | None, what: str) -> None:
+        """A free is told how large its memory is: it has to be what was asked for, in whole pages."""
+        memory = self.machine.object_at(self.machine.interpreter.resolve(value))
+        if memory is None or size is None or not memory.alive:
+            return
+        have, given = -(-memory.size // PAGE_SIZE), -(-size // PAGE_SIZE)
+        if have != given:
+            self._wrong_size(have * PAGE_SIZE, given * PAGE_SIZE, what)
 
     def put_address(self, address: int, order: int, what: str) -> None:
         """__free_pages(virt_to_page(address), order)"""
@@ -313,6 +339,7 @@ class Releaser:
                 self.machine.oops("bug-on", f"{what} of an address outside the linear map")
             self._crash(f"{what} of an address that has no struct page", address)
         assert pfn is not None
+        self.machine.advice.sleeping_spinlock(what)
         if order > 3:
             self.machine.brief_lock(WAIT_CONFIG)
         self._in_slab(pfn, what)
@@ -325,12 +352,17 @@ class Releaser:
         if page is not None and page.slab is not None and page.slab.used:
             self.machine.event("bad-free", f"{what} of pages that a slab is made of")
 
-    def free_exact(self, value: Value, size: int, what: str) -> None:
+    def free_exact(self, value: Value, size: int | None, what: str) -> None:
         """free_pages_exact(): page by page."""
         address = self._address(value)
         if address is None:
             return
         self._attempt(value, what)
+        memory = self.machine.object_at(self.machine.interpreter.resolve(value))
+        if memory is not None and memory.family == "exact":
+            self.size_given(value, size, what)
+        if size is None:
+            size = memory.size if memory is not None else PAGE_SIZE
         end = (address + size) % WRAP
         while address < end:
             self.put_address(address, 0, what)
@@ -347,19 +379,21 @@ class Releaser:
             return (address - STRUCT_PAGES) // 64
         return -1
 
-    def put_page(self, value: Value, order: int, what: str, whole: bool) -> None:
+    def put_page(self, value: Value, order: int | None, what: str, whole: bool) -> None:
         """__free_pages() or, with ``whole``, put_page(): by struct page."""
         pfn = self.page_frame(value, what)
         if pfn is None:
             return
         self._attempt(value, what)
+        self.machine.advice.sleeping_spinlock(what)
+        if whole:
+            page = self.machine.allocator.physical.pages.get(pfn)
+            order = page.order if page is not None and page.compound else 0
+        order = self._order(value, order, what)
         if pfn < 0:
             self._not_a_page(value, what, whole)
             return
         physical = self.machine.allocator.physical
-        page = physical.page(pfn)
-        if whole and page.compound:
-            order = page.order
         if order > 3:
             self.machine.brief_lock(WAIT_CONFIG)
         address = self._address(value)
@@ -387,6 +421,7 @@ class Releaser:
             return
         self._attempt(value, what)
         self.machine.brief_lock(WAIT_CONFIG)
+        self.machine.advice.sleeping_spinlock(what)
         if not PERCPU <= address < self.machine.allocator.next_percpu:
             self._crash(f"{what} of memory that is not per-CPU")
         memory = self.machine.allocator.find(address)

@@ -74,6 +74,7 @@ class Interpreter:
         self.frames: list[Frame] = []
         self.objects: dict[Any, Obj] = {}
         self.calls = 0
+        self.named: list[Any] = []  # the arguments of the call that is made, as they are written
         self.last_return = 0
         self.machine.attach(self)
         self._statements: dict[type, Callable[[Any, str | None], Signal]] = {
@@ -750,6 +751,36 @@ class Interpreter:
         if isinstance(node, c_ast.ArrayRef):
             inner = self._static_type(node.name)
             return inner.element if inner is not None else None
+        if isinstance(node, c_ast.StructRef):
+            return self._member_type(node)
+        return None
+
+    def _member_type(self, node: Any) -> CType | None:
+        """The declared type of ``x.f`` or ``p->f``."""
+        tag = self._tag(node.name)
+        for program in self.programs:
+            record = program.structs.get(tag)
+            for decl in record.decls if record is not None else []:
+                if getattr(decl, "name", None) == node.field.name:
+                    return program.type_of(decl.type)
+        return None
+
+    def _tag(self, node: Any) -> str:
+        """The tag of the struct that an expression is or points to."""
+        ctype = self._static_type(node)
+        while ctype is not None and ctype.kind in ("ptr", "array"):
+            ctype = ctype.element
+        return ctype.tag if ctype is not None else ""
+
+    def class_of(self, node: Any) -> tuple[str, str] | None:
+        """The class of a lock: the struct and member that hold it, or the variable that it is."""
+        if not isinstance(node, c_ast.UnaryOp) or node.op != "&":
+            return None
+        if isinstance(node.expr, c_ast.StructRef):
+            tag = self._tag(node.expr.name)
+            return (tag, node.expr.field.name) if tag else None
+        if isinstance(node.expr, c_ast.ID) and any(node.expr.name in p.variables for p in self.programs):
+            return "", node.expr.name
         return None
 
     def _address(self, node: Any) -> Value:
@@ -844,6 +875,7 @@ class Interpreter:
                 return self._wait_event(name, exprs)
             args = [self._argument(name, n, e) for n, e in enumerate(exprs)]
             frame.line = node.coord.line if node.coord is not None else frame.line
+            self.named = exprs
             if self._global_pointer(name):
                 return self.call_value(self._variable(name), args)
             return self.call_name(name, args)
@@ -896,6 +928,7 @@ class Interpreter:
     def _guard(self, exprs: list[Any]) -> Value:
         name = exprs[0].value.strip('"')
         args = [self.evaluate(e) for e in exprs[1:]]
+        self.named = exprs[1:]
         self.machine.guard_enter(name, args)
         self._owe("__guard", name, args)
         return 0

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Iterator
 
 #: The class of the reclaim map, taken by every allocation that may enter a file system (mm/page_alloc.c).
 FS_RECLAIM = "fs_reclaim"
+
+#: The same for I/O: no kernel has it, but reclaim that may do I/O calls back no less (kernel/tables/reclaim.toml).
+IO_RECLAIM = "io_reclaim"
 
 #: Classes of the core kernel that were taken with interrupts and bottom halves enabled since boot.
 USED_IN_TASKS = frozenset({FS_RECLAIM, "radix_tree_preloads", "cpu_hotplug_lock"})
@@ -22,6 +25,10 @@ class LockOrder:
         self.after: dict[Hashable, set[Hashable]] = {}
         for first, second in edges:
             self.after.setdefault(first, set()).add(second)
+
+    def edges(self) -> Iterator[tuple[Hashable, Hashable]]:
+        """What was learnt, as pairs."""
+        return ((first, second) for first, taken in self.after.items() for second in taken)
 
     def learn(self, held: Hashable, taken: Hashable) -> bool:
         """Note that ``taken`` was taken under ``held``; False where that closes a cycle."""

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gfplint.kernel.model import ContextOp, GuardClass, Kernel
+from gfplint.simulator.advice import Advice
 from gfplint.simulator.allocator import Allocator
 from gfplint.simulator.configs import Config
-from gfplint.simulator.events import NOTES, DiedError, Event
+from gfplint.simulator.events import NOTES, VETOES, DiedError, Event
 from gfplint.simulator.frees import Releaser
-from gfplint.simulator.lockdep import FS_RECLAIM, USED_IN_TASKS, LockOrder
+from gfplint.simulator.lockdep import FS_RECLAIM, IO_RECLAIM, LEARNT_AT_BOOT, USED_IN_TASKS, LockOrder
 from gfplint.simulator.masks import MaskBits
 from gfplint.simulator.memory import IMAGE, MODULE, STACK, Memory
 from gfplint.simulator.operations import Operations
@@ -45,7 +46,9 @@ class Setup:
     ``masks``: what a mask parameter of the first function may be; ``trace``: notes are recorded too;
     ``mask_bits``, ``kernel``: the tables; ``pressure``: memory may be short or gone (explored); ``zero_globals``:
     variables
-    start at 0 (else they may have been written before); ``survive``: go on after a BUG_ON() on the context."""
+    start at 0 (else they may have been written before); ``survive``: go on after a BUG_ON() on the context;
+    ``reclaim``: the run starts inside reclaim (``fs`` or ``io``); ``order``: orders of lock classes that are known
+    already; ``entry``: who can reach the first function from user space ("" where that is not asked)."""
 
     config: Config
     kernel: Kernel
@@ -57,6 +60,9 @@ class Setup:
     pressure: bool = False
     zero_globals: bool = False
     survive: bool = False
+    reclaim: str = ""
+    order: frozenset[tuple[Hashable, Hashable]] = frozenset()
+    entry: str = ""
 
 
 class Machine:
@@ -79,6 +85,17 @@ class Machine:
         self.operations = Operations(self)
         self._places: dict[int, tuple[Obj, int]] = {}
         self.entered = 0
+        self.advice = Advice(self)
+        self.vetoes: set[tuple[str, tuple[str, int]]] = set()
+        self.lock_classes: dict[Hashable, Hashable] = {}
+        self.privileged = False
+        self.caches_kept: set[tuple[str, bool, tuple[tuple[str, int], ...]]] = set()
+        self.uncharged_caches: dict[tuple[tuple[str, int], ...], str] = {}
+        if setup.order:
+            self.order = LockOrder((*LEARNT_AT_BOOT, *setup.order))
+        if setup.reclaim:
+            self.task.flags["noreclaim"] = 1
+            self.enter(FS_RECLAIM if setup.reclaim == "fs" else IO_RECLAIM, None)
         self.scope_begun: tuple[tuple[str, int], ...] = ()
 
     # -- what the interpreter asks
@@ -166,6 +183,15 @@ class Machine:
             return
         self.events.append(Event(kind, message, self.stack(), self.phase, len(self.interpreter.path.answers)))
 
+    def record(self, kind: str, message: str, stack: tuple[tuple[str, int], ...], decisions: int) -> None:
+        """Record what is known only later than it happened."""
+        self.events.append(Event(kind, message, stack, self.phase, decisions))
+
+    def veto(self, kind: str, stack: tuple[tuple[str, int], ...]) -> None:
+        """Note that an advice does not hold at this place on this path."""
+        if stack:
+            self.vetoes.add((VETOES[kind], stack[-1]))
+
     def note(self, message: str) -> None:
         """Record what happens, for the trace."""
         if self.setup.trace:
@@ -195,6 +221,8 @@ class Machine:
         """__might_resched(): reports a sleep in a context that may not sleep."""
         if self.debug_locks:
             self._rcu_sleep_check()
+        if not self.atomic() and self.task.context == "task":
+            self.advice.sleeps()
         if self.config.atomic_sleep and self.atomic():
             self.event(
                 "sleep-fault",
@@ -267,7 +295,7 @@ class Machine:
         """lock_acquire(): wait types, use in interrupts, and the order of classes."""
         if not self.debug_locks:
             return
-        name: Hashable = lock if lock is not None else kind
+        name = self.lock_class(kind, lock)
         if not trylock:
             outer = change.wait if change.outer < 0 else change.outer
             self.check_wait(outer)
@@ -306,17 +334,21 @@ class Machine:
         if self.order is None:
             self.order = LockOrder()
         for held in reversed(self.task.held):
-            if held.effect.wait != WAIT_SLEEP and held.kind != FS_RECLAIM:
+            if held.effect.wait != WAIT_SLEEP and held.kind not in (FS_RECLAIM, IO_RECLAIM):
                 continue
-            name: Hashable = held.lock if held.lock is not None else held.kind
+            name: Hashable = self.lock_class(held.kind, held.lock)
             if not self.order.learn(name, taken):
                 self.report_lock(
                     "recursion",
                     "reclaim may come back to a lock that is held here"
-                    if taken == FS_RECLAIM
+                    if taken in (FS_RECLAIM, IO_RECLAIM)
                     else "locks are taken in a circle",
                 )
                 return
+
+    def lock_class(self, kind: str, lock: Hashable) -> Hashable:
+        """lockdep's class of a lock: that of the member or the variable; else the lock is its own."""
+        return self.lock_classes.get(lock, lock) if lock is not None else kind
 
     def brief_lock(self, wait: int, name: str = "") -> None:
         """A lock of the core kernel that is taken and dropped within one call."""
@@ -333,6 +365,8 @@ class Machine:
     def context_op(self, row: ContextOp, args: list[Value]) -> Value | None:
         """Enter or leave what a row of context_ops says; ``args`` hold a pointer where the row keeps flags."""
         lock = self.lock_name(args[row.lock]) if row.lock is not None and row.lock < len(args) else None
+        if lock is not None and row.lock is not None:
+            self._classify(lock, row.lock)
         if row.effect == "leave":
             self._leave_row(row, lock, args)
             return 0
@@ -392,6 +426,8 @@ class Machine:
         if row.sleeps:
             self.might_sleep(f"guard({name})")
         lock = self._guard_lock(row, args)
+        if lock is not None and row.lock is not None:
+            self._classify(lock, row.lock)
         for kind in reversed(row.kinds):
             self.enter(kind, lock, row.sleeps)
 
@@ -414,6 +450,16 @@ class Machine:
 
     def _guard_lock(self, row: GuardClass, args: list[Value]) -> Hashable:
         return self.lock_name(args[row.lock]) if row.lock is not None and row.lock < len(args) else None
+
+    def _classify(self, lock: Hashable, position: int) -> None:
+        """Remember the class of a lock by how the call names it."""
+        named = self.interpreter.named
+        if (
+            lock not in self.lock_classes
+            and position < len(named)
+            and (found := self.interpreter.class_of(named[position]))
+        ):
+            self.lock_classes[lock] = found
 
     def lock_name(self, value: Value) -> Hashable:
         """What tells one lock from another."""

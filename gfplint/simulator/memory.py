@@ -86,6 +86,7 @@ class Cache:
     foreign: bool = False
     confused: int = 0
     destroyed: bool = False
+    variable: str = ""  # the global variable through which a cache is used that was made elsewhere
     slabs: list[Slab] = field(default_factory=list)
     spare: list[tuple[Slab, int]] = field(default_factory=list)
 

@@ -4,8 +4,8 @@ line.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -13,9 +13,10 @@ from gfplint.kernel.callbacks import with_callbacks
 from gfplint.kernel.load import load
 from gfplint.kernel.model import Kernel, Version
 from gfplint.kernel.probe import NEWEST, probes_of
-from gfplint.simulator.callbacks import callback_contexts
+from gfplint.simulator.callbacks import callback_contexts, entry_points, reclaim_paths
 from gfplint.simulator.configs import JUDGE, Config
-from gfplint.simulator.events import NOTES, DiedError, Event, HungError
+from gfplint.simulator.ending import NOBODY, at_exit, at_return
+from gfplint.simulator.events import ADVICE, NOTES, DiedError, Event, HungError
 from gfplint.simulator.interp import Interpreter
 from gfplint.simulator.machine import Machine, Setup
 from gfplint.simulator.masks import MaskBits
@@ -23,36 +24,33 @@ from gfplint.simulator.memory import Memory
 from gfplint.simulator.paths import MAX_PATHS, MAX_STEPS, MAX_TOTAL_STEPS, BudgetError, Path, explore
 from gfplint.simulator.program import Program, ProgramError, parse, shipped
 from gfplint.simulator.task import CONTEXT_NAMES
-from gfplint.simulator.values import Obj, Ptr, Value
+
+Stack = tuple[tuple[str, int], ...]
 
 #: The kernel that is simulated where the caller says nothing.
 DEFAULT_VERSION: Version = NEWEST
 
-#: Families whose memory a memory cgroup can be charged for.
-CHARGEABLE = frozenset({"kmalloc", "kvmalloc", "vmalloc", "kmem_cache", "pages", "page", "percpu", "exact", "folio"})
-
 #: What a rule's ``sim`` names, as kinds of events: the ways in which a kernel with all its checkers shows that defect.
 OBSERVABLES: dict[str, frozenset[str]] = {
     "sleep-fault": frozenset({"sleep-fault", "not-running", "bug-on", "irqs-off"}),
-    "wait-context": frozenset({"wait-context"}),
+    "wait-context": frozenset({"wait-context", "raw-context"}),
     "bad-free": frozenset(
         {"oops", "bug-on", "warn", "slub", "bad-page", "bad-free", "second-free", "interior-free", "leaked-pages"}
     ),
     "second-free": frozenset({"second-free", "slub"}),
-    "size": frozenset({"bad-page", "bug-on", "oops", "leaked-pages"}),
+    "size": frozenset({"bad-page", "bug-on", "oops", "leaked-pages", "wrong-size"}),
     "mask-fixed": frozenset({"mask-fixed", "silent-null"}),
     "warn": frozenset({"warn", "silent-null"}),
     "null": frozenset({"warn"}),
     "leak": frozenset({"leak"}),
+    "cache-leak": frozenset({"cache-leak", "slub", "null-deref"}),
     "null-deref": frozenset({"null-deref"}),
     "recursion": frozenset({"recursion"}),
     "task-flags-differ": frozenset({"task-flags-differ"}),
     "reserve-used": frozenset({"reserve-used"}),
-    "uncharged": frozenset({"uncharged"}),
+    "mask-unchanged": frozenset({"mask-unchanged"}),
+    "uncharged": frozenset({"uncharged", "uncharged-cache"}),
 }
-
-#: What only says that an expectation of the advice rules is met; no defect by itself.
-ADVICE = frozenset({"reserve-used", "uncharged"})
 
 
 @dataclass(frozen=True, order=True)
@@ -80,7 +78,10 @@ class Observation:
 @dataclass(frozen=True)
 class Run:
     """What exploring one function gave. ``scripts``: for each observation the answers that lead to it again;
-    ``abandoned``: paths given up at a bound; ``truncated``: there were more paths than the bound."""
+    ``abandoned``: paths given up at a bound; ``truncated``: there were more paths than the bound; ``vetoes``: places
+    where an advice does not hold; ``order``: lock orders that were learnt; ``caches``: slab caches that are made and
+    kept in a variable, with whether they account; ``uncharged``: variables whose caches served what nobody is charged
+    for; ``cache_of``: the variable by the place that asked for an object."""
 
     root: str
     context: str
@@ -89,6 +90,11 @@ class Run:
     paths: int
     abandoned: int
     truncated: bool
+    vetoes: frozenset[tuple[str, tuple[str, int]]] = frozenset()
+    order: frozenset[tuple[Hashable, Hashable]] = frozenset()
+    caches: frozenset[tuple[str, bool, Stack]] = frozenset()
+    uncharged: frozenset[str] = frozenset()
+    cache_of: Mapping[Stack, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -103,6 +109,9 @@ class Options:
     masks: tuple[str, ...] = ("GFP_KERNEL", "GFP_ATOMIC")
     config: Config = JUDGE
     survive: bool = False
+    reclaim: str = ""
+    order: frozenset[tuple[Hashable, Hashable]] = frozenset()
+    entry: str = ""
     max_paths: int = MAX_PATHS
     max_steps: int = MAX_STEPS
     max_total: int = MAX_TOTAL_STEPS
@@ -152,18 +161,60 @@ def observables(
 
 def explore_program(
     program: Program, options: Options, functions: Iterable[str] | None = None, version: Version = DEFAULT_VERSION
-) -> Iterator[Run]:
-    """Explore each root of a program (or the functions named), each in its context."""
-    contexts = callback_contexts(program, kernel_of(version))
+) -> list[Run]:
+    """Explore each root of a program (or the functions named), each in its context.
+
+    What reclaim calls comes first: the locks taken there are known to the others. Advice that a path contradicts is
+    left out.
+    """
+    kernel = kernel_of(version)
+    contexts = callback_contexts(program, kernel)
     pool = Pool(options.max_total)
     chosen = list(functions) if functions is not None else roots(program, contexts)
+    entries = entry_points(program, kernel)
+    learnt: set[tuple[Hashable, Hashable]] = set()
+    for name, needs in reclaim_paths(program, kernel).items():
+        for reclaim in ("fs", "io") if needs == "any" else (needs,):
+            inside = replace(options, reclaim=reclaim, max_paths=min(options.max_paths, RECLAIM_PATHS))
+            learnt |= explore_function(program, name, "kthread", inside, version, pool).order
+    told = replace(options, order=frozenset(learnt))
+    runs = []
     for name in chosen:
-        context = (
-            options.context
-            if functions is not None and options.context != "plain"
-            else contexts.get(name, options.context)
-        )
-        yield explore_function(program, name, context, options, version, pool)
+        given = functions is not None and options.context != "plain"
+        context = options.context if given else contexts.get(name, options.context)
+        entry = entries.get(name, "" if not entries else NOBODY)
+        runs.append(explore_function(program, name, context, replace(told, entry=entry), version, pool))
+    return judged(runs)
+
+
+#: Paths of a function that reclaim calls that are run to see which locks it takes.
+RECLAIM_PATHS = 64
+
+
+def judged(runs: list[Run]) -> list[Run]:
+    """The runs without advice that another path contradicts, and with what concerns caches that one run makes and
+    another uses.
+    """
+    vetoed = frozenset().union(*(run.vetoes for run in runs)) if runs else frozenset()
+    plain = {name for run in runs for name, account, _ in run.caches if not account}
+    wanting = {name for run in runs for name in run.uncharged if name in plain}
+    found = []
+    for run in runs:
+        keep = [
+            n
+            for n, seen in enumerate(run.observations)
+            if (seen.kind, (seen.function, seen.line)) not in vetoed
+            and not (seen.kind == "uncharged" and run.cache_of.get(seen.stack) in wanting)
+        ]
+        kept = [(run.observations[n], run.scripts[n]) for n in keep]
+        for name, account, stack in sorted(run.caches):
+            if name in wanting and not account:
+                function, line = stack[-1]
+                message = "objects of this cache outlive their calls and are charged to nobody"
+                kept.append((Observation(line, "uncharged-cache", function, message, run.root, stack), ()))
+        kept.sort(key=lambda pair: pair[0])
+        found.append(replace(run, observations=tuple(k[0] for k in kept), scripts=tuple(k[1] for k in kept)))
+    return found
 
 
 def roots(program: Program, callbacks: Iterable[str] = ()) -> list[str]:
@@ -206,6 +257,7 @@ def explore_function(
         if not run_path(program, name, machine, path, options):
             counts.abandoned += 1
         steps.left -= min(path.steps, steps.left)
+        counts.add(machine)
         given = _masks_given(path)
         for event in machine.events:
             if event.kind in NOTES or not event.stack:
@@ -229,14 +281,39 @@ def explore_function(
         replace(seen[key], mask_given=_depends_on_mask(masks[key], len(options.masks))) for key in ordered
     )
     return Run(
-        name, context, observations, tuple(scripts[key] for key in ordered), counts.paths, counts.abandoned, truncated
+        name,
+        context,
+        observations,
+        tuple(scripts[key] for key in ordered),
+        counts.paths,
+        counts.abandoned,
+        truncated,
+        frozenset(counts.vetoes),
+        frozenset(counts.order),
+        frozenset(counts.caches),
+        frozenset(counts.uncharged.values()),
+        counts.uncharged,
     )
 
 
 @dataclass
 class _Counts:
+    """What the paths of one function add up to."""
+
     paths: int = 0
     abandoned: int = 0
+    vetoes: set[tuple[str, tuple[str, int]]] = field(default_factory=set)
+    order: set[tuple[Hashable, Hashable]] = field(default_factory=set)
+    caches: set[tuple[str, bool, Stack]] = field(default_factory=set)
+    uncharged: dict[Stack, str] = field(default_factory=dict)
+
+    def add(self, machine: Machine) -> None:
+        """One more path."""
+        self.vetoes |= machine.vetoes
+        if machine.order is not None and machine.setup.reclaim:
+            self.order |= set(machine.order.edges())
+        self.caches |= machine.caches_kept
+        self.uncharged |= machine.uncharged_caches
 
 
 def _machine(kernel: Kernel, version: Version, context: str, options: Options, trace: bool = False) -> Machine:
@@ -251,6 +328,9 @@ def _machine(kernel: Kernel, version: Version, context: str, options: Options, t
             trace=trace,
             pressure=options.pressure,
             survive=options.survive,
+            reclaim=options.reclaim,
+            order=options.order,
+            entry=options.entry,
         )
     )
 
@@ -291,53 +371,15 @@ def run_path(program: Program, name: str, machine: Machine, path: Path, options:
         return True
     except (BudgetError, RecursionError):
         return False
-    _at_return(program, name, interpreter, machine, value, flags)
+    at_return(program, name, interpreter, value, flags)
+    machine.advice.finish()
+    try:
+        at_exit(program, name, interpreter, value)
+    except (DiedError, HungError):
+        return True
+    except (BudgetError, RecursionError):
+        return False
     return True
-
-
-def _at_return(
-    program: Program, name: str, interpreter: Interpreter, machine: Machine, value: Value, flags: dict[str, int]
-) -> None:
-    """What can be said only when the function has returned: task flags, leaks, memory that nobody was charged for."""
-    body = program.functions[name]
-    line = interpreter.last_return or body.coord.line
-    changed = sorted(
-        kind for kind in set(flags) | set(machine.task.flags) if flags.get(kind, 0) != machine.task.flags.get(kind, 0)
-    )
-    decisions = len(interpreter.path.answers)
-
-    def say(kind: str, message: str, stack: tuple[tuple[str, int], ...]) -> None:
-        machine.events.append(Event(kind, message, stack, "", decisions))
-
-    if changed:
-        # The scope's beginning is what has to be mended, so that is where it stands.
-        where = machine.scope_begun or ((name, line),)
-        say("task-flags-differ", f"the {', '.join(changed)} scope differs at return", where)
-    kept = reachable(interpreter, value)
-    for obj, memory in machine.allocator.memories:
-        if not memory.alive or not memory.stack:
-            continue
-        held = id(obj) in kept or memory.escaped
-        if not held and not memory.managed and not memory.attempted:
-            say("leak", f"{memory.family} memory is neither freed nor kept", memory.lost or memory.stack)
-        elif held and memory.family in CHARGEABLE and not memory.accounted and machine.task.charged:
-            say("uncharged", "memory outlives the call and is charged to nobody", memory.stack)
-
-
-def reachable(interpreter: Interpreter, value: Value) -> set[int]:
-    """The objects that are still held by the result, by globals, or by what the function did not make."""
-    seen: set[int] = set()
-    stack: list[Any] = [value, interpreter.globals, *interpreter.objects.values()]
-    while stack:
-        item = stack.pop()
-        obj = item.obj if isinstance(item, Ptr) else item
-        if not isinstance(obj, Obj) or id(obj) in seen:
-            continue
-        seen.add(id(obj))
-        stack.extend(v for v in obj.fields.values() if isinstance(v, Ptr | Obj))
-        if obj.parent is not None:
-            stack.append(obj.parent)
-    return seen
 
 
 __all__ = [

@@ -21,7 +21,7 @@ from gfplint.kernel.model import Kernel, Mask
 from gfplint.kernel.probe import probes_of
 from gfplint.simulator.allocator import Allocator, size_name
 from gfplint.simulator.configs import CONFIGS, Config
-from gfplint.simulator.events import DiedError, Event, HungError
+from gfplint.simulator.events import ADVICE, DiedError, Event, HungError
 from gfplint.simulator.interp import Frame, Interpreter
 from gfplint.simulator.machine import Machine, Setup
 from gfplint.simulator.masks import FIRST_INVALID_BIT, MaskBits
@@ -50,11 +50,11 @@ _SILENT = frozenset(
         "note",
         "hang",
         "bad-free",
-        "reserve-used",
+        *ADVICE,
+        "wrong-size",
         "silent-null",
         "silent",
         "leak",
-        "uncharged",
         "interior-free",
         "second-free",
         "leaked-pages",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -52,6 +53,7 @@ class Program:
     types: dict[int, CType] = field(default_factory=dict)
     callees: frozenset[str] = frozenset()
     calls: list[Any] = field(default_factory=list)
+    macros: dict[str, str] = field(default_factory=dict)  # of one name at file scope: module_init(f)
 
     # -- types
 
@@ -153,11 +155,15 @@ def parse(source: bytes) -> Program:
         raise ProgramError(f"not C that the simulator can read: line {str(error).lstrip(':')[:200]}") from None
     except RecursionError:
         raise ProgramError("expressions nest too deeply") from None
-    return _collect(tree)
+    return _collect(tree, {m[1].decode(): m[2].decode() for m in _MACRO.finditer(source)})
 
 
-def _collect(tree: Any) -> Program:
-    program = Program()
+#: A macro at file scope that is given one name; the normaliser drops it.
+_MACRO = re.compile(rb"^(\w+)\((\w+)\);?[ \t]*\r?$", re.MULTILINE)
+
+
+def _collect(tree: Any, macros: dict[str, str]) -> Program:
+    program = Program(macros=macros)
     called: set[str] = set()
     for node in _walk(tree):
         if isinstance(node, (c_ast.Struct, c_ast.Union)) and node.decls and node.name:

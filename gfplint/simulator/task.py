@@ -103,6 +103,7 @@ class Task:
     running: bool = True
     limit: int = WAIT_SLEEP
     charged: bool = True
+    name: str = "plain"
     flags: dict[str, int] = field(default_factory=dict)
     scopes: list[tuple[str, int, int]] = field(default_factory=list)  # (kind, number, depth of nesting of its kind)
     held: list[Held] = field(default_factory=list)
@@ -156,7 +157,9 @@ def fresh(context: str) -> Task:
         "atomic": Task(preempt=1),
         "irqs-off": Task(irqs_off=True),
     }
-    return table[context]
+    task = table[context]
+    task.name = context
+    return task
 
 
 #: The names that ``fresh`` knows.

@@ -22,7 +22,7 @@ void f(struct d *d, int early)
 	if (early)
 		spin_unlock(&d->lock);
 }
-void g(struct d *d) { d->p = kmalloc(8, GFP_ATOMIC); }
+void g(struct d *d) { d->p = kmalloc(8, GFP_ATOMIC); msleep(1); }
 """
 
 

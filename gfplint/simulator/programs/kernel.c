@@ -432,6 +432,8 @@ void dma_free_coherent(struct device *dev, size_t size, void *p, dma_addr_t hand
 	if (sim_known_vmalloc(p))
 		sim_vunmap(p);
 	sim_contract(p, "dma_free_coherent");
+	if (sim_is_family(p, "dma"))
+		sim_size_given(p, size, "dma_free_coherent()");
 	sim_free_frames(handle, sim_order(size));
 	sim_dead(p);
 }
