@@ -167,7 +167,6 @@ def _all(root: Any) -> Iterator[Any]:
         stack.extend(child for _, child in reversed(node.children()))
 
 
-
 def _struct_tag(node: Any) -> str:
     while isinstance(node, c_ast.ArrayDecl | c_ast.TypeDecl | c_ast.PtrDecl):
         node = node.type

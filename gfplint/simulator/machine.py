@@ -262,6 +262,8 @@ class Machine:
             self.event("sleep-fault", "scheduling while atomic")
         elif self.config.preempt_rcu and task.rcu:
             self.event("warn", "a voluntary context switch inside an RCU read-side section")
+        elif not task.irqs_off:
+            self.advice.sleeps()
         task.running = True
         task.irqs_off = False  # the next task's switch ends with interrupts enabled, and so does this one's
         self.run_deferred()

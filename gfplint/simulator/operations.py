@@ -687,7 +687,8 @@ class Operations:
 
     def op_sim_cache_destroy(self, args: list[Value]) -> Value:
         memory = self.machine.object_at(args[0])
-        self.machine.releaser.cache_destroy(self.cache_of(args[0]))
+        if not isinstance(self.machine.interpreter.resolve(args[0]), Sym):  # of that one nothing is known
+            self.machine.releaser.cache_destroy(self.cache_of(args[0]))
         if memory is not None:
             memory.alive = False
         return 0

@@ -20,7 +20,7 @@ PAIRS = [
     ("kvmalloc(9 << 20, GFP_KERNEL)", "kvfree(p)", set()),
     ("kvmalloc(9 << 20, GFP_KERNEL)", "kfree(p)", {"oops"}),
     ("__get_free_pages(GFP_KERNEL, 2)", "free_pages(p, 2)", set()),
-    ("__get_free_pages(GFP_KERNEL, 0)", "free_pages(p, 2)", {"bad-page"}),
+    ("__get_free_pages(GFP_KERNEL, 0)", "free_pages(p, 2)", {"bad-page", "wrong-size"}),
     ("__get_free_pages(GFP_KERNEL, 0)", "kfree(p)", {"warn"}),
     ("alloc_pages(GFP_KERNEL, 1)", "__free_pages(p, 1)", set()),
     ("alloc_page(GFP_KERNEL)", "put_page(p)", set()),
@@ -244,6 +244,8 @@ void f(struct d *d)
 {
 	d->a = kmalloc(64, GFP_ATOMIC); /* sees: reserve-used */
 	d->b = kmalloc(64, GFP_NOWAIT);
+	mutex_lock(&d->m);
+	mutex_unlock(&d->m);
 	spin_lock(&d->lock);
 	d->c = kmalloc(64, GFP_ATOMIC);
 	spin_unlock(&d->lock);
