@@ -123,9 +123,7 @@ def _add_rules(commands: _Commands) -> None:
 def _add_simulate(commands: _Commands) -> None:
     command = _command(commands, "simulate", "run a C function in the reference simulator")
     command.add_argument("file", metavar="FILE.c", nargs="?", help="the program to run")
-    command.add_argument(
-        "--function", metavar="NAME", help="the function to run (default: all that no other calls)"
-    )
+    command.add_argument("--function", metavar="NAME", help="the function to run (default: all that no other calls)")
     known = ", ".join(_CONTEXTS)
     command.add_argument(
         "--context",

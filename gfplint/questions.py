@@ -16,7 +16,7 @@ from gfplint.config import Settings
 from gfplint.errors import GfplintError
 from gfplint.kernel.model import Kernel, Mask
 from gfplint.linting import DEPTH, relevance_of
-from gfplint.skeletons import gather
+from gfplint.skeletons import Gatherer
 from gfplint.target import Progress, kernel_of, program_files
 from gfplint.tree import select as select_paths
 from gfplint.tree import work_tree
@@ -115,7 +115,10 @@ def _linker(settings: Settings, progress: Progress | None) -> tuple[Linker, list
     selected = select_paths(settings.paths)
     state = work_tree(selected)
     jobs = settings.jobs or os.cpu_count() or 1
-    paths, facts, _ = gather(state, program_files(state, selected, None), jobs, progress)
+    gatherer = Gatherer(state, None, "", jobs, progress)
+    found = gatherer.gather(program_files(state, selected, None))
+    paths = found.paths
+    facts = gatherer.facts(found, paths)
     kernel = kernel_of(state, selected, settings)
     program = Program(paths, facts)
     relevance = relevance_of(program, kernel, selected)

@@ -1,47 +1,147 @@
-"""The skeletons of files: made in worker processes, in the order of the files."""
+"""The skeletons of files, from the index or made in worker processes, in the order of the files."""
 
 from __future__ import annotations
 
 import gc
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
 import msgspec
 
 from gfplint import workers
 from gfplint.facts import FileFacts
 from gfplint.findings import Skipped
-from gfplint.frontend.skeleton import skeleton
+from gfplint.index.contents import Contents, Key, content_key
+from gfplint.index.store import Store, StoreError
+from gfplint.index.versions import frontend_digest
 from gfplint.target import BATCH, Progress
 from gfplint.tree import State, UnreadableError
 
+_UNREADABLE = b"!"
+_KEY_BYTES = 16
 
-def gather(
-    state: State, files: Sequence[str], jobs: int, progress: Progress | None
-) -> tuple[list[str], list[FileFacts], list[Skipped]]:
-    """The skeletons of files, in their order, and those that have none."""
-    encode = msgspec.msgpack.Encoder().encode
 
-    def work(at: int) -> bytes:
-        try:
-            return encode(skeleton(state.read(files[at])))
-        except UnreadableError as error:
-            raise RuntimeError(error.reason if hasattr(error, "reason") else str(error)) from error
+@dataclass
+class Gathered:
+    """The files of a state: the content of each that can be read, and why the others can't.
 
-    decode = msgspec.msgpack.Decoder(FileFacts).decode
-    names: dict[str, str] = {}
-    found: dict[int, FileFacts] = {}
-    failed: list[Skipped] = []
-    gc.disable()
-    for at, data in workers.run(len(files), work, jobs, BATCH):
-        if isinstance(data, workers.Failure):
-            failed.append(Skipped(files[at], data.reason.removeprefix("RuntimeError: "), failed=True))
-        else:
-            found[at] = _interned(decode(data), names)
-        if progress is not None:
-            progress(len(found), 2 * len(files))
-    gc.enable()
-    order = sorted(found)
-    return [files[at] for at in order], [found[at] for at in order], failed
+    ``complete``: False where a worker crashed or hung, so that another run may see more.
+    """
+
+    keys: dict[str, Key] = field(default_factory=dict)
+    made: dict[str, FileFacts] = field(default_factory=dict)
+    failed: list[Skipped] = field(default_factory=list)
+    complete: bool = True
+
+    @property
+    def paths(self) -> list[str]:
+        """The files that have a skeleton, sorted."""
+        return sorted(self.keys)
+
+
+class Gatherer:
+    """Makes skeletons of a state's files, and keeps them in a store."""
+
+    def __init__(self, state: State, store: Store | None, root: str, jobs: int, progress: Progress | None) -> None:
+        self.state = state
+        self.store = store
+        self.jobs = jobs
+        self.progress = progress
+        self.contents = Contents(store, root) if store is not None else None
+        self.reused = 0
+        self._front = frontend_digest() if store is not None else b""
+        self._names: dict[str, str] = {}
+
+    def gather(self, files: Sequence[str], *, whole: bool = False) -> Gathered:
+        """The content of every file; those that no earlier run saw are read, and their skeletons made.
+
+        ``whole``: the files are all that the tree has.
+        """
+        found = Gathered()
+        identities = self.state.identities() if self.contents is not None else {}
+        if self.contents is not None:
+            found.keys = self.contents.known(files, identities)
+        unknown = [path for path in files if path not in found.keys]
+        self._make(unknown, found)
+        if self.contents is not None:
+            for path in unknown:
+                if path in found.keys and path in identities:
+                    self.contents.learn(path, identities[path], found.keys[path])
+            self.contents.save(files if whole else None)
+        return found
+
+    def facts(self, found: Gathered, paths: Sequence[str]) -> list[FileFacts]:
+        """The skeletons of some of the gathered files. Raises StoreError where one is lost and can't be made again."""
+        wanted = [path for path in paths if path not in found.made]
+        missing = self._load(wanted, found)
+        if missing:
+            again = Gathered()
+            self._make(missing, again)
+            if any(again.keys.get(path) != found.keys[path] for path in missing):
+                raise StoreError("files change while they are read")
+            found.made.update(again.made)
+            missing = self._load([path for path in missing if path not in found.made], found)
+            if missing:
+                raise StoreError("the index lost what it held")
+        return [found.made[path] for path in paths]
+
+    def _load(self, paths: Iterable[str], found: Gathered) -> list[str]:
+        """Take skeletons from the store; returns the paths of those that it does not have."""
+        by_key: dict[bytes, list[str]] = {}
+        for path in paths:
+            by_key.setdefault(found.keys[path] + self._front, []).append(path)
+        if self.store is not None and by_key:
+            decode = msgspec.msgpack.Decoder(FileFacts).decode
+            gc.disable()
+            try:
+                for key, data in self.store.get_many("facts", list(by_key)):
+                    for path in by_key.pop(key):
+                        found.made[path] = _interned(decode(data), self._names)
+                        self.reused += 1
+            except (StoreError, msgspec.DecodeError):
+                self.store.damaged()
+            finally:
+                gc.enable()
+        return [path for paths_ in by_key.values() for path in paths_]
+
+    def _make(self, files: Sequence[str], found: Gathered) -> None:
+        """Read files in workers; where the store has not yet the skeleton of a content, make it."""
+        if not files:
+            return
+        encode = msgspec.msgpack.Encoder().encode
+        state, front = self.state, self._front
+        have = self.store.keys("facts") if self.store is not None and len(files) < 30_000 else set()
+
+        def work(at: int) -> bytes:
+            # Here, as everything that reads a file: what a hostile one provokes costs that file alone.
+            from gfplint.frontend.skeleton import skeleton  # noqa: PLC0415
+
+            try:
+                data = state.read(files[at])
+            except UnreadableError as error:
+                return _UNREADABLE + (error.reason if hasattr(error, "reason") else str(error)).encode()
+            key = content_key(data)
+            return b"=" + key + (b"" if key + front in have else encode(skeleton(data)))
+
+        decode = msgspec.msgpack.Decoder(FileFacts).decode
+        gc.disable()
+        for done, (at, data) in enumerate(workers.run(len(files), work, self.jobs, BATCH), 1):
+            path = files[at]
+            if isinstance(data, workers.Failure):
+                found.failed.append(Skipped(path, data.reason, failed=True))
+                found.complete = False
+            elif data[:1] == _UNREADABLE:
+                found.failed.append(Skipped(path, data[1:].decode(), failed=True))
+            else:
+                key, blob = data[1 : 1 + _KEY_BYTES], data[1 + _KEY_BYTES :]
+                found.keys[path] = key
+                if blob:
+                    found.made[path] = _interned(decode(blob), self._names)
+                    if self.store is not None:
+                        self.store.put("facts", key + front, blob)
+            if self.progress is not None:
+                self.progress(done, 2 * len(files))
+        gc.enable()
 
 
 def _interned(facts: FileFacts, names: dict[str, str]) -> FileFacts:

@@ -190,6 +190,9 @@ class _BlobState(abc.ABC):
     def identity(self, path: str) -> str:
         return "b" + self._object(path)
 
+    def identities(self) -> Mapping[str, str]:
+        return {path: "b" + name for path, name in self.blobs().items() if is_source_path(path)}
+
     def close(self) -> None:
         self.git.close()
 

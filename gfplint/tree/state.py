@@ -6,6 +6,7 @@ links, opens nothing but regular files, and never runs anything that the tree br
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import stat
@@ -33,6 +34,9 @@ class State(Protocol):
     def identity(self, path: str) -> str:
         """A cheap mark of the file's content: it changes when the content may have. Raises as ``read``."""
 
+    def identities(self) -> Mapping[str, str]:
+        """The identities of the files in it; those that can't be seen are missing."""
+
     def close(self) -> None:
         """Release what the state holds open; it may be used again."""
 
@@ -43,7 +47,7 @@ class WorkTree:
     def __init__(self, top: Path, scope: Sequence[str] = ("",)) -> None:
         self.top = top
         self.scope = tuple(scope)
-        self._walked: tuple[tuple[str, ...], tuple[Skipped, ...]] | None = None
+        self._walked: tuple[tuple[str, ...], tuple[Skipped, ...], dict[str, str]] | None = None
 
     def files(self) -> Sequence[str]:
         return self._walk()[0]
@@ -56,12 +60,12 @@ class WorkTree:
 
     def identity(self, path: str) -> str:
         try:
-            status = os.lstat(self._place(path))
+            return _identity(os.lstat(self._place(path)))
         except OSError as error:
             raise _unreadable(path, error) from error
-        # ctime too: a file's mtime can be set back, and often is when archives are unpacked.
-        parts = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-        return "f" + ":".join(f"{part:x}" for part in parts)
+
+    def identities(self) -> Mapping[str, str]:
+        return self._walk()[2]
 
     def close(self) -> None:
         """Nothing is held open."""
@@ -69,17 +73,17 @@ class WorkTree:
     def _place(self, path: str) -> str:
         return os.path.join(self.top, _inside(path))  # noqa: PTH118 -- this runs for each of 60,000 files
 
-    def _walk(self) -> tuple[tuple[str, ...], tuple[Skipped, ...]]:
+    def _walk(self) -> tuple[tuple[str, ...], tuple[Skipped, ...], dict[str, str]]:
         if self._walked is None:
-            found: set[str] = set()
+            found: dict[str, str] = {}
             skipped: dict[str, Skipped] = {}
             for named in self.scope:
                 for item in _walk_named(self.top, named):
                     if isinstance(item, Skipped):
                         skipped[item.path] = item
                     else:
-                        found.add(item)
-            self._walked = (tuple(sorted(found)), tuple(skipped[path] for path in sorted(skipped)))
+                        found[item[0]] = item[1]
+            self._walked = (tuple(sorted(found)), tuple(skipped[path] for path in sorted(skipped)), found)
         return self._walked
 
 
@@ -120,6 +124,14 @@ class Overlay:
         if isinstance(content, bytes):
             return "c" + hashlib.sha256(content).hexdigest()
         return content[0].identity(content[1])
+
+    def identities(self) -> Mapping[str, str]:
+        kept = {path: mark for path, mark in self.base.identities().items() if path not in self.contents}
+        for path, content in self.contents.items():
+            if content is not None and is_source_path(path):
+                with contextlib.suppress(UnreadableError):
+                    kept[path] = self.identity(path)
+        return kept
 
     def close(self) -> None:
         self.base.close()
@@ -179,8 +191,13 @@ def too_large(size: int, limit: int) -> str:
     return f"too large ({size / 1e6:.1f} MB, the limit is {limit / 1e6:.1f} MB)"
 
 
-def _walk_named(top: Path, named: str) -> Iterator[str | Skipped]:
-    """What a named file or folder ("" or "folder", "folder/." without subfolders) contributes."""
+def _identity(status: os.stat_result) -> str:
+    # ctime too: a file's mtime can be set back, and often is when archives are unpacked.
+    return f"f{status.st_dev:x}:{status.st_ino:x}:{status.st_size:x}:{status.st_mtime_ns:x}:{status.st_ctime_ns:x}"
+
+
+def _walk_named(top: Path, named: str) -> Iterator[tuple[str, str] | Skipped]:
+    """What a named file or folder ("" or "folder", "folder/." without subfolders) contributes: (path, identity)."""
     flat = named == "." or named.endswith("/.")
     relative = named[: -len("/.")] if named.endswith("/.") else named if named != "." else ""
     if relative and not is_folder(top / relative):
@@ -189,56 +206,71 @@ def _walk_named(top: Path, named: str) -> Iterator[str | Skipped]:
     yield from _walk_folder(top, relative, enter=not flat)
 
 
-def _named_file(top: Path, path: str) -> str | Skipped:
+def _named_file(top: Path, path: str) -> tuple[str, str] | Skipped:
     if not path.endswith(SUFFIXES):
         return Skipped(
             path, f"not a C source or header ({', '.join('*' + suffix for suffix in SUFFIXES)})", failed=True
         )
     try:
-        mode = os.lstat(top / path).st_mode
+        status = os.lstat(top / path)
     except OSError as error:
         return Skipped(path, _reason(error), failed=True)
-    return path if stat.S_ISREG(mode) else Skipped(path, f"not a regular file ({_kind(mode)})", failed=True)
+    if not stat.S_ISREG(status.st_mode):
+        return Skipped(path, f"not a regular file ({_kind(status.st_mode)})", failed=True)
+    return path, _identity(status)
 
 
-def _walk_folder(top: Path, start: str, enter: bool) -> Iterator[str | Skipped]:
+def _walk_folder(top: Path, start: str, enter: bool) -> Iterator[tuple[str, str] | Skipped]:
     pending = [start]
     while pending:
         folder = pending.pop()
         prefix = folder + "/" if folder else ""
         try:
-            with os.scandir(os.fsencode(top / folder)) as entries:
+            with os.scandir(top / folder) as entries:
                 listing = list(entries)
         except OSError as error:
             yield Skipped(folder or ".", f"folder not read: {_reason(error)}", failed=True)
             continue
         for entry in listing:
-            try:
-                name = entry.name.decode("utf-8")
-            except UnicodeDecodeError:
-                shown = entry.name.decode("utf-8", "backslashreplace")
+            name = entry.name
+            if not name.isascii() and not _is_unicode(name):
+                shown = os.fsencode(name).decode("utf-8", "backslashreplace")
                 if entry.is_dir(follow_symlinks=False) or is_source(shown):
                     yield Skipped(prefix + shown, "file name is not UTF-8", failed=True)
-                continue
-            path = prefix + name
-            if entry.is_dir(follow_symlinks=False):
-                if enter and is_entered(path):
-                    pending.append(path)
-            elif is_source(name):
-                if entry.is_file(follow_symlinks=False):
-                    yield path
-                else:
-                    yield from _special(top, path, entry)
+            elif entry.is_dir(follow_symlinks=False):
+                if enter and is_entered(prefix + name):
+                    pending.append(prefix + name)
+            elif name.endswith(SUFFIXES) and is_source(name):
+                yield from _walked_file(top, prefix + name, entry)
 
 
-def _special(top: Path, path: str, entry: os.DirEntry[bytes]) -> Iterator[Skipped]:
+def _walked_file(top: Path, path: str, entry: os.DirEntry[str]) -> Iterator[tuple[str, str] | Skipped]:
+    if not entry.is_file(follow_symlinks=False):
+        yield from _special(top, path, entry)
+        return
+    try:
+        yield path, _identity(entry.stat(follow_symlinks=False))
+    except OSError as error:
+        if not isinstance(error, FileNotFoundError):
+            yield Skipped(path, _reason(error), failed=True)
+
+
+def _is_unicode(name: str) -> bool:
+    try:
+        os.fsencode(name).decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _special(top: Path, path: str, entry: os.DirEntry[str]) -> Iterator[Skipped]:
     """A source by name that is no regular file. Links into the tree lead to what is read anyway."""
     try:
         if not entry.is_symlink():
             kind = _kind(entry.stat(follow_symlinks=False).st_mode)
             yield Skipped(path, f"not a regular file ({kind})", failed=True)
             return
-        target = Path(os.path.realpath(entry.path.decode("utf-8"), strict=True))
+        target = Path(os.path.realpath(entry.path, strict=True))
     except OSError as error:
         yield Skipped(path, f"symbolic link that leads nowhere: {_reason(error)}", failed=True)
         return

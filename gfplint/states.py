@@ -1,0 +1,255 @@
+"""The findings in one state of a tree: gathered, linked, linted, silenced; or as an earlier run left them.
+
+What a run finds depends on the code of gfplint, on what is known of the kernel, on the rules that run and on the
+contents of the program's files, on nothing else. Under a digest of all these it is kept, and found again.
+"""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gfplint import select as selection_of_findings
+from gfplint import workers
+from gfplint.config import Settings
+from gfplint.facts import Suppression
+from gfplint.findings import Degraded, Finding, Skipped
+from gfplint.index.store import Store, StoreError
+from gfplint.index.versions import tool_digest
+from gfplint.kernel.model import Kernel
+from gfplint.rules import unused_suppression
+from gfplint.ruleset import Rule
+from gfplint.skeletons import Gathered, Gatherer
+from gfplint.target import BATCH, Progress, kernel_of, program_files
+from gfplint.tree import Selection, State, UnreadableError
+
+if TYPE_CHECKING:
+    from gfplint.analysis.program import Program, Relevance
+    from gfplint.linting import FileResult
+
+#: Outcomes of smaller scans that are kept beside each other.
+_KEPT_OUTCOMES = 64
+
+
+class Run(msgspec.Struct, frozen=True):
+    """What all states of one scan have in common."""
+
+    settings: Settings
+    selected: Selection
+    running: tuple[Rule, ...]
+    rules: tuple[Rule, ...]
+    store: Store | None = None
+    progress: Progress | None = None
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """The findings in one state, silenced ones left out; ``skipped``: files that this run could not lint."""
+
+    findings: tuple[Finding, ...]
+    degraded: tuple[Degraded, ...]
+    files: int
+    statistics: dict[str, int]
+    skipped: tuple[Skipped, ...] = ()
+
+
+def outcome_of(
+    run: Run, state: State, only: frozenset[str] | None = None, renamed: Mapping[str, str] | None = None
+) -> Outcome:
+    """What the rules find in a state.
+
+    ``only``: lint these files alone, with what stands in their folders as the program. ``renamed``: paths in this
+    state to those in the other one of a comparison, for fingerprints.
+    """
+    gatherer = Gatherer(state, run.store, os.fspath(run.selected.root.path), _jobs(run.settings), run.progress)
+    files = program_files(state, run.selected, only)
+    found = gatherer.gather(files, whole=only is None and "" in run.selected.paths)
+    kernel = kernel_of(state, run.selected, run.settings)
+    key = _key(run, kernel, found, only, renamed)
+    outcome = _kept(run.store, key) if found.complete else None
+    if outcome is None:
+        outcome = _lint(run, state, gatherer, found, kernel, only, renamed)
+        if found.complete and not outcome.skipped and run.store is not None:
+            _keep(run.store, key, outcome)
+    else:
+        outcome = msgspec.structs.replace(outcome, statistics={**outcome.statistics, **_cache_use(len(files), 0)})
+    skipped = [*(s for s in state.skipped() if only is None or s.path in only), *found.failed, *outcome.skipped]
+    return msgspec.structs.replace(outcome, skipped=tuple(sorted(skipped, key=lambda s: s.path)))
+
+
+def _jobs(settings: Settings) -> int:
+    return settings.jobs or os.cpu_count() or 1
+
+
+# ---- what earlier runs found -----------------------------------------------------------------------------------
+
+
+def _key(
+    run: Run, kernel: Kernel, found: Gathered, only: frozenset[str] | None, renamed: Mapping[str, str] | None
+) -> bytes:
+    """Stands for all that the outcome depends on."""
+    said = (
+        run.selected.root.version is None,
+        [rule.code for rule in run.running],
+        [rule.code for rule in run.rules],
+        run.selected.paths,
+        sorted({run.settings.min_confidence, *(e.min_confidence or "" for e in run.settings.per_path)}),
+        sorted(only) if only is not None else None,
+        sorted((renamed or {}).items()),
+    )
+    digest = hashlib.blake2b(tool_digest(), digest_size=16)
+    for part in (said, _plain(kernel), found.keys):
+        data = msgspec.msgpack.encode(part, order="deterministic")
+        digest.update(len(data).to_bytes(8, "little"))
+        digest.update(data)
+    return b"end" + digest.digest()
+
+
+def _plain(kernel: Kernel) -> dict[str, object]:
+    """What is known of the kernel, in an order that does not depend on how it was read."""
+    fields = ((name, getattr(kernel, name)) for name in kernel.__struct_fields__)
+    return {name: sorted(value.items()) if isinstance(value, dict) else value for name, value in fields}
+
+
+def _kept(store: Store | None, key: bytes) -> Outcome | None:
+    if store is None:
+        return None
+    try:
+        data = store.get("recent", key)
+        outcome = msgspec.msgpack.decode(data, type=Outcome) if data is not None else None
+    except StoreError:
+        return None
+    except (msgspec.DecodeError, ValueError):
+        store.damaged()
+        return None
+    if outcome is not None:
+        store.touch(key)
+    return outcome
+
+
+def _keep(store: Store, key: bytes, outcome: Outcome) -> None:
+    store.put("recent", key, msgspec.msgpack.encode(outcome))
+    store.flush()
+    for old in store.oldest(_KEPT_OUTCOMES, b"end"):
+        store.drop_snapshot(old)
+
+
+def _cache_use(reused: int, read: int) -> dict[str, int]:
+    return {"files from the index": reused, "files read": read}
+
+
+# ---- a run ---------------------------------------------------------------------------------------------------
+
+
+def _lint(
+    run: Run,
+    state: State,
+    gatherer: Gatherer,
+    found: Gathered,
+    kernel: Kernel,
+    only: frozenset[str] | None,
+    renamed: Mapping[str, str] | None,
+) -> Outcome:
+    # What is below takes a third of a second to load, and most runs of a hook end above.
+    from gfplint.analysis.program import Program  # noqa: PLC0415
+    from gfplint.linting import depth_for, doubted, member_findings, relevance_of  # noqa: PLC0415
+
+    paths = found.paths
+    facts = gatherer.facts(found, paths)
+    program = Program(paths, facts)
+    subjects = [
+        at
+        for at, path in enumerate(paths)
+        if run.selected.root.linted(path) and (only is None or path in only) and run.selected.covers(path)
+    ]
+    gc.freeze()
+    results = sorted(
+        _results(
+            run, state, program, relevance_of(program, kernel, run.selected, depth_for(run.settings)), kernel, subjects
+        ),
+        key=lambda item: item[0],
+    )
+    done = [result for _, result in results if not isinstance(result, workers.Failure)]
+    findings = [finding for result in done for finding in result.findings]
+    stores = [store for result in done for store in result.stores]
+    frees = [free for result in done for free in result.frees]
+    findings += member_findings(stores, frees, kernel, run.running)
+    suppressions = {paths[at]: facts[at].suppressions for at in subjects if facts[at].suppressions}
+    return Outcome(
+        findings=_silenced(run, doubted(findings), suppressions, kernel, _Lines(state), renamed),
+        degraded=tuple(
+            sorted({d for result in done for d in result.degraded}, key=lambda d: (d.path, d.function, d.reason))
+        ),
+        files=len(subjects),
+        statistics={
+            "files": len(paths),
+            "functions": sum(len(f.functions) for f in facts),
+            "analysed": sum(result.functions for result in done),
+            **(_cache_use(gatherer.reused, len(paths) - gatherer.reused) if run.store is not None else {}),
+        },
+        skipped=tuple(
+            Skipped(paths[at], result.reason, failed=True)
+            for at, result in results
+            if isinstance(result, workers.Failure)
+        ),
+    )
+
+
+def _results(
+    run: Run, state: State, program: Program, relevance: Relevance, kernel: Kernel, subjects: Sequence[int]
+) -> Iterator[tuple[int, FileResult | workers.Failure]]:
+    from gfplint.analysis.interprocedural import Linker  # noqa: PLC0415
+    from gfplint.linting import FileResult, Wanted, lint_file  # noqa: PLC0415
+
+    linker = Linker(program, kernel, relevance, lambda at: state.read(program.paths[at]))
+    wanted = Wanted(kernel, relevance, run.running)
+    encode = msgspec.msgpack.Encoder().encode
+    decode = msgspec.msgpack.Decoder(FileResult).decode
+
+    def work(item: int) -> bytes:
+        return encode(lint_file(subjects[item], program, linker, kernel, wanted))
+
+    for done, (item, data) in enumerate(workers.run(len(subjects), work, _jobs(run.settings), BATCH), 1):
+        if run.progress is not None:
+            run.progress(len(subjects) + done, 2 * len(subjects))
+        yield subjects[item], data if isinstance(data, workers.Failure) else decode(data)
+
+
+def _silenced(
+    run: Run,
+    findings: Sequence[Finding],
+    suppressions: Mapping[str, tuple[Suppression, ...]],
+    kernel: Kernel,
+    lines: selection_of_findings.LineReader,
+    renamed: Mapping[str, str] | None,
+) -> tuple[Finding, ...]:
+    """Leave out what suppression comments silence, add what GFP901 says of them, and set the fingerprints."""
+    silenced = selection_of_findings.apply_suppressions(
+        findings, suppressions, [r.code for r in run.running], [r.code for r in run.rules]
+    )
+    left = list(silenced.findings)
+    if unused_suppression.RULE in run.running:
+        left += unused_suppression.report(silenced.unused, kernel)
+    return selection_of_findings.with_fingerprints(left, lines, renamed)
+
+
+class _Lines:
+    """Lines of a state's files, by path and number."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self.path = ""
+        self.lines: list[str] = []
+
+    def __call__(self, path: str, line: int) -> str:
+        if path != self.path:
+            try:
+                self.lines = self.state.read(path).decode("utf-8", "replace").split("\n")
+            except UnreadableError:
+                self.lines = []
+            self.path = path
+        return self.lines[line - 1] if 0 < line <= len(self.lines) else ""
