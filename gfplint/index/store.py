@@ -195,7 +195,8 @@ class Store:
                 connection.execute("DELETE FROM part WHERE snapshot NOT IN (SELECT key FROM recent)")
                 if (connection.execute("SELECT sum(length(data)) FROM facts").fetchone()[0] or 0) > limit // 2:
                     connection.execute("DELETE FROM facts")
-            connection.execute("PRAGMA incremental_vacuum").fetchall()
+            # As a script: a page is freed a step, and only a script is stepped to its end.
+            connection.executescript("PRAGMA incremental_vacuum")
         except sqlite3.Error as error:
             self._failed(error)
 
@@ -282,8 +283,8 @@ def _connect(path: Path, writable: bool) -> sqlite3.Connection:
         connection.execute("PRAGMA cell_size_check = ON")
         found = _schema(connection)
         if not found and writable:
-            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
             connection.execute("PRAGMA page_size = 8192")
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
             with connection:
                 connection.execute("BEGIN IMMEDIATE")
                 if not _schema(connection):

@@ -1,0 +1,203 @@
+"""A small kernel tree whose findings lead through its files, and random edits of it."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+from gfplint import engine
+from gfplint.config import Options, load_settings
+from gfplint.report import render
+from gfplint.report.presentation import Presentation
+from tests.tree.repositories import kernel_tree, write
+
+FILES = {
+    "include/linux/ring.h": """\
+#define RING_GFP GFP_KERNEL
+#define ring_lock(r) spin_lock(&(r)->lock)
+struct ring { spinlock_t lock; void *p; char *name; };
+static inline void *ring_zalloc(int n) { int m = n + 1; return kzalloc(m, RING_GFP); }
+void *ring_new(int n);
+void ring_free(void *p);
+""",
+    "drivers/core/new.c": """\
+#include <linux/ring.h>
+void *ring_new(int n)
+{
+	n++;
+	return ring_zalloc(n);
+}
+void ring_free(void *p)
+{
+	if (p)
+		kfree(p);
+}
+""",
+    "drivers/core/deep.c": """\
+#include <linux/ring.h>
+static void *inner(int n)
+{
+	int m = n + 2;
+
+	return ring_new(m);
+}
+void *ring_deep(int n)
+{
+	n += 2;
+	return inner(n);
+}
+void ring_loop_a(int n)
+{
+	if (n)
+		ring_loop_b(n - 1);
+	ring_new(n);
+}
+""",
+    "drivers/core/loop.c": """\
+#include <linux/ring.h>
+void ring_loop_b(int n)
+{
+	if (n > 2)
+		ring_loop_a(n - 1);
+	ring_free(0);
+}
+""",
+    "drivers/one/use.c": """\
+#include <linux/ring.h>
+static int use(struct ring *r)
+{
+	ring_lock(r);
+	r->p = ring_new(4);
+	spin_unlock(&r->lock);
+	return 0;
+}
+static void later(struct ring *r)
+{
+	spin_lock(&r->lock);
+	ring_loop_a(3);
+	spin_unlock(&r->lock);
+}
+""",
+    "drivers/two/use.c": """\
+#include <linux/ring.h>
+#include "table.h"
+static void two(struct ring *r)
+{
+	rcu_read_lock();
+	r->name = ring_deep(4);
+	rcu_read_unlock();
+}
+static void four(struct table *t)
+{
+	kfree(t->v);
+}
+""",
+    "drivers/two/table.h": "struct table { int n; void *v; };\n",
+    "drivers/two/table.c": """\
+#include "table.h"
+int table_init(struct table *t)
+{
+	t->n = 10;
+	t->v = vmalloc(10);
+	return 0;
+}
+""",
+    "drivers/two/lock.c": """\
+#include <linux/ring.h>
+void two_lock(struct ring *r)
+{
+	r->p = 0;
+	spin_lock(&r->lock);
+}
+void two_unlock(struct ring *r)
+{
+	r->p = 0;
+	spin_unlock(&r->lock);
+}
+""",
+    "drivers/two/locked.c": """\
+#include <linux/ring.h>
+static int locked(struct ring *r)
+{
+	two_lock(r);
+	r->p = kmalloc(10, RING_GFP);
+	two_unlock(r);
+	return 0;
+}
+""",
+    "tools/lib.c": "void *ring_new(int n)\n{\n\tn++;\n\treturn malloc(n);\n}\n",
+}
+
+#: Each replaces the first by the second, or back.
+_EDITS = (
+    ("GFP_KERNEL", "GFP_ATOMIC"),
+    ("\tn++;\n", "\tn++;\n\tn += 3;\n"),
+    ("ring_new(", "ring_deep("),
+    ("spin_lock(", "mutex_lock("),
+    ("spin_unlock(", "mutex_unlock("),
+    ("rcu_read_lock();", ";"),
+    ("kfree(", "kvfree("),
+    ("ring_zalloc(n)", "ring_fresh(n)"),
+    ("static int use", "int use"),
+    ("static void *inner", "void *inner"),
+    ("two_lock(", "three_lock("),
+    ("vmalloc(10)", "kmalloc(10, RING_GFP)"),
+    ("ring_loop_a(n - 1)", "ring_loop_b(n - 1)"),
+    ("char *name", "char *other, *name"),
+    ("return inner(n);", "return kmalloc(n, GFP_KERNEL);"),
+    ("return 0;", "/* gfplint: ignore[GFP101] by hand */ return 0;"),
+    ("\n", "\n\n"),
+    ("#include <linux/ring.h>\n", '#include <linux/ring.h>\n#include "lock.c"\n'),
+    ("ring_deep", "ring_new"),
+    ("void *ring_new(int n);", "static inline void *ring_fresh(int n) { n++; return kmalloc(n, RING_GFP); }"),
+)
+
+
+def make(folder: Path) -> Path:
+    """The tree, in a new folder."""
+    tree = kernel_tree(folder)
+    for path, text in FILES.items():
+        write(tree, path, text)
+    return tree
+
+
+def edit(tree: Path, chance: random.Random) -> str:
+    """Change one file in one way, or bring one or take one; returns what was done."""
+    files = sorted(p for p in tree.rglob("*.[ch]") if "gfp" not in p.name)
+    file = chance.choice(files)
+    kind = chance.random()
+    if kind < 0.08 and len(files) > 5:
+        file.unlink()
+        return f"{file.name} removed"
+    if kind < 0.16:
+        path, text = chance.choice(sorted(FILES.items()))
+        write(tree, path, text)
+        return f"{path} restored"
+    if kind < 0.2:
+        write(tree, f"drivers/two/new{chance.randrange(3)}.c", FILES["drivers/one/use.c"].replace("use(", "newer("))
+        return "a file added"
+    for _ in range(20):
+        old, new = chance.choice(_EDITS)
+        if chance.random() < 0.4:
+            old, new = new, old
+        text = file.read_text()
+        if old in text:
+            file.write_text(text.replace(old, new, 1 if chance.random() < 0.5 else -1))
+            return f"{file.name}: {old!r} -> {new!r}"
+    return "nothing"
+
+
+def found(tree: Path, cache: Path | None, **options: Any) -> str:
+    """What a scan of the tree says, as JSON: from a cache folder, or (None) without one."""
+    given: dict[str, Any] = {"paths": (str(tree),), "jobs": 1, "min_confidence": "low", "select": ("GFP",), **options}
+    settings = load_settings(
+        Options(cache_dir=str(cache) if cache is not None else None, no_cache=cache is None, **given), tree
+    )
+    return "".join(render("json", engine.scan(settings), Presentation("0")))
+
+
+def rules(document: str) -> list[tuple[str, str]]:
+    """(rule, path) of the findings in a JSON report."""
+    return [(f["rule"], f["path"]) for f in json.loads(document)["findings"]]
