@@ -23,6 +23,7 @@ _MODULES = (
     "redundant_mask_flag",
     "open_coded_zeroing",
     "open_coded_array_size",
+    "lost_realloc_pointer",
 )
 
 

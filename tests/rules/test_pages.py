@@ -38,6 +38,7 @@ _CATALOGUE = {
     "GFP504": ("misused-nofail", Severity.ERROR, "warn"),
     "GFP601": ("open-coded-zeroing", Severity.ADVICE, ""),
     "GFP602": ("open-coded-array-size", Severity.ADVICE, ""),
+    "GFP607": ("lost-realloc-pointer", Severity.ERROR, ""),
     "GFP901": ("unused-suppression", Severity.ADVICE, ""),
 }
 _VERSIONS: tuple[Version, ...] = ((6, 1), (6, 12), NEWEST)
