@@ -23,6 +23,8 @@ _MODULES = (
     "redundant_mask_flag",
     "open_coded_zeroing",
     "open_coded_array_size",
+    "oversized_kmalloc",
+    "open_coded_kvmalloc",
     "lost_realloc_pointer",
 )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import posixpath
+import re
 import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -268,6 +270,32 @@ class FileEnvironment:
             expr = lower_expression(found[1].text) if found is not None and found[1].params is None else None
             linker.replacements[key] = expr
         return linker.replacements[key]
+
+    def number_macro(self, name: str) -> Expr | None:
+        """The replacement of an object-like macro of the file or of a header that it includes, parsed.
+
+        Skeletons don't hold plain numbers (register headers hold millions); this looks at the text.
+        """
+        define = re.compile(
+            rb"^[ \t]*#[ \t]*define[ \t]+" + name.encode() + rb"[ \t]+((?:[^\n\\]|\\\n)+)", re.MULTILINE
+        )
+        for at in (self.file, *self._included()):
+            found = define.findall(self.linker.sources.get(at).data)
+            if found:
+                text = found[0].decode("ascii", "replace").partition("/*")[0].partition("//")[0].replace("\\\n", " ")
+                return lower_expression(text) if len(set(found)) == 1 else None
+        return None
+
+    def _included(self) -> list[int]:
+        """The headers that the file names itself."""
+        program = self.linker.program
+        folder = posixpath.dirname(program.paths[self.file])
+        names = [
+            posixpath.normpath(posixpath.join(base, include))
+            for include in program.facts[self.file].includes
+            for base in (folder, "include")
+        ]
+        return [program.number[name] for name in names if name in program.number]
 
     def field_type(self, record: str, field: str) -> Param | None:
         """The type of a member."""

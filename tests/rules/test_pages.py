@@ -38,6 +38,8 @@ _CATALOGUE = {
     "GFP504": ("misused-nofail", Severity.ERROR, "warn"),
     "GFP601": ("open-coded-zeroing", Severity.ADVICE, ""),
     "GFP602": ("open-coded-array-size", Severity.ADVICE, ""),
+    "GFP603": ("oversized-kmalloc", Severity.ERROR, ""),
+    "GFP604": ("open-coded-kvmalloc", Severity.ADVICE, ""),
     "GFP607": ("lost-realloc-pointer", Severity.ERROR, ""),
     "GFP901": ("unused-suppression", Severity.ADVICE, ""),
 }

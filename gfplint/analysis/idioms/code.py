@@ -63,6 +63,9 @@ class Surroundings(Protocol):
     def mask_macro(self, name: str) -> Expr | None:
         """The replacement of an object-like macro."""
 
+    def number_macro(self, name: str) -> Expr | None:
+        """The replacement of an object-like macro of the file or of a header that it includes."""
+
     def field_type(self, record: str, field: str) -> Param | None:
         """The type of a struct's member."""
 

@@ -115,7 +115,7 @@ def _named(name: str, code: Code, depth: int) -> int | None:
         return _KNOWN[name]
     if depth >= _MAX_MACROS or not is_constant(name) or name in code.locals:
         return None
-    replacement = code.around.mask_macro(name)
+    replacement = code.around.number_macro(name)
     return value_of(replacement, code, depth + 1) if replacement is not None else None
 
 

@@ -1,0 +1,80 @@
+"""Slab allocations of a size that is known to be large."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+
+from gfplint.analysis.idioms.code import Allocation, Code
+from gfplint.analysis.idioms.masks import bits_of, operands
+from gfplint.analysis.idioms.sizes import PAGE, value_of
+from gfplint.analysis.paths import last_of, path_of
+
+#: The largest slab object with pages of 4 KiB: order MAX_PAGE_ORDER, 10 (include/linux/slab.h, KMALLOC_MAX_SIZE).
+LARGEST = PAGE << 10
+
+
+@dataclass(frozen=True, slots=True)
+class Oversize:
+    """An allocation of at least ``size`` bytes; ``form``: the allocator that needs no contiguous pages."""
+
+    allocation: Allocation
+    size: int
+    form: str
+
+
+def oversizes(code: Code) -> Iterator[Oversize]:
+    """Every slab allocation of more than a page that nothing here needs in one piece."""
+    if not _suspect(tuple(name for name, kind in code.kernel.forms if kind == "kv")).search(code.text_of_body):
+        return
+    for found in code.allocations:
+        form = code.form(found.row.name, "kv")
+        if not form:
+            continue
+        size = _size(found, code)
+        if size is None or size <= PAGE:
+            continue
+        if size > LARGEST or not (_needs_contiguous(found, code) or _may_not_vmalloc(found, code)):
+            yield Oversize(found, size, form)
+
+
+@cache
+def _suspect(names: tuple[str, ...]) -> re.Pattern[str]:
+    """Text that may hold a large size: a call with a long number, a product of numbers, or the name of a constant.
+
+    A look at the text is cheaper than one at the tree.
+    """
+    large = r"[0-9]{5}|0x[0-9a-fA-F]{4}|<<|[0-9]\s*\*|\*\s*[0-9]|(?<!_)\b(?!GFP_|NULL\b)[A-Z][A-Z0-9_]{2,}\b"
+    return re.compile(rf"\b(?:{'|'.join(names)})\s*\([^;]*?(?:{large})")
+
+
+def _size(found: Allocation, code: Code) -> int | None:
+    """The least size of an allocation."""
+    total = 1
+    for part in (found.arg(found.row.count), found.arg(found.row.size)):
+        if part is not None:
+            value = value_of(part, code)
+            if value is None:
+                return None
+            total *= value
+    return total
+
+
+def _may_not_vmalloc(found: Allocation, code: Code) -> bool:
+    """Whether the mask keeps kvmalloc() from its fallback: it asks for a zone, or does not block."""
+    if found.mask is None:
+        return False
+    bits = [bits_of(part, code) for part in operands(found.mask)]
+    known = frozenset().union(*(b for b in bits if b is not None))
+    return None not in bits and ("__GFP_DIRECT_RECLAIM" not in known or "__GFP_DMA" in known)
+
+
+def _needs_contiguous(found: Allocation, code: Code) -> bool:
+    """Whether the file hands what has the target's name to something that needs contiguous memory."""
+    name = last_of(path_of(found.target)).partition("[")[0] if found.target is not None else ""
+    if not name:
+        return True
+    takers = "|".join(taker for role, taker in code.kernel.roles if role in ("contiguous", "physical"))
+    return bool(re.search(rf"\b(?:{takers})\s*\([^;]*?\b{re.escape(name)}\b", code.source.code))
