@@ -26,6 +26,7 @@ _MODULES = (
     "oversized_kmalloc",
     "open_coded_kvmalloc",
     "lost_realloc_pointer",
+    "unchecked_allocation",
 )
 
 

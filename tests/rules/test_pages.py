@@ -41,6 +41,7 @@ _CATALOGUE = {
     "GFP603": ("oversized-kmalloc", Severity.ERROR, ""),
     "GFP604": ("open-coded-kvmalloc", Severity.ADVICE, ""),
     "GFP607": ("lost-realloc-pointer", Severity.ERROR, ""),
+    "GFP701": ("unchecked-allocation", Severity.WARNING, ""),
     "GFP901": ("unused-suppression", Severity.ADVICE, ""),
 }
 _VERSIONS: tuple[Version, ...] = ((6, 1), (6, 12), NEWEST)
