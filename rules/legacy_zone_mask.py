@@ -9,14 +9,16 @@ device can't reach, and `dma_alloc_*()` picks the zone from the device's mask. T
 
 ## Known problems
 
-- A device's limit may be known elsewhere than in its driver's file (a firmware interface that takes addresses of 31
-  bits). Where the file takes the memory's physical address the finding is of low confidence.
+- A device's limit may be known elsewhere than in its driver's file. Where the file takes the memory's physical address,
+  or uses no interface that maps memory for devices (as firmware interfaces that take addresses of 31 bits), the finding
+  is of low confidence.
 - Fields such as `vb2_queue.gfp_flags` are not looked at.
 
 ## Example
 
 ```c
 void *buf = kmalloc(64, GFP_KERNEL | GFP_DMA);
+dma_addr_t at = dma_map_single(dev, buf, 64, DMA_TO_DEVICE);
 
 kfree(buf);
 ```
@@ -25,11 +27,12 @@ kfree(buf);
 
 ```c
 void *buf = kmalloc(64, GFP_KERNEL);
+dma_addr_t at = dma_map_single(dev, buf, 64, DMA_TO_DEVICE);
 
 kfree(buf);
 ```
 
-and `dma_map_single()`, or `dma_alloc_coherent()` instead of both.
+or `dma_alloc_coherent()` instead of both.
 
 ## Fix safety
 
@@ -61,7 +64,7 @@ def check(view: View) -> Iterator[Finding]:
             place,
             f"{found.flag} takes memory of a small zone: dma_map_*() and dma_alloc_*() do what the device needs",
             [step],
-            confidence=Confidence.LOW if found.physical else Confidence.MEDIUM,
+            confidence=Confidence.MEDIUM if found.mapped else Confidence.LOW,
         )
 
 

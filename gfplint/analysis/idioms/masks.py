@@ -96,8 +96,9 @@ def _in_value(expr: Expr, call: Call, code: Code) -> Iterator[Contradiction]:
                 yield Contradiction((text_of(left), text_of(right)), op, call)
         case Binary(op="&", left=left, right=right):
             yield from _cleared(left, right, call, code)
-            yield from _in_value(left, call, code)
-            yield from _in_value(right, call, code)
+            for part in (left, right):  # a set of bits to ask for or to keep is no mask: its parts may be anything
+                if not (isinstance(part, Binary) and part.op == "|"):
+                    yield from _in_value(part, call, code)
         case Binary(op="|"):
             parts = operands(expr)
             yield from _united(parts, call, code)
@@ -118,14 +119,14 @@ def _united(parts: list[Expr], call: Call, code: Code) -> Iterator[Contradiction
     known = [(text_of(part), bits) for part in parts if (bits := bits_of(part, code))]
     for at, (name, bits) in enumerate(known):
         for other, more in known[at + 1 :]:
-            yield from _pair(name, bits, other, more, call)
+            yield from _pair(name, bits, other, more, call, code.row(call) is not None)
 
 
-def _pair(name: str, bits: Mask, other: str, more: Mask, call: Call) -> Iterator[Contradiction]:
+def _pair(name: str, bits: Mask, other: str, more: Mask, call: Call, allocates: bool) -> Iterator[Contradiction]:
     for one, two in _EXCLUSIVE:
         if (one in bits and two in more) or (two in bits and one in more):
             yield Contradiction((name, other), "exclusive", call)
-    if bits & _ZONES and more & _ZONES and bits & _ZONES != more & _ZONES:
+    if allocates and bits & _ZONES and more & _ZONES and bits & _ZONES != more & _ZONES:
         yield Contradiction((name, other), "zones", call)
     if KSWAPD_RECLAIM in bits and KSWAPD_RECLAIM in more:
         less, wide = (name, other) if len(bits & _ALLOWS) < len(more & _ALLOWS) else (other, name)

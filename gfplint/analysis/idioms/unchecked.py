@@ -142,19 +142,26 @@ def _of_statement(found: Allocation, path: str, stmt: Stmt, code: Code) -> Event
             return _at(_in(test, path, found, code), line) or _in_branches(path, stmt, code)
         case Do(expr=expr, line=line):
             return _at(_in(expr, path, found, code), line) or (_END if _overwrites(stmt, path) else None)
-        case Declare(init=init, place=place):
-            return _at(_in(init, path, found, code), place.line) if init is not None else None
+        case Declare(init=value, place=place):
+            return _at(_in(value, path, found, code), place.line) if value is not None else None
     if not mentions(stmt, path):
         return None
     match stmt:
-        case Loop(init=first, test=test, args=args, body=body, place=place):
-            if first is not None and mentions(first, path):
-                return _END
-            heads = [event for part in (test, *args) if part is not None and (event := _in(part, path, found, code))]
-            return (heads[0], place.line) if heads else _first(found, path, body_of(body), code) or _END
+        case Loop():
+            return _of_loop(found, path, stmt, code)
         case Scoped(body=body):
             return _first(found, path, body_of(body), code) or _END
     return _END
+
+
+def _of_loop(found: Allocation, path: str, loop: Loop, code: Code) -> Event:
+    if loop.init is not None and mentions(loop.init, path):
+        return _END
+    for part in (loop.test, *loop.args):
+        event = _in(part, path, found, code) if part is not None else None
+        if event is not None:
+            return event, loop.place.line
+    return _first(found, path, body_of(loop.body), code) or _END
 
 
 def _at(event: str | None, line: int) -> Event | None:

@@ -22,11 +22,14 @@ _NARROW = re.compile(r"\bDMA_BIT_MASK\s*\(\s*(?:[12]?[0-9]|3[01])\s*\)")
 
 @dataclass(frozen=True, slots=True)
 class ZoneMask:
-    """An allocation from a low zone. ``flag``: as written; ``physical``: the file takes its physical address."""
+    """An allocation from a low zone. ``flag``: as written.
+
+    ``mapped``: the file uses an interface that maps memory for devices, and does not take its physical address.
+    """
 
     allocation: Allocation
     flag: str
-    physical: bool
+    mapped: bool
 
 
 def zone_masks(code: Code) -> Iterator[ZoneMask]:
@@ -39,7 +42,7 @@ def zone_masks(code: Code) -> Iterator[ZoneMask]:
         if limited is None:
             limited = _has_limit(code)
         if not limited:
-            yield ZoneMask(found, flag, _physical(found, code))
+            yield ZoneMask(found, flag, _maps(code) and not _physical(found, code))
 
 
 def _zone(found: Allocation, code: Code) -> str:
@@ -68,6 +71,15 @@ def _has_limit(code: Code) -> bool:
     isa = [name for role, name in code.kernel.roles if role == "isa"]
     text = code.source.code
     return bool(_NARROW.search(text)) or any(re.search(rf"\b{name}\s*\(", text) for name in isa)
+
+
+def _maps(code: Code) -> bool:
+    """Whether the file uses an interface that brings memory to devices: by its header, or a call."""
+    headers = "|".join(re.escape(name) for role, name in code.kernel.roles if role == "maps")
+    if re.search(rf"^\s*#\s*include\s*<(?:{headers})>".encode(), code.source.data, re.MULTILINE):
+        return True
+    calls = "|".join(name for role, name in code.kernel.roles if role == "contiguous")
+    return bool(re.search(rf"\b(?:{calls})\s*\(", code.source.code))
 
 
 def _physical(found: Allocation, code: Code) -> bool:
