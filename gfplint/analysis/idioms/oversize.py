@@ -12,6 +12,9 @@ from gfplint.analysis.idioms.masks import bits_of, operands
 from gfplint.analysis.idioms.sizes import PAGE, value_of
 from gfplint.analysis.paths import last_of, path_of
 
+#: Characters of a call that are looked at; a hostile file may hold a call within a call without end.
+_ARGUMENTS = 400
+
 #: The largest slab object with pages of 4 KiB: order MAX_PAGE_ORDER, 10 (include/linux/slab.h, KMALLOC_MAX_SIZE).
 LARGEST = PAGE << 10
 
@@ -47,7 +50,7 @@ def _suspect(names: tuple[str, ...]) -> re.Pattern[str]:
     A look at the text is cheaper than one at the tree.
     """
     large = r"[0-9]{5}|0x[0-9a-fA-F]{4}|<<|[0-9]\s*\*|\*\s*[0-9]|(?<!_)\b(?!GFP_|NULL\b)[A-Z][A-Z0-9_]{2,}\b"
-    return re.compile(rf"\b(?:{'|'.join(names)})\s*\([^;]*?(?:{large})")
+    return re.compile(rf"\b(?:{'|'.join(names)})\s*\([^;]{{0,{_ARGUMENTS}}}?(?:{large})")
 
 
 def _size(found: Allocation, code: Code) -> int | None:
@@ -77,4 +80,4 @@ def _needs_contiguous(found: Allocation, code: Code) -> bool:
     if not name:
         return True
     takers = "|".join(taker for role, taker in code.kernel.roles if role in ("contiguous", "physical"))
-    return bool(re.search(rf"\b(?:{takers})\s*\([^;]*?\b{re.escape(name)}\b", code.source.code))
+    return bool(re.search(rf"\b(?:{takers})\s*\([^;]{{0,{_ARGUMENTS}}}?\b{re.escape(name)}\b", code.source.code))

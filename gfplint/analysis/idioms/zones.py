@@ -13,6 +13,9 @@ from gfplint.facts import Expr, Name
 from gfplint.kernel.masks import DIRECT_RECLAIM, KSWAPD_RECLAIM
 from gfplint.kernel.model import Mask
 
+#: Characters of a call that are looked at; a hostile file may hold a call within a call without end.
+_ARGUMENTS = 400
+
 #: Zones that devices with few address lines see.
 ZONES: Mask = frozenset(("__GFP_DMA", "__GFP_DMA32"))
 _RECLAIM: Mask = frozenset((DIRECT_RECLAIM, KSWAPD_RECLAIM))
@@ -88,4 +91,4 @@ def _physical(found: Allocation, code: Code) -> bool:
     if not name:
         return False
     takers = "|".join(taker for role, taker in code.kernel.roles if role == "physical")
-    return bool(re.search(rf"\b(?:{takers})\s*\([^;]*?\b{re.escape(name)}\b", code.source.code))
+    return bool(re.search(rf"\b(?:{takers})\s*\([^;]{{0,{_ARGUMENTS}}}?\b{re.escape(name)}\b", code.source.code))
