@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from gfplint.analysis.contexts import Contexts
-from gfplint.analysis.environment import PLAIN_TYPES, REST
+from gfplint.analysis.environment import PLAIN_TYPES, REST, UNKNOWN
 from gfplint.analysis.paths import path_of, root_of, substitute, text_of
+from gfplint.analysis.queries import ASKS
 from gfplint.analysis.state import State
 from gfplint.analysis.summary import Hold, Report, Sleep, Summary
-from gfplint.analysis.texts import condition_root, equality, flag_test, has_flag, same_constant, translate
+from gfplint.analysis.texts import condition_root, equality, flag_test, has_flag, translate
 from gfplint.analysis.values import Constant, MaskValue, Memory, Symbol, Value
 from gfplint.facts import Binary, Call, Unary
 
@@ -48,6 +49,8 @@ class Callees(Contexts):
         if isinstance(value, (Constant, Symbol)) or (value is None and "." not in path and plain):
             state.forget(path)
         state.env.pop(path + REST, None)
+        if "." in path and path not in state.env and root_of(path) + REST in state.env:
+            state.env[path] = UNKNOWN
 
     def indirect_call(self, expr: Call, values: list[Value], state: State) -> Value:
         base, _, member = path_of(expr.func).rpartition(".")
@@ -71,6 +74,9 @@ class Callees(Contexts):
         for at, param in enumerate(summary.params):
             if param and at < len(expr.args) and isinstance(expr.args[at], (Binary, Unary, Call)):
                 names["=" + param] = text_of(expr.args[at])
+                query = self.query_of(expr.args[at])
+                if query is not None and query.true_means in ASKS:
+                    names["?" + param] = query.true_means
         passed = {param: values[at] for at, param in enumerate(summary.params) if param and at < len(values)}
         return names, passed
 
@@ -107,6 +113,12 @@ class Callees(Contexts):
                 return
             if verdict is None and translated:
                 guards.append((kind, translated, truth))
+        once = sleep.once
+        if once:
+            verdict, translated = self.check_guard("cond", once, False, names, passed, state)
+            if verdict is False:
+                return
+            once = "" if verdict else translated or "?"
         mask = sleep.mask
         if mask is not None and mask.base:
             mask = self.rebase(mask, names, passed)
@@ -129,6 +141,8 @@ class Callees(Contexts):
             sleep.task_only,
             sleep.uncertain,
             sleep.also,
+            once,
+            sleep.shared and bool(once),
         )
         if sleep.inner:
             self.inner_report(sleep, moved, expr, state)
@@ -155,23 +169,18 @@ class Callees(Contexts):
                 return (None, value.base) if known is None else (known == truth, "")
             return None, ""
         value = passed.get(text)
+        if truth is (names.get("?" + text) == "sleepable") and "?" + text in names:
+            return False, ""  # the caller asks first whether it may sleep
         if value is None and (asked := state.conds.get(names.get("=" + text, ""))) is not None:
             return asked == truth, ""
         if isinstance(value, Constant):
-            return (None if value.truth is None else value.truth == truth), ""
+            known = self.truth(value)
+            return (None if known is None else known == truth), ""
         if isinstance(value, Memory):
             return truth, ""
-        tested = flag_test(text)
-        flags = passed.get(tested[0]) if tested is not None else None
-        if tested is not None and isinstance(flags, Constant):
-            holds = has_flag(flags, tested[1])
-            if holds is not None:
-                return holds == truth, ""
-        compared = equality(text)
-        given = passed.get(compared[0]) if compared is not None else None
-        if compared is not None and isinstance(given, Constant):
-            same = same_constant(given, Constant(compared[1]))
-            return (None if same is None else same == truth), ""
+        known = self.passed_truth(text, passed)
+        if known is not None:
+            return known == truth, ""
         translated = translate(text, names)
         if not translated:
             return None, ""
@@ -180,11 +189,51 @@ class Callees(Contexts):
             return known == truth, ""
         if isinstance(value, Symbol):
             return None, value.path
-        stored = self.path_value(translated, state)
-        if isinstance(stored, Constant) and stored.truth is not None:
-            return stored.truth == truth, ""
+        known = self.stored_truth(translated, state)
+        if known is None:
+            known = self.twin(translated, state)
+        if known is not None:
+            return known == truth, ""
         root = condition_root(translated)
         return None, translated if root in self.params or root not in self.types else ""
+
+    def passed_truth(self, text: str, passed: dict[str, Value]) -> bool | None:
+        """What a passed constant says of a condition on a parameter: ``(a & FLAG)`` or ``(a == B)``."""
+        compared, tested = equality(text), flag_test(text)
+        given = passed.get(compared[0] if compared is not None else tested[0] if tested is not None else "")
+        if not isinstance(given, Constant):
+            return None
+        if compared is not None:
+            return self.same(given, Constant(compared[1]))
+        return has_flag(given, tested[1], self.env.literal) if tested is not None else None
+
+    def stored_truth(self, text: str, state: State) -> bool | None:
+        """What the values of this path say of a condition: ``x.y``, ``(x.y == B)`` or ``(x.y & B)``."""
+        compared, tested = equality(text), flag_test(text)
+        path = compared[0] if compared is not None else tested[0] if tested is not None else text
+        stored = self.path_value(path, state)
+        if not isinstance(stored, Constant):
+            return None
+        if compared is not None:
+            return self.same(stored, Constant(compared[1]))
+        return has_flag(stored, tested[1], self.env.literal) if tested is not None else self.truth(stored)
+
+    def twin(self, text: str, state: State) -> bool | None:
+        """What was decided of the same member under another name of its object.
+
+        A lock that is chosen by ``chip->can_sleep`` is not held where ``fwd->chip.can_sleep`` chooses a sleep: one
+        function that asks the same member of the same type twice means the same object.
+        """
+        base, _, member = text.rpartition(".")
+        if not base or not member.isidentifier():
+            return None
+        kind = self.type_of_path(base)[0]
+        for asked, truth in state.conds.items():
+            if asked.endswith("." + member) and asked != text and kind and asked[0] not in "(!@#?":
+                other = asked.rpartition(".")[0]
+                if self.type_of_path(other)[0] == kind:
+                    return truth
+        return None
 
     def rebase(self, mask: MaskValue, names: dict[str, str], passed: dict[str, Value]) -> MaskValue | None:
         value = passed.get(mask.base)

@@ -6,7 +6,7 @@ from gfplint.analysis.expressions import Expressions
 from gfplint.analysis.paths import text_of
 from gfplint.analysis.state import State
 from gfplint.analysis.summary import Hold
-from gfplint.analysis.texts import comparison, is_zero, same_constant
+from gfplint.analysis.texts import comparison, is_zero
 from gfplint.analysis.values import (
     ONE,
     ZERO,
@@ -61,7 +61,7 @@ class Conditions(Expressions):
             return recorded
         if other is None:
             if isinstance(value, Constant):
-                return value.truth
+                return self.truth(value)
             if isinstance(value, Memory) and value.nofail:
                 return True
             query = self.query_of(subject)
@@ -73,7 +73,7 @@ class Conditions(Expressions):
         if isinstance(value, MaskValue) and isinstance(right, MaskValue) and not value.base and not right.base:
             return value.plus == right.plus
         if isinstance(value, Constant) and isinstance(right, Constant):
-            return same_constant(value, right)
+            return self.same(value, right)
         if isinstance(value, MaskValue) and value.base:
             return state.conds.get(f"{value.base} == mask")
         return None

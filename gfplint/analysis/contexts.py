@@ -13,6 +13,9 @@ from gfplint.analysis.values import Pending, Value
 from gfplint.facts import Call, Name
 from gfplint.kernel.model import ContextOp
 
+#: How often a function may end what has no identity and nests (``spin_unlock_bh`` of two locks).
+_NESTED = 2
+
 
 class Contexts(Frees):
     """The layer of locks and contexts."""
@@ -75,7 +78,9 @@ class Contexts(Frees):
 
     def drop(self, kind: str, lock: str, state: State) -> None:
         entry = (kind, lock)
-        if entry not in state.dropped and len(state.dropped) < 8:
+        row = self.kernel.kinds.get(kind)
+        most = 1 if row is None or row.lock else _NESTED
+        if state.dropped.count(entry) < most and len(state.dropped) < 8:
             state.dropped = (*state.dropped, entry)
 
     def apply_effects(self, summary: Summary, expr: Call, names: dict[str, str], state: State) -> Value:

@@ -10,7 +10,7 @@ from typing import Protocol
 from gfplint.analysis.summary import Summary
 from gfplint.analysis.values import Constant
 from gfplint.facts import Expr, Param, Place
-from gfplint.kernel.model import GuardClass, Kernel
+from gfplint.kernel.model import GuardClass, Kernel, Query
 
 #: Statements of one function, counted with repetition, after which its analysis is given up.
 MAX_STEPS = 6_000
@@ -31,6 +31,9 @@ MAX_CHAIN = 7
 #: Steps beyond which a report is less sure: each call may depend on conditions that the analysis can't see.
 LONG_CHAIN = 4
 NOWHERE = Place(0, 0, 0, 0)
+#: What a macro calls its further arguments, and how many of them are told apart.
+VARIADIC = "__VA_ARGS__"
+MAX_VARIADIC = 6
 PLAIN_TYPES = frozenset(
     ("int", "unsigned", "unsigned int", "long", "unsigned long", "bool", "char", "u8", "u16", "u32", "u64")
 )
@@ -80,6 +83,18 @@ class Environment(Protocol):
     def indirect(self, owner: tuple[str, str]) -> Summary | None:
         """The summary that every known implementation of an operation shares; None where they differ."""
 
+    def query(self, name: str) -> Query | None:
+        """What a function asks that does nothing but ask about the context (``in_atomic() || irqs_disabled()``)."""
+
+    def has_callers(self, name: str, number: int) -> bool:
+        """Whether at least so many functions call one of that name."""
+
+    def starts_first(self, name: str) -> bool:
+        """Whether the first function of the kernel calls it, while interrupts are off and no allocator may sleep."""
+
+    def literal(self, name: str) -> Constant | None:
+        """The number that an object-like macro stands for; None for any other name."""
+
     def mask_macro(self, name: str) -> Expr | None:
         """The replacement of an object-like macro that holds a mask."""
 
@@ -97,6 +112,11 @@ class Environment(Protocol):
 
     def cleanup(self, name: str) -> str:
         """The function that ``__free(name)`` calls."""
+
+
+def variadic(name: str) -> tuple[str, ...]:
+    """The names of the arguments that ``name`` (``__VA_ARGS__``) stands for."""
+    return (name, *(f"{name}+{number}" for number in range(1, MAX_VARIADIC)))
 
 
 def doubt_of_length(steps: int) -> int:

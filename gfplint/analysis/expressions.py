@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from gfplint.analysis.callees import Callees
-from gfplint.analysis.environment import NOWHERE
+from gfplint.analysis.environment import NOWHERE, REST, variadic
 from gfplint.analysis.paths import children, path_of, text_of
 from gfplint.analysis.state import State
-from gfplint.analysis.texts import called_expr, decision
+from gfplint.analysis.texts import called_expr, decision, with_bits
 from gfplint.analysis.values import ONE, ZERO, Constant, MaskValue, Memory, Ref, Value, offset_into
 from gfplint.facts import (
     Assign,
@@ -119,8 +119,10 @@ class Expressions(Callees):
         left, right = self.eval(expr.left, state), self.eval(expr.right, state)
         if isinstance(left, MaskValue) or isinstance(right, MaskValue):
             return self.mask_operation(op, self.as_mask(expr.left, left, state), self.as_mask(expr.right, right, state))
-        if op == "|" and isinstance(left, Constant) and isinstance(right, Constant):
-            return left if right == ZERO else right if left == ZERO else Constant(f"{left.text}|{right.text}")
+        if op == "|" and isinstance(left, Constant):
+            return with_bits(left, right)
+        if op == "|" and isinstance(right, Constant):
+            return with_bits(right, left)
         if op in ("+", "-") and isinstance(left, Memory):
             return left if isinstance(right, Constant) and right.truth is False else offset_into(left)
         if op == ",":
@@ -151,10 +153,13 @@ class Expressions(Callees):
             return self.mask_operation(op[0], current, value)
         if isinstance(current, Memory):
             return offset_into(current)
+        if op == "|=" and isinstance(current, Constant):
+            return with_bits(current, value)
         return None
 
     def call(self, expr: Call, state: State) -> Value:
         self.calls += 1
+        expr = self.with_variadic(expr)
         values = [self.eval(a, state) for a in expr.args]
         for arg in expr.args:
             if isinstance(arg, Unary) and arg.op == "&" and isinstance(arg.operand, Name):
@@ -166,7 +171,19 @@ class Expressions(Callees):
         for arg in expr.args:
             if isinstance(arg, Unary) and arg.op == "&" and isinstance(arg.operand, (Name, Member)):
                 self.passed_by_reference(self.access(arg), result, state)
+            elif type(arg) is Name and arg.name + REST in state.env:
+                del state.env[arg.name + REST]
         return result
+
+    def with_variadic(self, expr: Call) -> Call:
+        """The call with the arguments that a macro's ``__VA_ARGS__`` stands for, each by a name of its own."""
+        if not any(type(a) is Name and a.name + "+1" in self.types for a in expr.args):
+            return expr
+        args: list[Expr] = []
+        for arg in expr.args:
+            more = type(arg) is Name and arg.name + "+1" in self.types
+            args += [Name(n) for n in variadic(arg.name)] if more and type(arg) is Name else [arg]
+        return Call(expr.func, tuple(args), expr.place)
 
     def allocates_into(self, expr: Call) -> bool:
         """Whether the call hands out memory by reference."""
@@ -194,7 +211,7 @@ class Expressions(Callees):
             if (scope := kernel.scopes.get(name)) is not None:
                 return self.scope(scope, expr, values, state)
             if (query := kernel.queries.get(name)) is not None:
-                if query.true_means in ("argument", "take") and expr.args:
+                if query.true_means in ("argument", "warning", "take") and expr.args:
                     return self.pass_on(query, expr, values[0], state)
                 return None
             if name in kernel.sleepers:

@@ -31,8 +31,9 @@ from gfplint.analysis.syntax import (
     has_default,
     is_endless,
     leaves,
+    set_paths,
 )
-from gfplint.analysis.texts import called_expr, decision, is_test, same_constant
+from gfplint.analysis.texts import called_expr, decision, is_test
 from gfplint.analysis.values import ONE, ZERO, Constant, MaskValue, Memory, Pending, Ref, Symbol, Value
 from gfplint.facts import (
     Arms,
@@ -83,6 +84,7 @@ class _Flow(Conditions):
         count_conditions(self.body.stmts, self.seen_conditions)
         assigned(self.body.stmts, self.reassigned)
         self.operations = frozenset(called_members(self.body.stmts))
+        self.set_here = frozenset(set_paths(self.body.stmts))
         start = State()
         for param in self.signature.params:
             if param.name and param.pointers == 0:
@@ -255,6 +257,8 @@ class _Flow(Conditions):
             return self.return_(Return(expr.args[0], expr.place), states)
         states = self.split(expr, states)
         live = []
+        if isinstance(expr, Call) and isinstance(expr.func, Name) and expr.func.name in self.kernel.scopes:
+            self.discarded.add(expr.place)  # nothing could end it: it is meant for the rest of the thread
         for state in states:
             self.eval(expr, state)
             if not self.ends_here(expr):
@@ -274,6 +278,8 @@ class _Flow(Conditions):
         for state in states:
             self.wanted = id(called_expr(stmt.init)) if stmt.init is not None else 0
             value = self.eval(stmt.init, state) if stmt.init is not None else None
+            if isinstance(value, Constant) and not stmt.pointers and self.env.record_key(stmt.type) != stmt.type:
+                value = None  # a struct that a macro initialises is no number
             self.store(Name(stmt.name), stmt.name, value, state, stmt.place, stmt.init)
             if isinstance(stmt.init, Initializer) and not stmt.array and not stmt.pointers:
                 self.initialize(stmt.name, stmt.init, state)
@@ -354,7 +360,8 @@ class _Flow(Conditions):
                     self.run_cleanup(kind, what, state)
             self.hand_over(value, state)
             for cookie in state.scopes:
-                self.scope_fault("open", cookie, place)
+                if cookie.place not in self.discarded:
+                    self.scope_fault("open", cookie, place)
             self.exits.append((state, value, place))
 
     def loop(self, stmt: Loop, states: list[State]) -> list[State]:
@@ -449,7 +456,7 @@ class _Flow(Conditions):
             known = self.eval(subject, new)
             label = self.eval(stmt.value, new) if stmt.value is not None else None
             if isinstance(known, Constant) and isinstance(label, Constant):
-                if same_constant(known, label) is False:
+                if self.same(known, label) is False:
                     continue
             elif isinstance(label, Constant):
                 self.learn_case(path, known, label, new)
@@ -568,9 +575,13 @@ class _Flow(Conditions):
             isinstance(test, Call)
             and isinstance(test.func, Name)
             and test.args
-            and self.means(test.func.name, "argument")
+            and (self.means(test.func.name, "argument") or self.means(test.func.name, "warning"))
         ):
-            return self.branch(test.args[0], states)
+            true, false = self.branch(test.args[0], states)
+            if self.means(test.func.name, "warning"):
+                for state in true:
+                    state.conds["@warned"] = True
+            return true, false
         states = self.split(test, states)
         true_states: list[State] = []
         false_states: list[State] = []

@@ -10,20 +10,22 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
-from gfplint.analysis.environment import NOWHERE, doubt_of_length
+from gfplint.analysis.environment import NOWHERE, VARIADIC, doubt_of_length, variadic
 from gfplint.analysis.flow import analyse
 from gfplint.analysis.program import FunctionId, Program, Relevance, weak_names
+from gfplint.analysis.queries import ASKS, asked
 from gfplint.analysis.roots import Root, Roots
+from gfplint.analysis.sleeps import folded
 from gfplint.analysis.summary import Hold, Report, Summary
 from gfplint.analysis.types import HandedOut, handed_out
-from gfplint.analysis.values import blocking
-from gfplint.facts import Body, Do, Expr, Macro, Param, Return, Signature
+from gfplint.analysis.values import Constant, blocking, constant, number_of
+from gfplint.facts import Body, Do, Expr, Macro, Param, Place, Return, Signature
 from gfplint.findings import Step
 from gfplint.frontend.blank import Source, blank
 from gfplint.frontend.header import parse_declarator, signature, split_top
 from gfplint.frontend.lower import body as lower_body
 from gfplint.frontend.lower import lower_expression, lower_macro
-from gfplint.kernel.model import ContextKind, GuardClass, Kernel
+from gfplint.kernel.model import ContextKind, GuardClass, Kernel, Query
 
 #: Sources kept blanked at a time.
 MAX_SOURCES = 48
@@ -33,6 +35,11 @@ MAX_BODIES = 4096
 MAX_DEPTH = 150
 
 
+#: Macros that name each other before one is a number.
+_MACRO_STEPS = 3
+#: The first function of the kernel: what it calls runs before the allocator may sleep (init/main.c).
+_FIRST = "start_kernel"
+_TRUTHS = frozenset(("true", "false", "NULL"))
 #: A function, or a macro of a file, with the depth to which it tells its callers what sleeps.
 Key = tuple[FunctionId, int] | tuple[int, str, int]
 #: Interpreter frames that a chain of MAX_DEPTH calls may need: each expression on the way is a few.
@@ -76,6 +83,8 @@ class Linker:
         self.guards: dict[str, GuardClass | None] = {}
         self.cleanups: dict[str, str] = {}
         self.endings: dict[tuple[str, int], bool] = {}
+        self.queries: dict[tuple[str, int], Query | None] = {}
+        self.asking = frozenset(n for n, q in kernel.queries.items() if q.true_means in ASKS)
         self.replacements: dict[tuple[str, int], Expr | None] = {}
         self._bodies: OrderedDict[FunctionId, Body] = OrderedDict()
         self._summaries: dict[Key, Summary] = {}
@@ -140,8 +149,16 @@ class Linker:
         summary = self.summary(root.function, self.relevance.depth + 1)
         if summary is None:
             return None
-        reports = tuple(_root_reports(summary, root, kind))
-        return Summary(summary.name, summary.path, summary.params, reports=reports) if reports else None
+        reports: dict[Place, Report] = {}
+        for report in _root_reports(summary, root, kind):
+            old = reports.get(report.place)
+            reports[report.place] = report if old is None else folded(old, report)
+        if not reports:
+            return None
+        found = tuple(reports.values())
+        if self.roots.contested(root, self.sources.get):
+            found = tuple(doubted(r, 2) for r in found)
+        return Summary(summary.name, summary.path, summary.params, reports=found)
 
     def _reaches(self, fid: FunctionId) -> bool:
         """Whether a root's body can come to an allocation or free that sleeps."""
@@ -178,7 +195,7 @@ class Linker:
         return self._settled((at, name, depth), lambda: self._macro_analysed(at, macro, names, depth))
 
     def _macro_analysed(self, at: int, macro: Macro, names: tuple[str, ...], depth: int) -> Summary:
-        params = tuple(Param("", 1, p.removesuffix("...")) for p in names)
+        params = tuple(Param("", 1, p) for p in _macro_params(names))
         body = self.macro_body(at, macro.start, macro.end)
         env = self.environment(at)
         return analyse(macro.name, self.program.paths[at], Signature("", params, ()), body, env, depth)
@@ -214,6 +231,7 @@ class FileEnvironment:
         self.content_families = linker.content_families
         self.reach = linker.relevance.depth
         self._levels: dict[str, int] = {}
+        self._literals: dict[str, Constant | None] = {}
         self._own = linker.program.own_names[file]
 
     def shadowed(self, name: str) -> bool:
@@ -259,6 +277,58 @@ class FileEnvironment:
 
     def indirect(self, owner: tuple[str, str]) -> Summary | None:
         """Calls through function pointers are not followed."""
+        return None
+
+    def query(self, name: str) -> Query | None:
+        """See flow.Environment."""
+        linker = self.linker
+        key = (name, self.file)
+        if key not in linker.queries:
+            linker.queries[key] = self._query(name)
+        return linker.queries[key]
+
+    def _query(self, name: str) -> Query | None:
+        fid = self.linker.program.resolve(name, self.file)
+        callees = self.linker.program.function(fid).callees if fid is not None else ()
+        if fid is None or not callees or not self.linker.asking.issuperset(callees):
+            return None
+        stmts = self.linker.body(fid, self.linker.sources.get(fid[0])).stmts
+        only = stmts[0] if len(stmts) == 1 else None
+        value = only.value if isinstance(only, Return) else None
+        meaning = asked(value, self.kernel.queries) if value is not None else ""
+        return Query(name=name, source="", true_means=meaning) if meaning else None
+
+    def has_callers(self, name: str, number: int) -> bool:
+        """See flow.Environment."""
+        return len(self.linker.relevance.callers.get(name, ())) >= number
+
+    def starts_first(self, name: str) -> bool:
+        """See flow.Environment."""
+        callers = [self.linker.program.function(c) for c in self.linker.relevance.callers.get(name, ())]
+        return any(c.name == _FIRST for c in callers)
+
+    def literal(self, name: str) -> Constant | None:
+        """The number behind an object-like macro: a literal, or another such macro's name, in parentheses or not."""
+        if name not in self._literals:
+            self._literals[name] = self._literal(name)
+        return self._literals[name]
+
+    def _literal(self, name: str) -> Constant | None:
+        number = self.linker.sources.get(self.file).numbers.get(name)
+        if number is not None and number_of(number) is not None:
+            return Constant(number)
+        for _ in range(_MACRO_STEPS):
+            found = self.linker.program.macro(name, self.file) if name in self.linker.program.macros else None
+            if found is None or found[1].params is not None:
+                return None
+            text = found[1].text.strip()
+            while text.startswith("(") and text.endswith(")"):
+                text = text[1:-1].strip()
+            if text in _TRUTHS:
+                return constant(text)
+            if number_of(text) is not None:
+                return Constant(text)
+            name = text
         return None
 
     def mask_macro(self, name: str) -> Expr | None:
@@ -335,8 +405,22 @@ class FileEnvironment:
         return name if name in self.kernel.frees else ""
 
 
+def _macro_params(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The parameters of a macro; what ``...`` stands for has a few of its own (``variadic``)."""
+    if not names or not names[-1].endswith("..."):
+        return names
+    rest = names[-1].removesuffix("...") or VARIADIC
+    return (*names[:-1], *variadic(rest))
+
+
 def _content_families(kernel: Kernel) -> frozenset[str]:
     return frozenset(f.name for f in kernel.families.values() if f.content)
+
+
+def doubted(report: Report, doubt: int) -> Report:
+    """The report, less sure."""
+    sleep = msgspec.structs.replace(report.sleep, uncertain=report.sleep.uncertain + doubt)
+    return msgspec.structs.replace(report, sleep=sleep)
 
 
 def _root_reports(summary: Summary, root: Root, kind: ContextKind) -> Iterator[Report]:
@@ -351,9 +435,9 @@ def _root_reports(summary: Summary, root: Root, kind: ContextKind) -> Iterator[R
             continue
         if any(guard[0] == "blocking" for guard in sleep.guards):
             continue
-        doubt = sleep.uncertain + doubt_of_length(len(sleep.steps))
+        doubt = sleep.uncertain + doubt_of_length(len(sleep.steps)) + 2 * (sleep.shared and len(sleep.steps) > 1)
         if root.kind == "atomic_mixed":  # some caller in the tree is atomic, not every one
-            doubt += 1 if len(sleep.steps) <= 2 else 2
+            doubt += 2
         yield Report((hold,), msgspec.structs.replace(sleep, uncertain=doubt), sleep.place, root=step)
 
 

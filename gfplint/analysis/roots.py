@@ -7,6 +7,7 @@ context; where it may be met elsewhere, the root is left out.
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from gfplint.frontend.header import signature, split_top
 from gfplint.kernel.model import Callback, Kernel
 
 _REFERENCE = re.compile(r"&?\s*(?:\([^()]*\)\s*)?([A-Za-z_]\w*)\Z")
+_MEMBER_OF = re.compile(r"&\s*(\w+)\s*->\s*(\w+)\s*")
 _PAREN = re.compile(r"[()]")
 #: A parameter that may hold a function: a pointer to one, or a type that is named like one.
 _FUNCTION_TYPE = re.compile(r"\(\s*\*|_(?:t|func|fn|handler)\b")
@@ -41,6 +43,8 @@ class Root:
     where: str
     message: str
     confidence: str
+    registrar: str = ""
+    subject: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,7 @@ class _Call(NamedTuple):
     args: tuple[str, ...]
     place: tuple[int, int]
     where: str
+    subject: str = ""
 
 
 class Roots:
@@ -130,7 +135,8 @@ class Roots:
         self, here: _File, function: Function, name: str, registrars: Registrars, handed: tuple[HandedOut, ...]
     ) -> Iterator[Root]:
         for place, args in _calls(here.source, function, name):
-            yield from self._of_arguments(here, _Call(name, args, place, function.name), registrars, handed)
+            call = _Call(name, args, place, function.name, _subject(name, args, here.source, function))
+            yield from self._of_arguments(here, call, registrars, handed)
 
     def _of_arguments(
         self, here: _File, call: _Call, registrars: Registrars, handed: tuple[HandedOut, ...]
@@ -142,7 +148,8 @@ class Roots:
             for name, how in self._functions_of(here, text, handed):
                 context = _context_of_call(callback, call.args)
                 message = f"{name}() is given to {call.name}(){how}"
-                yield from self._root(here, name, callback, context, call.place, call.where, message)
+                subject = (call.name, call.subject) if number else ("", "")
+                yield from self._root(here, name, callback, context, call.place, call.where, message, subject)
 
     def _functions_of(self, here: _File, text: str, handed: tuple[HandedOut, ...]) -> Iterator[tuple[str, str]]:
         """The functions that an argument names, directly or in a struct whose context its registrar decides."""
@@ -189,13 +196,36 @@ class Roots:
         place: tuple[int, int],
         where: str,
         message: str,
+        subject: tuple[str, str] = ("", ""),
     ) -> Iterator[Root]:
         fid = here.own.get(name) or self.program.resolve(name, here.file)
         if fid is None or context is None:
             return
         kind = self.kernel.kinds.get(context)
         said = f"{message}: it runs in {kind.title if kind is not None else context}"
-        yield Root(fid, context, self.program.paths[here.file], *place, where, said, callback.confidence)
+        yield Root(fid, context, self.program.paths[here.file], *place, where, said, callback.confidence, *subject)
+
+    def contested(self, root: Root, read: Callable[[int], Source]) -> bool:
+        """Whether the object (a timer's member) is given another function elsewhere in the folder.
+
+        Which of them runs is then a matter of order that no text shows.
+        """
+        if not root.subject:
+            return False
+        folder = posixpath.dirname(root.path)
+        name = self.program.function(root.function).name
+        for at, path in enumerate(self.program.paths):
+            if posixpath.dirname(path) != folder:
+                continue
+            for function in self.program.facts[at].functions:
+                if root.registrar in function.callees:
+                    source = read(at)
+                    for _, args in _calls(source, function, root.registrar):
+                        others = {m.group(1) for a in args[1:] if (m := _REFERENCE.fullmatch(a))}
+                        others = {o for o in others if o != name and o in self.program.functions}
+                        if others and _subject(root.registrar, args, source, function) == root.subject:
+                            return True
+        return False
 
 
 def _context(callback: Callback, entries: tuple[Entry, ...], here: _File) -> str | None:
@@ -217,6 +247,18 @@ def _context_of_call(callback: Callback, args: tuple[str, ...]) -> str | None:
     if any(re.search(rf"\b{re.escape(name)}\b", a) for a in args):
         return other or None
     return None if kind == "field" else callback.context
+
+
+def _subject(name: str, args: tuple[str, ...], source: Source, function: Function) -> str:
+    """(struct, member) of what a call like ``timer_setup(&slot->task_event, ...)`` sets up, as a text; "" where
+    unknown.
+    """
+    match = _MEMBER_OF.fullmatch(args[0]) if name.endswith(("_setup", "_init")) and args else None
+    if match is None:
+        return ""
+    text = function.header + source.code[function.body : function.end]
+    kind = re.search(rf"\bstruct\s+(\w+)\s*\*+\s*{match.group(1)}\b", text)
+    return f"{kind.group(1)}.{match.group(2)}" if kind is not None else ""
 
 
 def _close(code: str, opening: int, limit: int) -> int:

@@ -9,7 +9,7 @@ from gfplint.analysis.paths import path_of, root_of
 from gfplint.analysis.state import State
 from gfplint.analysis.summary import AllocSite, FreedParam, FreeSite, MemberStore, Report, ScopeFault, Sleep
 from gfplint.analysis.syntax import indices
-from gfplint.analysis.texts import condition_root, mentions_root
+from gfplint.analysis.texts import condition_root, mentions_root, same_constant
 from gfplint.analysis.types import type_of_path
 from gfplint.analysis.values import (
     ZERO,
@@ -23,6 +23,7 @@ from gfplint.analysis.values import (
     blocking,
     constant,
     mask_of,
+    number_of,
 )
 from gfplint.facts import Body, Call, Expr, Index, Member, Name, Place, Signature, Unary
 from gfplint.findings import Step
@@ -64,10 +65,12 @@ class Run(ABC):
         self.loop_names: dict[int, set[str]] = {}
         self.local_memory: dict[str, dict[Memory | None, None]] = {}
         self.returns_unknown = False
+        self.discarded: set[Place] = set()
         self.degraded: list[str] = list(body.errors)
         self.steps = 0
         self.calls = 0
         self.operations: frozenset[str] = frozenset()
+        self.set_here: frozenset[str] = frozenset()
         self.atomic = frozenset(k for k, v in self.kernel.kinds.items() if v.atomic)
 
     @abstractmethod
@@ -95,7 +98,26 @@ class Run(ABC):
             replacement = self.env.mask_macro(name)
             if replacement is not None and not (isinstance(replacement, Name) and replacement.name == name):
                 return self.eval(replacement, state)
-        return constant(name)
+        known = constant(name)
+        if known is None and self.env.literal(name) is not None:
+            return Constant(name)  # a number, however its name is written
+        return known
+
+    def truth(self, value: Constant) -> bool | None:
+        """Whether a constant is non-zero, the macro that it may name included."""
+        known = value.truth
+        if known is None and (number := self.env.literal(value.text)) is not None:
+            return number.truth
+        return known
+
+    def same(self, one: Constant, two: Constant) -> bool | None:
+        """Whether two constants are equal, the macros that they may name included."""
+        known = same_constant(one, two)
+        if known is None or (not known and one.text != two.text):
+            numbers = [self.env.literal(c.text) or c for c in (one, two)]
+            if all(number_of(n.text) is not None for n in numbers):
+                return same_constant(numbers[0], numbers[1])
+        return known
 
     def path_value(self, path: str, state: State) -> Value:
         if not path:
@@ -154,12 +176,21 @@ class Run(ABC):
                 return
         state.assign(path, value)
         memory = value if isinstance(value, Memory) else None
+        if memory is not None and self.is_zeroed(memory) and "." not in path:
+            state.env[path + REST] = ZERO
         if isinstance(target, (Member, Index, Unary)):
             self.hand_over(value, state)
+            if memory is not None and source is not None:  # others may fill its members from now on
+                state.env.pop(self.access(source) + REST, None)
         if isinstance(target, (Member, Index)):
             self.store_member(target, memory, place)
         elif "." not in path:
             self.local_memory.setdefault(path, {})[memory] = None
+
+    def is_zeroed(self, memory: Memory) -> bool:
+        """Whether this function itself got the memory from an allocator that clears it."""
+        row = self.kernel.allocators.get(memory.allocator)
+        return row is not None and row.zeroes and memory.function == self.name and memory.path == self.path
 
     def store_member(self, target: Expr, memory: Memory | None, place: Place) -> None:
         owner = self.owner_of(target)
@@ -198,7 +229,7 @@ class Run(ABC):
 
     def query_of(self, expr: Expr) -> Query | None:
         if isinstance(expr, Call) and isinstance(expr.func, Name) and not self.env.shadowed(expr.func.name):
-            return self.kernel.queries.get(expr.func.name)
+            return self.kernel.queries.get(expr.func.name) or self.env.query(expr.func.name)
         return None
 
     def known_blocking(self, mask: MaskValue, state: State) -> bool | None:

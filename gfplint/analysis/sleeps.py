@@ -17,10 +17,13 @@ from gfplint.analysis.paths import last_of, root_of
 from gfplint.analysis.run import Run
 from gfplint.analysis.state import State
 from gfplint.analysis.summary import AllocSite, Hold, Lock, Report, Sleep
-from gfplint.analysis.texts import argument_text, condition_root, configs
+from gfplint.analysis.texts import argument_text, condition_root, configs, flag_test
 from gfplint.analysis.values import ZERO, MaskValue, Memory, Value, blocking
 from gfplint.facts import Call, Expr, Place, Unary
 from gfplint.kernel.model import Allocator, Free, Kernel
+
+#: Calls to a sleep from which on every boot that meets it would have told.
+_STEPS_SEEN = 3
 
 
 class Sleeps(Run):
@@ -82,6 +85,8 @@ class Sleeps(Run):
         """Note that this call may sleep, for the context rules and for callers."""
         if row.sleeps == "never":
             return
+        if row.idle and state.conds.get(f"{self.argument_path(expr, 0, state)}.{row.idle}") is True:
+            return
         if row.sleeps == "mask" and (row.mask is not None or mask is None or not blocking(mask)):
             if mask is None or self.known_blocking(mask, state) is False or mask.base == "?":
                 return
@@ -101,7 +106,9 @@ class Sleeps(Run):
         step = self.step(
             expr.place, f"{described} may sleep" if kind == "always" else f"{described} may reclaim directly and sleep"
         )
-        sleep = Sleep(kind, row.name, mask, (), dropped, (step,), expr.place, uncertain=1 if row.lazy else 0)
+        sleep = Sleep(
+            kind, row.name, mask, (), dropped, (step,), expr.place, uncertain=2 if row.rare else 1 if row.lazy else 0
+        )
         self.note_sleep(sleep, expr.place, state)
 
     def sleep_of_free(self, row: Free, expr: Call, memory: Value, path: str, state: State) -> None:
@@ -129,7 +136,7 @@ class Sleeps(Run):
             return
         sleepable = state.conds.get("@atomic") is False or state.conds.get("@sleepable") is True
         held = self.forbidding(sleep, held, state)
-        if state.conds.get("@last") is True or self.without_operation(state) or self.boots(held):
+        if self.is_unlikely(state) or self.without_operation(state) or self.boots(held, len(sleep.steps)):
             sleep = msgspec.structs.replace(sleep, uncertain=sleep.uncertain + 2)
         if sleep.sleeps == "irq" and len(sleep.steps) > 1:
             sleep = msgspec.structs.replace(sleep, uncertain=sleep.uncertain + 2)
@@ -137,7 +144,8 @@ class Sleeps(Run):
         if held and certain and not sleepable:
             needs = tuple(sorted({t[1:] for t in state.conds if t.startswith("#CONFIG")} | configs(state.conds)))
             key = (place, tuple((h.kind, h.lock) for h in held))
-            sleep = msgspec.structs.replace(sleep, uncertain=sleep.uncertain + doubt_of_length(len(sleep.steps)))
+            doubt = doubt_of_length(len(sleep.steps)) + 2 * sleep.shared
+            sleep = msgspec.structs.replace(sleep, uncertain=sleep.uncertain + doubt)
             if any(
                 kind == "cond" and "." not in text and condition_root(text) in self.params
                 for kind, text, _ in sleep.guards
@@ -145,7 +153,7 @@ class Sleeps(Run):
                 sleep = msgspec.structs.replace(sleep, uncertain=sleep.uncertain + 2)
             old = self.reports.get(key)
             new = Report(held, sleep, place, needs)
-            self.reports[key] = new if old is None else _folded(old, new)
+            self.reports[key] = new if old is None else folded(old, new)
         if sleepable:
             return
         inner = tuple((h.kind, h.lock) for h in held)
@@ -153,18 +161,42 @@ class Sleeps(Run):
             return
         self.tell_callers(sleep, place, state, inner, task_only)
 
+    def is_unlikely(self, state: State) -> bool:
+        """On a path that others exclude as a rule: the last reference goes, none is left, or the kernel complained."""
+        conds = state.conds
+        return conds.get("@last") is True or conds.get("@live") is False or conds.get("@warned") is True
+
     def without_operation(self, state: State) -> bool:
         """On the path for a driver that lacks an operation: few do."""
         return any(state.conds.get(text) is False for text in self.operations)
 
-    def boots(self, held: tuple[Hold, ...]) -> bool:
-        """Initialisation with interrupts off may be early boot, when no mask makes the allocator sleep."""
+    def first_time(self, state: State) -> str:
+        """The condition, false on this path, that this function makes true itself; "" where there is none."""
+        for text, truth in state.conds.items():
+            if not truth:
+                tested = flag_test(text)
+                path = tested[0] if tested is not None else text
+                root = root_of(path)
+                if path in self.set_here and (root in self.params or root not in self.types):
+                    return text
+        return ""
+
+    def boots(self, held: tuple[Hold, ...], steps: int) -> bool:
+        """Initialisation with interrupts off may be early boot, when no mask makes the allocator sleep.
+
+        What else initialisation reaches, every boot does: a chain of calls that ends in a sleep would have been seen.
+        """
         starts = "__init" in self.signature.annotations
-        return starts and all(h.kind in ("irq", "lock_irq", "preempt") for h in held)
+        early = all(h.kind in ("irq", "lock_irq", "preempt") for h in held)
+        if starts:
+            return early or steps >= _STEPS_SEEN
+        return early and bool(held) and self.env.starts_first(self.name)
 
     def tell_callers(self, sleep: Sleep, place: Place, state: State, inner: tuple[Lock, ...], task_only: bool) -> None:
         if not self.depth or len(sleep.steps) > MAX_CHAIN:
             return
+        if sleep.mask is not None and not self.outer(sleep.mask.base) and sleep.mask.base:
+            return  # the mask of a local variable is nothing that a caller passes
         guards = (*sleep.guards, *self.guards(state))
         told = msgspec.structs.replace(
             sleep,
@@ -173,6 +205,8 @@ class Sleeps(Run):
             place=place,
             inner=inner,
             task_only=task_only,
+            once=(once := sleep.once or self.first_time(state)),
+            shared=sleep.shared or (bool(once) and self.env.has_callers(self.name, 2)),
         )
         self.tell(told)
 
@@ -223,7 +257,11 @@ def _matches(hold: Hold, dropped: tuple[Lock, ...], kernel: Kernel) -> bool:
 
 
 def _better(new: Sleep, old: Sleep) -> bool:
-    return (new.uncertain, len(new.guards), len(new.steps)) < (old.uncertain, len(old.guards), len(old.steps))
+    return _doubt(new) < _doubt(old)
+
+
+def _doubt(sleep: Sleep) -> tuple[int, int, int]:
+    return (sleep.uncertain + 2 * sleep.shared, len(sleep.guards), len(sleep.steps))
 
 
 def _merged(one: Sleep, two: Sleep) -> Sleep:
@@ -234,7 +272,7 @@ def _merged(one: Sleep, two: Sleep) -> Sleep:
     return msgspec.structs.replace(best, also=tuple(also)[:MAX_ALSO])
 
 
-def _folded(one: Report, two: Report) -> Report:
+def folded(one: Report, two: Report) -> Report:
     """One report for one region and call: that of the better sleep."""
     sleep = _merged(one.sleep, two.sleep)
     keep = two if sleep.steps == two.sleep.steps else one

@@ -22,6 +22,9 @@ class Sleep(msgspec.Struct, frozen=True, gc=False):
     itself holds then.
     ``sleeps``: the ``sleeps`` value of the free's table row. ``task_only``: known not to be in interrupt there.
     ``uncertain``: how many unresolved choices stand on the way. ``also``: further allocations behind the same call.
+    ``once``: the condition, false on the way, that the function itself makes true (``if (!x->ready)``, and then
+    ``x->ready = 1``): it happens the first time only; "?" where the caller can't name it. ``shared``: others call it as
+    well, who may have been the first.
     """
 
     kind: str
@@ -36,6 +39,8 @@ class Sleep(msgspec.Struct, frozen=True, gc=False):
     task_only: bool = False
     uncertain: int = 0
     also: tuple[Step, ...] = ()
+    once: str = ""
+    shared: bool = False
 
 
 class Effect(msgspec.Struct, frozen=True, gc=False):

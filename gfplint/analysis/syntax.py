@@ -122,6 +122,22 @@ def assigned(stmts: Sequence[Stmt], names: set[str]) -> None:
             assigned(inner, names)
 
 
+def set_paths(stmts: Sequence[Stmt]) -> Iterator[str]:
+    """The texts of what is given a value other than zero."""
+    for stmt in stmts:
+        for expr in expressions_of(stmt):
+            yield from _set_in(expr)
+        for inner in inner_of(stmt):
+            yield from set_paths(inner)
+
+
+def _set_in(expr: Expr) -> Iterator[str]:
+    if isinstance(expr, Assign) and expr.op in ("=", "|=") and text_of(expr.value) not in ("0", "NULL", "false"):
+        yield text_of(expr.target)
+    for child in children(expr):
+        yield from _set_in(child)
+
+
 def called_members(stmts: Sequence[Stmt]) -> Iterator[str]:
     """The texts of the function pointers in members that are called."""
     for stmt in stmts:

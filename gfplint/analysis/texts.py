@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from gfplint.analysis.paths import root_of, text_of
-from gfplint.analysis.values import Constant, Memory, Value, is_constant, number_of
+from gfplint.analysis.values import ZERO, Constant, Memory, Value, is_constant, number_of
 from gfplint.facts import Assign, Binary, Call, Cast, Conditional, Expr, Name, Number, Unary
 
 
@@ -116,8 +118,11 @@ def flag_test(text: str) -> tuple[str, str] | None:
     return None
 
 
-def has_flag(value: Constant, flags: str) -> bool | None:
-    """Whether a set of named flags holds one of others; named flags are taken for distinct bits."""
+def has_flag(value: Constant, flags: str, literal: Callable[[str], Constant | None]) -> bool | None:
+    """Whether a set of flags holds one of others; flags that ``literal`` gives no number for are distinct bits.
+
+    ``?`` in the set stands for further flags that are not known.
+    """
     number = number_of(value.text)
     if number == 0:
         return False
@@ -125,8 +130,31 @@ def has_flag(value: Constant, flags: str) -> bool | None:
     wanted = set(flags.replace(" ", "").split("|"))
     if given & wanted:
         return True
+    bits, sought = _bits(given - {"?"}, literal), _bits(wanted, literal)
+    if bits is not None and sought is not None:
+        return True if bits & sought else None if "?" in given else False
     named = all(n.isupper() and not n[0].isdigit() for n in given | wanted)
     return False if named else None
+
+
+def _bits(flags: set[str], literal: Callable[[str], Constant | None]) -> int | None:
+    """The numbers behind flags, together; None where one is not known."""
+    total = 0
+    for flag in flags:
+        known = number_of(flag)
+        if known is None and (named := literal(flag)) is not None:
+            known = number_of(named.text)
+        if known is None:
+            return None
+        total |= known
+    return total
+
+
+def with_bits(value: Constant, other: Value) -> Value:
+    """``value | other``, as far as flags are known."""
+    if isinstance(other, Constant):
+        return value if other == ZERO else other if value == ZERO else Constant(f"{value.text}|{other.text}")
+    return None if value == ZERO or other is not None else Constant(f"{value.text}|?")
 
 
 def configs(conds: dict[str, bool]) -> set[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from gfplint.frontend.blank import Directive
+from gfplint.frontend.blank import Directive, Source
 
 _SYMBOL = re.compile(
     r"!?\s*+(?:defined\s*+\(?\s*+|(?:IS_ENABLED|IS_REACHABLE|IS_BUILTIN)\s*+\(\s*+)?([A-Za-z_]\w*+)\s*+\)?\s*+\)?\s*+\Z"
@@ -52,6 +52,19 @@ def variants(text: str, base: int, directives: list[Directive]) -> list[Variant]
                     found.setdefault(chosen.variant.text, chosen.variant)
                 seen |= chosen.live | {start}
     return list(found.values())
+
+
+def settled(directives: list[Directive], source: Source) -> list[Directive]:
+    """The directives, with ``#if X`` decided where the file itself defines ``X`` as a number."""
+    found = []
+    for directive in directives:
+        text = directive.text.strip()
+        bare = text.removeprefix("!").strip()
+        asks = directive.name in ("if", "elif") and bare.isidentifier() and not bare.startswith("CONFIG_")
+        known = source.numbers.get(bare) if asks else None
+        holds = "1" if (known != "0") != text.startswith("!") else "0"
+        found.append(directive if known is None else directive._replace(text=holds))
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,9 @@ _DIRECTIVE = re.compile(
 )
 #: Macros worth keeping: function-like ones that hold a call, and other names for something; masks are looked for apart.
 _CODE_MACRO = re.compile(rb"[ \t]*+\w++(?:\([^)]*+\)[^(]*+\(|[ \t]++[ \t\\\n]*+\(?&?[A-Za-z_]\w*+\)?[ \t]*+\Z)")
+_DEFINE = re.compile(
+    rb"^[ \t]*+#[ \t]*+define[ \t]++([A-Za-z_]\w*+)(?:[ \t]++\(?([0-9]\w*+)\)?[ \t]*+(?:/[*/]|$))?", re.M
+)
 _IGNORE = re.compile(rb"gfplint:\s*ignore\s*(?:\[([^\]\n]*)\])?[ \t]*([^\n*]*)")
 _ARMS = frozenset(("if", "ifdef", "ifndef", "elif", "elifdef", "elifndef", "else", "endif"))
 #: Every byte but a newline becomes a space.
@@ -80,6 +83,16 @@ class Source:
         """The ``#if``, ``#else``, ... that start between two offsets."""
         starts, arms = self._arms
         return arms[bisect_right(starts, start) : bisect_left(starts, end)]
+
+    @cached_property
+    def numbers(self) -> dict[str, str]:
+        """The macros that the file defines once, as a plain number (``#define DUMP 0``)."""
+        found: dict[str, str] = {}
+        again: set[str] = set()
+        for match in _DEFINE.finditer(self.data):
+            name, value = match.group(1).decode(), (match.group(2) or b"").decode()
+            (again.add(name) if name in found else found.__setitem__(name, value))
+        return {name: value for name, value in found.items() if value and name not in again}
 
     def line(self, offset: int) -> int:
         """The line of an offset, from 1."""

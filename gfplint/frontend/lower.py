@@ -50,7 +50,7 @@ from gfplint.facts import (
     Switch,
     Unary,
 )
-from gfplint.frontend.arms import variants
+from gfplint.frontend.arms import settled, variants
 from gfplint.frontend.blank import Source, blank
 from gfplint.frontend.header import word_set
 from gfplint.frontend.prepare import Prepared, prepare
@@ -68,7 +68,7 @@ def body(source: Source, start: int, end: int) -> Body:
     """Lower the braces ``[start, end)`` of a source. Never raises on bad input: what fails is listed in ``errors``."""
     if end - start > MAX_BODY:
         return Body((), (f"body of {end - start} bytes is too large",))
-    inside = source.conditionals(start, end)
+    inside = settled(source.conditionals(start, end), source)
     positions = _Positions(source, start)
     lowered = []
     errors: list[str] = []

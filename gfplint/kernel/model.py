@@ -40,9 +40,11 @@ class Allocator(Row, frozen=True, kw_only=True):
     ``null``, ``errptr``, ``int`` or ``none``. ``cache``/``device``/``size``/``count``/``order``/``node``: argument
     numbers. ``resizes``: the old pointer's argument. ``drops``: argument whose own lock the callee drops before it
     blocks (``__xa_store``); ``needs``: a field path from that argument to the lock (``xa_lock``). ``lazy``: may be
-    satisfied without reaching a sleep check (xarray and idr). ``maximum``: ``kmalloc`` if bounded by
-    KMALLOC_MAX_SIZE. ``hidden``: allocates on the side; the result is not the memory (``request_irq``). ``weak``: a
-    function whose own body counts more where it is in view.
+    satisfied without reaching a sleep check (xarray and idr). ``rare``: allocates only in a state that its callers are
+    rarely in and that the call does not show (nothing there yet). ``idle``: member of the first argument that is set
+    where the call only frees (``xas_nomem``). ``maximum``: ``kmalloc`` if bounded by KMALLOC_MAX_SIZE. ``hidden``:
+    allocates on the side; the result is not the memory (``request_irq``). ``weak``: a function whose own body counts
+    more where it is in view.
     """
 
     name: str
@@ -63,6 +65,8 @@ class Allocator(Row, frozen=True, kw_only=True):
     needs: str = ""
     zeroes: bool = False
     lazy: bool = False
+    rare: bool = False
+    idle: str = ""
     maximum: str = ""
     hidden: bool = False
     weak: bool = False
