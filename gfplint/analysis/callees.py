@@ -124,6 +124,8 @@ class Callees(Contexts):
             mask = self.rebase(mask, names, passed)
             if mask is None:
                 return
+            if not mask.base:
+                once = ""  # who passes a mask says with it what its own context allows
         if mask is not None and self.known_blocking(mask, state) is False:
             return
         dropped = tuple((kind, substitute(lock, names)) for kind, lock in sleep.dropped)
