@@ -25,6 +25,8 @@ _MODULES = (
     "open_coded_array_size",
     "oversized_kmalloc",
     "open_coded_kvmalloc",
+    "untyped_allocation",
+    "misused_userspace_mask",
     "lost_realloc_pointer",
     "unchecked_allocation",
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -57,23 +58,27 @@ def program_of(files: dict[str, str], version: Version = NEWEST) -> tuple[Progra
     return program, Linker(program, kernel, Relevance(program, kernel, DEPTH, None), lambda at: contents[paths[at]])
 
 
-def lint_all(files: dict[str, str], version: Version = NEWEST) -> list[Finding]:
-    """What all rules find in a program, that of low confidence left out."""
+def lint_all(files: dict[str, str], version: Version = NEWEST, also: Collection[str] = ()) -> list[Finding]:
+    """What all rules find in a program, that of low confidence left out; ``also``: those to run that are off."""
     program, linker = program_of(files, version)
-    wanted = Wanted(linker.kernel, linker.relevance, catalogue())
+    rules = tuple(rule for rule in catalogue() if not rule.off or rule.code in also)
+    wanted = Wanted(linker.kernel, linker.relevance, rules)
     results = [lint_file(at, program, linker, linker.kernel, wanted) for at in range(len(program.paths))]
     findings = [finding for result in results for finding in result.findings]
     stores = [store for result in results for store in result.stores]
     frees = [free for result in results for free in result.frees]
-    findings += member_findings(stores, frees, linker.kernel, catalogue())
+    findings += member_findings(stores, frees, linker.kernel, rules)
     return sorted(
         (f for f in findings if f.confidence is not Confidence.LOW), key=lambda f: (f.path, f.line, f.column, f.rule)
     )
 
 
-def lint(text: str, version: Version = NEWEST) -> list[Finding]:
-    """What all rules find in a file that stands alone, that of low confidence left out."""
-    return lint_all({"driver.c": text}, version)
+def lint(text: str, version: Version = NEWEST, also: Collection[str] = ()) -> list[Finding]:
+    """What all rules find in a file that stands alone, as ``lint_all`` for a program.
+
+    A rule that is off runs where the file has a mark for it.
+    """
+    return lint_all({"driver.c": text}, version, {*also, *(mark.code for mark in marks(text))})
 
 
 def codes(text: str, version: Version = NEWEST) -> list[tuple[int, str]]:

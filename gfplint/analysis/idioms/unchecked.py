@@ -86,7 +86,7 @@ def first_uses(code: Code) -> Iterator[FirstUse]:
 def _may_fail(found: Allocation) -> bool:
     row = found.row
     return (
-        found.target is not None
+        isinstance(found.target, (Name, Member))  # `*p` and `p` are one path: their uses can't be told apart
         and row.family in _FAMILIES
         and row.error in ("null", "errptr")
         and row.result == "return"
