@@ -11,7 +11,8 @@ larger it is, though memory enough is free. The guide: kmalloc for less than a p
 ## Known problems
 
 - Sizes are known only where no type's layout is needed: numbers, `PAGE_SIZE`, macros over these.
-- That hardware needs the memory in one piece is seen only where the same file maps it for DMA.
+- That hardware needs the memory in one piece is seen only where the same file maps it for DMA. In files that speak to
+  a bus which takes memory for transfers (USB, SDIO, SCSI, ...) findings are of low confidence.
 
 ## Example
 
@@ -61,7 +62,7 @@ def check(view: View) -> Iterator[Finding]:
             _message(found),
             [step],
             severity=Severity.ERROR if found.size > LARGEST else Severity.ADVICE,
-            confidence=Confidence.MEDIUM,
+            confidence=Confidence.MEDIUM if found.plain or found.size > LARGEST else Confidence.LOW,
         )
 
 

@@ -70,12 +70,24 @@ def _pair(one: Expr | None, two: Expr | None, by_call: dict[int, Allocation], co
         first, second = second, first
     if first.row.family != "kmalloc" or second.row.family != "vmalloc" or not code.form(first.row.name, "kv"):
         return
-    bits = [bits_of(part, code) for part in operands(first.mask)] if first.mask is not None else []
-    if bits and None not in bits and not any(b and DIRECT_RECLAIM in b for b in bits):
-        return  # kvmalloc() never falls back for such a mask
+    if first.mask is not None and (_never_blocks(first.mask, code) or _is_restricted(first.mask, code)):
+        return
     size = size_of(first, code)
     if size and size == size_of(second, code):
         yield Fallback(first, second)
+
+
+def _never_blocks(mask: Expr, code: Code) -> bool:
+    """Whether a mask does not block: kvmalloc() never falls back then."""
+    bits = [bits_of(part, code) for part in operands(mask)]
+    return None not in bits and not any(b and DIRECT_RECLAIM in b for b in bits)
+
+
+def _is_restricted(mask: Expr, code: Code) -> bool:
+    """Whether the function takes bits out of a mask for the first try: kvmalloc() would try otherwise."""
+    path = path_of(mask)
+    taken = (e for e in code.expressions if isinstance(e, Assign) and e.op == "&=")
+    return bool(path) and any(path_of(e.target) == path for e in taken)
 
 
 def _allocation(expr: Expr | None, by_call: dict[int, Allocation]) -> Allocation | None:

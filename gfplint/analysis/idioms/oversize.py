@@ -21,11 +21,15 @@ LARGEST = PAGE << 10
 
 @dataclass(frozen=True, slots=True)
 class Oversize:
-    """An allocation of at least ``size`` bytes; ``form``: the allocator that needs no contiguous pages."""
+    """An allocation of at least ``size`` bytes; ``form``: the allocator that needs no contiguous pages.
+
+    ``plain``: nothing in the file speaks of a bus or a mapping by which hardware could get the memory.
+    """
 
     allocation: Allocation
     size: int
     form: str
+    plain: bool
 
 
 def oversizes(code: Code) -> Iterator[Oversize]:
@@ -40,7 +44,7 @@ def oversizes(code: Code) -> Iterator[Oversize]:
         if size is None or size <= PAGE:
             continue
         if size > LARGEST or not (_needs_contiguous(found, code) or _may_not_vmalloc(found, code)):
-            yield Oversize(found, size, form)
+            yield Oversize(found, size, form, not _transfers(code))
 
 
 @cache
@@ -72,6 +76,12 @@ def _may_not_vmalloc(found: Allocation, code: Code) -> bool:
     bits = [bits_of(part, code) for part in operands(found.mask)]
     known = frozenset().union(*(b for b in bits if b is not None))
     return None not in bits and ("__GFP_DIRECT_RECLAIM" not in known or "__GFP_DMA" in known)
+
+
+def _transfers(code: Code) -> bool:
+    """Whether the file calls an interface of a bus that takes memory for transfers, by the prefix of its names."""
+    prefixes = "|".join(name for role, name in code.kernel.roles if role == "transfers")
+    return bool(re.search(rf"\b(?:{prefixes})", code.source.code))
 
 
 def _needs_contiguous(found: Allocation, code: Code) -> bool:
