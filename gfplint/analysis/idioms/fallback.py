@@ -50,7 +50,9 @@ def fallbacks(code: Code) -> Iterator[Fallback]:
 def _pairs(before: Stmt | None, stmt: If, by_call: dict[int, Allocation], code: Code) -> Iterator[Fallback]:
     """``p = kmalloc(); if (!p) p = vmalloc();``, and ``if (small) p = kmalloc(); else p = vmalloc();``."""
     if stmt.otherwise is not None:
-        yield from _pair(_only_value(stmt.then), _only_value(stmt.otherwise), by_call, code)
+        then, other = body_of(stmt.then), body_of(stmt.otherwise)
+        if len(then) == len(other) == 1 and _path(then[0]) == _path(other[0]):
+            yield from _pair(_value(then[0]), _value(other[0]), by_call, code)
         return
     then = body_of(stmt.then)
     second = _value(then[0]) if then else None
@@ -93,11 +95,6 @@ def _is_restricted(mask: Expr, code: Code) -> bool:
 def _allocation(expr: Expr | None, by_call: dict[int, Allocation]) -> Allocation | None:
     call = called(expr)
     return by_call.get(id(call)) if call is not None else None
-
-
-def _only_value(stmt: Stmt) -> Expr | None:
-    body = body_of(stmt)
-    return _value(body[0]) if len(body) == 1 else None
 
 
 def _value(stmt: Stmt | None) -> Expr | None:
