@@ -16,6 +16,18 @@ _TOP = Path(__file__).resolve().parent.parent
 def test_the_table_of_the_readme_is_current() -> None:
     readme = (_TOP / "README.md").read_text("utf-8")
     assert readme == guide.with_table(readme, rules.catalogue()), "run scripts/update-docs"
+    assert readme == guide.with_sentences(readme, rules.catalogue()), "run scripts/update-docs"
+
+
+def test_the_table_of_the_guide_holds_rules_and_what_they_show() -> None:
+    readme = "<!-- guide: begin (scripts/update-docs writes this table) -->\n<!-- guide: end -->\n"
+    lines = guide.with_sentences(readme, rules.catalogue()).split("\n")
+    free = next(line for line in lines if "their own cache" in line)
+    assert "| GFP401, GFP402, GFP404 |" in free
+    assert "`bad-free`" in free
+    assert all(line.count("|") == 4 for line in lines[1:-2])
+    with pytest.raises(ValueError, match="no marks"):
+        guide.with_sentences("", ())
 
 
 def test_the_page_of_rules_is_current() -> None:

@@ -1,23 +1,41 @@
-"""Documents of the project that are written from the rules: the README's table and the page of all rules."""
+"""Documents of the project that are written from the rules: the README's tables and the page of all rules."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+from gfplint.kernel.tables import read_toml
 from gfplint.report import catalogue
 from gfplint.report.presentation import Rule
-
-_BEGIN = "<!-- rules: begin (scripts/update-docs writes this table) -->\n"
-_END = "<!-- rules: end -->\n"
 
 
 def with_table(readme: str, rules: Sequence[Rule]) -> str:
     """The README with the table of rules between its marks. Raises ValueError where the marks are missing."""
-    head, begin, rest = readme.partition(_BEGIN)
-    _, end, tail = rest.partition(_END)
+    return _between(readme, "rules", "".join(catalogue.table(rules)))
+
+
+def with_sentences(readme: str, rules: Sequence[Rule]) -> str:
+    """The README with the table of what the kernel's guide says. Raises ValueError where the marks are missing."""
+    return _between(readme, "guide", "".join(_sentences({rule.code: rule for rule in rules})))
+
+
+def _between(readme: str, name: str, table: str) -> str:
+    opening, closing = f"<!-- {name}: begin (scripts/update-docs writes this table) -->\n", f"<!-- {name}: end -->\n"
+    head, begin, rest = readme.partition(opening)
+    _, end, tail = rest.partition(closing)
     if not begin or not end:
-        raise ValueError("the README has no marks for the table of rules")
-    return head + _BEGIN + "".join(catalogue.table(rules)) + _END + tail
+        raise ValueError(f"the README has no marks for the table of {name}")
+    return head + opening + table + closing + tail
+
+
+def _sentences(rules: dict[str, Rule]) -> Iterator[str]:
+    """A line for each sentence: the rules that there are for it, and what the simulator observes for these."""
+    yield "| the guide says | rules | simulator |\n|---|---|---|\n"
+    for sentence in read_toml("guide")["sentence"]:
+        found = [rules[code] for code in sentence["rules"] if code in rules]
+        codes = ", ".join(rule.code for rule in found)
+        observed = ", ".join(dict.fromkeys(f"`{rule.sim}`" for rule in found if rule.sim))
+        yield f"| {sentence['says']} | {codes} | {observed} |\n"
 
 
 def all_pages(rules: Sequence[Rule]) -> str:
