@@ -303,9 +303,9 @@ class Signature(msgspec.Struct, frozen=True, array_like=True):
 class Function(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A function definition. ``start``/``body``/``end``: byte offsets of the name, ``{`` and the end of the body.
 
-    ``header``: its header as written, blanked (``frontend.signature`` reads it). ``callees``: every name called in
-    it (or used as
-    a block macro), sorted; ``words``: the ``GFP_*``/``__GFP_*`` names in it.
+    ``header``: its header as written, blanked (``frontend.signature`` reads it). ``callees``: the names called in it
+    (or used as a block macro), in the order of the text, of equal ones in a row one; ``words``: the
+    ``GFP_*``/``__GFP_*`` names in it.
     """
 
     name: str

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Sequence
 
 import msgspec
 
-from gfplint.analysis.environment import LONG_CHAIN
+from gfplint.analysis.environment import LONG_CHAIN, MEMORY
 from gfplint.analysis.interprocedural import Linker
 from gfplint.analysis.ownership import FreeAt, StoreAt, join
 from gfplint.analysis.program import Program, Relevance
 from gfplint.analysis.summary import Summary
+from gfplint.analysis.worth import MemberEvidence, Reads, Worth, of_summary
 from gfplint.config import Settings
 from gfplint.facts import Function
 from gfplint.findings import Confidence, Degraded, Finding, Step
@@ -37,66 +40,105 @@ def depth_for(settings: Settings) -> int:
 
 
 class FileResult(msgspec.Struct, frozen=True, array_like=True):
-    """What the linting of one file found."""
+    """What the linting of one file found. ``members``: what its functions may do to members, analysed or not."""
 
     findings: tuple[Finding, ...]
     degraded: tuple[Degraded, ...]
     functions: int
     stores: tuple[StoreAt, ...] = ()
     frees: tuple[FreeAt, ...] = ()
+    members: tuple[MemberEvidence, ...] = ()
 
 
 class Wanted:
     """Which functions of a linted file have anything to check, and for which rules."""
 
-    def __init__(self, kernel: Kernel, relevance: Relevance, rules: Sequence[Rule]) -> None:
-        self.readers = Readers(rules, kernel)
+    def __init__(self, linker: Linker, rules: Sequence[Rule]) -> None:
+        self.readers = Readers(rules, linker.kernel)
         self.rules = tuple(r for r in rules if r.interest is None and r is not unused_suppression.RULE)
-        atomic = {n for n, op in kernel.context_ops.items() if any(kernel.kinds[k].atomic for k in op.kinds)}
-        tabled = kernel.allocators.keys() | kernel.frees.keys() | kernel.scopes.keys()
-        macros = {macro for name in tabled for macro in relevance.macro_callers.get(name, ())}
-        self.direct = frozenset(tabled | macros | relevance.locking)
-        self.contexts = frozenset(atomic | relevance.effects | {"guard", "scoped_guard", "scoped_cond_guard"})
-        self.relevance = relevance
-
-    def __call__(self, function: Function, file: int) -> bool:
-        if not self.rules:
-            return False
-        names = frozenset(function.callees)
-        if not self.direct.isdisjoint(names):
-            return True
-        if self.contexts.isdisjoint(names):
-            return False
-        return any(self.relevance.may_sleep(n, file) for n in names & self.relevance.reaching_names)
+        reads = functools.reduce(operator.or_, (r.reads for r in self.rules), Reads(0))
+        self.worth = Worth(linker.program, linker.kernel, linker.relevance, reads)
 
 
-def lint_file(at: int, program: Program, linker: Linker, kernel: Kernel, wanted: Wanted) -> FileResult:
-    """Run the rules over one file: its functions, and the roots that it hands to the core."""
-    findings: dict[Finding, None] = {}
-    degraded: list[Degraded] = []
-    stores: list[StoreAt] = []
-    frees: list[FreeAt] = []
-    functions = 0
-    for index, function in enumerate(program.facts[at].functions):
-        if not wanted(function, at):
-            continue
-        summary = linker.summary((at, index), 0)
+class _Linting:
+    """What is found in one file."""
+
+    def __init__(self, file: int, linker: Linker, wanted: Wanted) -> None:
+        self.file = file
+        self.linker = linker
+        self.wanted = wanted
+        self.findings: dict[Finding, None] = {}
+        self.degraded: list[Degraded] = []
+        self.stores: list[StoreAt] = []
+        self.frees: list[FreeAt] = []
+        self.members: list[MemberEvidence] = []
+        self.functions = 0
+
+    def function(self, index: int, function: Function) -> None:
+        """Lint a function as far as it is worth it."""
+        worth = self.wanted.worth
+        fid = (self.file, index)
+        depth = worth.by_name(fid, function, lambda: self.linker.code(fid))
+        if depth is not None:
+            self.analyse(index, depth)
+        elif worth.has_memory(function):
+            wanted, members = worth.by_text(fid, function, self.linker.code(fid))
+            if wanted:
+                self.analyse(index, MEMORY)
+            else:
+                self.members += members
+
+    def analyse(self, index: int, depth: int) -> None:
+        """Lint a function; ``depth`` as ``flow.analyse`` takes it."""
+        summary = self.linker.summary((self.file, index), depth)
         if summary is None:
-            continue
-        functions += 1
-        degraded += [Degraded(summary.path, summary.name, reason) for reason in summary.degraded]
-        stores += [StoreAt(summary.path, summary.name, s) for s in summary.stores]
-        frees += [
+            return
+        self.functions += 1
+        self.degraded += [Degraded(summary.path, summary.name, reason) for reason in summary.degraded]
+        self.stores += [StoreAt(summary.path, summary.name, s) for s in summary.stores]
+        self.frees += [
             FreeAt(summary.path, summary.name, f)
             for f in summary.frees
             if f.owner[0] and f.memory is None and not f.chosen
         ]
-        _check(View(summary, kernel), wanted.rules, findings)
-    findings.update(dict.fromkeys(wanted.readers.findings(at, linker)))
+        self.members += of_summary(index, summary)
+        self.check(summary)
+
+    def check(self, summary: Summary) -> None:
+        """What the rules say of a summary."""
+        _check(View(summary, self.linker.kernel), self.wanted.rules, self.findings)
+
+    def result(self) -> FileResult:
+        """What was found."""
+        return FileResult(
+            tuple(self.findings),
+            tuple(self.degraded),
+            self.functions,
+            tuple(self.stores),
+            tuple(self.frees),
+            tuple(self.members),
+        )
+
+
+def lint_file(at: int, linker: Linker, wanted: Wanted) -> FileResult:
+    """Run the rules over one file: its functions, and the roots that it hands to the core."""
+    linting = _Linting(at, linker, wanted)
+    if wanted.rules:
+        for index, function in enumerate(linker.program.facts[at].functions):
+            linting.function(index, function)
+    linting.findings.update(dict.fromkeys(wanted.readers.findings(at, linker)))
     for root in linker.roots.of_file(at, linker.sources.get) if wanted.rules else ():
         if (summary := linker.rooted(root)) is not None:
-            _check(View(summary, kernel), wanted.rules, findings)
-    return FileResult(tuple(findings), tuple(degraded), functions, tuple(stores), tuple(frees))
+            linting.check(summary)
+    return linting.result()
+
+
+def lint_functions(at: int, functions: Sequence[int], linker: Linker, wanted: Wanted) -> FileResult:
+    """Run the rules over some functions of a file."""
+    linting = _Linting(at, linker, wanted)
+    for index in functions:
+        linting.analyse(index, MEMORY)
+    return linting.result()
 
 
 def _check(view: View, rules: Sequence[Rule], findings: dict[Finding, None]) -> None:

@@ -55,7 +55,7 @@ def _view(fid: tuple[int, int], function: Function, linker: Linker) -> View:
         name=function.name,
         function=function,
         signature=header,
-        lower=lambda: linker.body(fid, source),
+        lower=lambda: linker.body(fid),
         kernel=linker.kernel,
         around=linker.environment(fid[0]),
         source=source,

@@ -9,6 +9,7 @@ import msgspec
 
 from gfplint.analysis.idioms.code import Code
 from gfplint.analysis.summary import Hold, Report, Summary
+from gfplint.analysis.worth import Reads
 from gfplint.facts import Place
 from gfplint.findings import Confidence, Finding, Fix, Severity, Step
 from gfplint.kernel.model import Free, Kernel
@@ -45,6 +46,7 @@ Check = Callable[[View], Iterable[Finding]]
 class Rule:
     """One rule. ``summary`` is a line; ``page`` is Markdown under fixed headings; ``off``: only when selected by its
     whole code. ``interest``: of a rule that reads the code of functions (``View.code``) and asks no flow.
+    ``reads``: what of a summary another rule reads; the less, the fewer functions are analysed for it.
     """
 
     code: str
@@ -57,6 +59,7 @@ class Rule:
     off: bool = False
     sim: str = ""
     interest: Callable[[Kernel], Interest] | None = None
+    reads: Reads = Reads.ALL
 
     def finding(
         self,

@@ -202,21 +202,36 @@ def _lint(
 def _results(
     run: Run, state: State, program: Program, relevance: Relevance, kernel: Kernel, subjects: Sequence[int]
 ) -> Iterator[tuple[int, FileResult | workers.Failure]]:
+    """What is found in each file, and then in the functions that only all files together make worth it."""
     from gfplint.analysis.interprocedural import Linker  # noqa: PLC0415
-    from gfplint.linting import FileResult, Wanted, lint_file  # noqa: PLC0415
+    from gfplint.linting import FileResult, Wanted, lint_file, lint_functions  # noqa: PLC0415
 
     linker = Linker(program, kernel, relevance, lambda at: state.read(program.paths[at]))
-    wanted = Wanted(kernel, relevance, run.running)
+    wanted = Wanted(linker, run.running)
     encode = msgspec.msgpack.Encoder().encode
     decode = msgspec.msgpack.Decoder(FileResult).decode
+    members = {}
 
-    def work(item: int) -> bytes:
-        return encode(lint_file(subjects[item], program, linker, kernel, wanted))
+    def first(item: int) -> bytes:
+        return encode(lint_file(subjects[item], linker, wanted))
 
-    for done, (item, data) in enumerate(workers.run(len(subjects), work, _jobs(run.settings), BATCH), 1):
+    for done, (item, data) in enumerate(workers.run(len(subjects), first, _jobs(run.settings), BATCH), 1):
         if run.progress is not None:
             run.progress(len(subjects) + done, 2 * len(subjects))
-        yield subjects[item], data if isinstance(data, workers.Failure) else decode(data)
+        if isinstance(data, workers.Failure):
+            yield subjects[item], data
+        else:
+            result = decode(data)
+            members[subjects[item]] = result.members
+            yield subjects[item], result
+    functions = wanted.worth.meeting([(at, members[at]) for at in sorted(members)])
+    files = sorted(functions)
+
+    def second(item: int) -> bytes:
+        return encode(lint_functions(files[item], functions[files[item]], linker, wanted))
+
+    for item, data in workers.run(len(files), second, _jobs(run.settings), BATCH):
+        yield files[item], data if isinstance(data, workers.Failure) else decode(data)
 
 
 def _silenced(

@@ -60,6 +60,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gfplint.analysis.worth import Reads
 from gfplint.findings import Finding, Severity
 from gfplint.ruleset import Rule, View, confidence_of, context_steps, sleep_steps, titles
 
@@ -87,5 +88,6 @@ RULE = Rule(
     summary="a mask that allows direct reclaim where the code must not sleep",
     page=__doc__ or "",
     check=check,
+    reads=Reads.CONTEXTS,
     sim="sleep-fault",
 )

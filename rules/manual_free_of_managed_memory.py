@@ -45,6 +45,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gfplint.analysis.worth import Reads
 from gfplint.findings import Finding, Severity, Step
 from gfplint.ruleset import Rule, View, frees_managed
 
@@ -94,5 +95,6 @@ RULE = Rule(
     summary="device-managed memory freed by hand",
     page=__doc__ or "",
     check=check,
+    reads=Reads.FAMILIES,
     sim="bad-free",
 )

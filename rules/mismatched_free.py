@@ -50,6 +50,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gfplint.analysis.worth import Reads
 from gfplint.findings import Confidence, Finding, Severity, Step
 from gfplint.ruleset import Rule, View, frees_managed
 
@@ -93,5 +94,6 @@ RULE = Rule(
     summary="memory freed with a function of another allocator",
     page=__doc__ or "",
     check=check,
+    reads=Reads.FAMILIES,
     sim="bad-free",
 )

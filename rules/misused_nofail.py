@@ -43,6 +43,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gfplint.analysis.worth import Reads
 from gfplint.findings import Finding, Severity, Step
 from gfplint.kernel.model import Mask
 from gfplint.ruleset import Rule, View
@@ -89,5 +90,6 @@ RULE = Rule(
     summary="__GFP_NOFAIL where the allocator can't keep the promise",
     page=__doc__ or "",
     check=check,
+    reads=Reads.MASKS,
     sim="warn",
 )

@@ -46,6 +46,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gfplint.analysis.worth import Reads
 from gfplint.findings import Finding, Severity
 from gfplint.ruleset import Rule, View, confidence_of, context_steps, sleep_steps, titles
 
@@ -72,5 +73,6 @@ RULE = Rule(
     summary="an allocator that sleeps whatever its mask, where the code must not sleep",
     page=__doc__ or "",
     check=check,
+    reads=Reads.CONTEXTS,
     sim="sleep-fault",
 )

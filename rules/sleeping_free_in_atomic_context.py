@@ -47,6 +47,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gfplint.analysis.worth import Reads
 from gfplint.findings import Finding, Severity
 from gfplint.ruleset import Rule, View, confidence_of, context_steps, sleep_steps, titles
 
@@ -73,5 +74,6 @@ RULE = Rule(
     summary="a free that may sleep, where the code must not",
     page=__doc__ or "",
     check=check,
+    reads=Reads.CONTEXTS,
     sim="sleep-fault",
 )

@@ -47,6 +47,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gfplint.analysis.worth import Reads
 from gfplint.findings import Finding, Severity, Step
 from gfplint.ruleset import Rule, View
 
@@ -74,5 +75,6 @@ RULE = Rule(
     summary="a memalloc scope that is not ended as it was begun",
     page=__doc__ or "",
     check=check,
+    reads=Reads.SCOPES,
     sim="task-flags-differ",
 )

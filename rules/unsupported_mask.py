@@ -43,6 +43,7 @@ from collections.abc import Iterator
 
 from gfplint.analysis.summary import AllocSite
 from gfplint.analysis.values import MaskValue
+from gfplint.analysis.worth import Reads
 from gfplint.findings import Confidence, Finding, Severity, Step
 from gfplint.kernel.model import Mask
 from gfplint.ruleset import Rule, View
@@ -119,5 +120,6 @@ RULE = Rule(
     summary="a mask that the called allocator can't honour",
     page=__doc__ or "",
     check=check,
+    reads=Reads.MASKS,
     sim="mask-fixed",
 )

@@ -43,6 +43,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gfplint.analysis.worth import Reads
 from gfplint.findings import Confidence, Finding, Severity, Step
 from gfplint.ruleset import Rule, View
 
@@ -98,5 +99,6 @@ RULE = Rule(
     summary="an object given back to another slab cache than it came from",
     page=__doc__ or "",
     check=check,
+    reads=Reads.FAMILIES,
     sim="bad-free",
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gfplint.analysis.contexts import Contexts
-from gfplint.analysis.environment import PLAIN_TYPES, REST, UNKNOWN
+from gfplint.analysis.environment import MEMORY, PLAIN_TYPES, REST, UNKNOWN
 from gfplint.analysis.paths import path_of, root_of, substitute, text_of
 from gfplint.analysis.queries import ASKS
 from gfplint.analysis.state import State
@@ -20,14 +20,16 @@ class Callees(Contexts):
         """A call that the tables don't know: follow it where it can matter."""
         env = self.env
         depth = max(self.depth - 1, 0)
-        if env.locks_and_allocates(name) or any(h.kind in self.atomic for h in state.held):
+        if self.depth >= 0 and (env.locks_and_allocates(name) or any(h.kind in self.atomic for h in state.held)):
             depth = max(depth, env.reach)
         sleeps = depth > 0 and env.may_sleep(name, depth)
-        changes = env.may_change_context(name)
-        owns = env.may_own(name) and (self.wanted == id(expr) or any(isinstance(v, Memory) for v in values))
+        changes = self.depth >= 0 and env.may_change_context(name)
+        owns = (self.wanted == id(expr) and env.may_return_memory(name)) or (
+            any(isinstance(v, Memory) for v in values) and env.may_free(name)
+        )
         if not (sleeps or changes or owns):
             return None
-        summary = env.summary(name, depth if sleeps else 0)
+        summary = env.summary(name, depth if sleeps else 0 if changes else MEMORY)
         if summary is None:
             return None
         names, passed = self.bind(summary, expr, values, state)

@@ -30,6 +30,8 @@ MAX_MASKS = 8
 MAX_CHAIN = 7
 #: Steps beyond which a report is less sure: each call may depend on conditions that the analysis can't see.
 LONG_CHAIN = 4
+#: The depth of a summary that is about memory alone: it reports no sleeps, and does not follow contexts.
+MEMORY = -1
 NOWHERE = Place(0, 0, 0, 0)
 #: What a macro calls its further arguments, and how many of them are told apart.
 VARIADIC = "__VA_ARGS__"
@@ -71,8 +73,11 @@ class Environment(Protocol):
     def may_change_context(self, name: str) -> bool:
         """Whether ``name`` may take or drop a lock of its caller, as far as names tell."""
 
-    def may_own(self, name: str) -> bool:
-        """Whether ``name`` may hand out or free memory for its caller, as far as names tell."""
+    def may_return_memory(self, name: str) -> bool:
+        """Whether ``name`` may hand out memory to its caller, as far as names tell."""
+
+    def may_free(self, name: str) -> bool:
+        """Whether ``name`` may free what its caller gives it, as far as names tell."""
 
     def summary(self, name: str, depth: int) -> Summary | None:
         """The summary of the function or macro that a call to ``name`` reaches; None where unknown.

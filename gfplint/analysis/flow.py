@@ -14,6 +14,7 @@ from gfplint.analysis.environment import (
     MAX_ROUNDS,
     MAX_SLEEPS,
     MAX_STEPS,
+    MEMORY,
     NOWHERE,
     REST,
     UNKNOWN,
@@ -72,7 +73,8 @@ def analyse(name: str, path: str, signature: Signature, body: Body, env: Environ
     """The summary of one function: its body's operations run over the abstract state.
 
     ``depth``: levels of calls, its own included, down to which it tells its callers what ``sleeps``. With 0 it tells
-    nothing, and callees are followed only where this function's own context forbids sleeping.
+    nothing, and callees are followed only where this function's own context forbids sleeping; with MEMORY not
+    even there.
     """
     return _Flow(name, path, signature, body, env, depth).run()
 
@@ -99,8 +101,8 @@ class _Flow(Conditions):
             path=self.path,
             params=self.params,
             sleeps=tuple(self.sleeps.values())[:MAX_SLEEPS],
-            effects=self.effects(),
-            reports=tuple(self.reports.values()),
+            effects=self.effects() if self.depth != MEMORY else (),
+            reports=tuple(self.reports.values()) if self.depth != MEMORY else (),
             allocs=tuple(self.allocs.values()),
             frees=tuple(self.frees.values()),
             stores=tuple(self.stores.values()),

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
+from gfplint.analysis.balance import Balance
 from gfplint.analysis.environment import NOWHERE, VARIADIC, doubt_of_length, variadic
 from gfplint.analysis.flow import analyse
 from gfplint.analysis.program import FunctionId, Program, Relevance, weak_names
@@ -19,9 +20,9 @@ from gfplint.analysis.sleeps import folded
 from gfplint.analysis.summary import Hold, Report, Summary
 from gfplint.analysis.types import HandedOut, handed_out
 from gfplint.analysis.values import Constant, blocking, constant, number_of
-from gfplint.facts import Body, Do, Expr, Macro, Param, Place, Return, Signature
+from gfplint.facts import Body, Do, Expr, Function, Macro, Param, Place, Return, Signature
 from gfplint.findings import Step
-from gfplint.frontend.blank import Source, blank
+from gfplint.frontend.blank import Part, Source, blank, blank_part
 from gfplint.frontend.header import parse_declarator, signature, split_top
 from gfplint.frontend.lower import body as lower_body
 from gfplint.frontend.lower import lower_expression, lower_macro
@@ -47,23 +48,35 @@ _FRAMES = 30_000
 
 
 class Sources:
-    """Blanked sources by file number, the last used kept."""
+    """Sources by file number, the last used kept: blanked as a whole only for who asks for all of it."""
 
     def __init__(self, read: Callable[[int], bytes]) -> None:
         self._read = read
         self._kept: OrderedDict[int, Source] = OrderedDict()
+        self._raw: OrderedDict[int, Source] = OrderedDict()
 
     def get(self, file: int) -> Source:
         """The blanked source of a file."""
-        found = self._kept.get(file)
-        if found is not None:
-            self._kept.move_to_end(file)
-            return found
-        source = blank(self._read(file))
-        self._kept[file] = source
-        if len(self._kept) > MAX_SOURCES:
-            self._kept.popitem(last=False)
-        return source
+        return _kept(self._kept, file, lambda: blank(self.raw(file).data))
+
+    def raw(self, file: int) -> Source:
+        """The source of a file with nothing but its bytes, which tell lines."""
+        return _kept(self._raw, file, lambda: Source(self._read(file), "", ()))
+
+    def part(self, file: int, function: Function) -> Part:
+        """The body of a function of a file, blanked alone."""
+        return blank_part(self.raw(file).data, function.body, function.end, function.line, function.start)
+
+
+def _kept(cache: OrderedDict[int, Source], file: int, make: Callable[[], Source]) -> Source:
+    found = cache.get(file)
+    if found is not None:
+        cache.move_to_end(file)
+        return found
+    source = cache[file] = make()
+    if len(cache) > MAX_SOURCES:
+        cache.popitem(last=False)
+    return source
 
 
 class Linker:
@@ -76,6 +89,7 @@ class Linker:
         self.relevance = relevance
         self.sources = Sources(read)
         self.roots = Roots(program, kernel, self.handed_out)
+        self.balance = Balance(program, kernel, relevance, self.code)
         self.weak = weak_names(program, kernel)
         self.tabled = frozenset(kernel.allocators.keys() | kernel.frees.keys())
         self.content_families = _content_families(kernel)
@@ -99,7 +113,7 @@ class Linker:
 
     def _analysed(self, fid: FunctionId, depth: int) -> Summary:
         function = self.program.function(fid)
-        body = self.body(fid, self.sources.get(fid[0]))
+        body = self.body(fid)
         path = self.program.paths[fid[0]]
         return analyse(function.name, path, signature(function.header), body, self.environment(fid[0]), depth)
 
@@ -160,6 +174,11 @@ class Linker:
             found = tuple(doubted(r, 2) for r in found)
         return Summary(summary.name, summary.path, summary.params, reports=found)
 
+    def code(self, fid: FunctionId) -> str:
+        """The blanked code of a function's body."""
+        source, start, end = self.sources.part(fid[0], self.program.function(fid))
+        return source.code[start:end]
+
     def _reaches(self, fid: FunctionId) -> bool:
         """Whether a root's body can come to an allocation or free that sleeps."""
         level = self.relevance.reach.get(fid)
@@ -170,15 +189,14 @@ class Linker:
     def handed_out(self, fid: FunctionId, members: frozenset[str]) -> Iterator[HandedOut]:
         """The functions that a function's body stores into ``members``."""
         header = signature(self.program.function(fid).header)
-        body = self.body(fid, self.sources.get(fid[0]))
+        body = self.body(fid)
         return handed_out(body.stmts, header, members, self.environment(fid[0]))
 
-    def body(self, fid: FunctionId, source: Source) -> Body:
+    def body(self, fid: FunctionId) -> Body:
         """The lowered body of a function; the last ones are kept."""
         found = self._bodies.get(fid)
         if found is None:
-            function = self.program.function(fid)
-            found = self._bodies[fid] = lower_body(source, function.body, function.end)
+            found = self._bodies[fid] = lower_body(*self.sources.part(fid[0], self.program.function(fid)))
             if len(self._bodies) > MAX_BODIES:
                 self._bodies.popitem(last=False)
         return found
@@ -202,7 +220,7 @@ class Linker:
 
     def macro_body(self, file: int, start: int, end: int) -> Body:
         """The lowered replacement text of a macro."""
-        body = lower_macro(self.sources.get(file), start, end)
+        body = lower_macro(self.sources.raw(file), start, end)
         only = body.stmts[0] if len(body.stmts) == 1 else None
         # The value of a macro that is one expression is that expression's.
         return Body((Return(only.expr, NOWHERE),), body.errors) if isinstance(only, Do) else body
@@ -216,7 +234,7 @@ class Linker:
         key = (at, record.start)
         fields = self.fields.get(key)
         if fields is None:
-            text = self.sources.get(at).code[record.start : record.end]
+            text = blank(self.sources.raw(at).data[record.start : record.end]).code
             fields = self.fields[key] = _fields(text)
         return fields
 
@@ -261,11 +279,15 @@ class FileEnvironment:
 
     def may_change_context(self, name: str) -> bool:
         """See flow.Environment."""
-        return name in self.linker.relevance.effects
+        return name in self.linker.relevance.effects and not self.linker.balance.name(name, self.file)
 
-    def may_own(self, name: str) -> bool:
+    def may_return_memory(self, name: str) -> bool:
         """See flow.Environment."""
-        return name in self.linker.relevance.owners
+        return bool(self.linker.relevance.wrappers.returned(name, self.file))
+
+    def may_free(self, name: str) -> bool:
+        """See flow.Environment."""
+        return bool(self.linker.relevance.wrappers.freeing(name, self.file))
 
     def summary(self, name: str, depth: int) -> Summary | None:
         """Follow a call."""
@@ -292,7 +314,7 @@ class FileEnvironment:
         callees = self.linker.program.function(fid).callees if fid is not None else ()
         if fid is None or not callees or not self.linker.asking.issuperset(callees):
             return None
-        stmts = self.linker.body(fid, self.linker.sources.get(fid[0])).stmts
+        stmts = self.linker.body(fid).stmts
         only = stmts[0] if len(stmts) == 1 else None
         value = only.value if isinstance(only, Return) else None
         meaning = asked(value, self.kernel.queries) if value is not None else ""
@@ -314,7 +336,7 @@ class FileEnvironment:
         return self._literals[name]
 
     def _literal(self, name: str) -> Constant | None:
-        number = self.linker.sources.get(self.file).numbers.get(name)
+        number = self.linker.sources.raw(self.file).numbers.get(name)
         if number is not None and number_of(number) is not None:
             return Constant(number)
         for _ in range(_MACRO_STEPS):
@@ -350,7 +372,7 @@ class FileEnvironment:
             rb"^[ \t]*#[ \t]*define[ \t]+" + name.encode() + rb"[ \t]+((?:[^\n\\]|\\\n)+)", re.MULTILINE
         )
         for at in (self.file, *self._included()):
-            found = define.findall(self.linker.sources.get(at).data)
+            found = define.findall(self.linker.sources.raw(at).data)
             if found:
                 text = found[0].decode("ascii", "replace").partition("/*")[0].partition("//")[0].replace("\\\n", " ")
                 return lower_expression(text) if len(set(found)) == 1 else None

@@ -11,6 +11,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable, Sequence
 
+from gfplint.analysis.wrappers import Wrappers
 from gfplint.facts import Definition, FileFacts, Function, Global, Macro, Record, Table
 from gfplint.kernel.model import Kernel
 
@@ -190,7 +191,7 @@ class Program:
         return not function.callees and function.end - function.body < 60
 
     def _fullest(self, candidates: list[FunctionId]) -> FunctionId:
-        return max(candidates, key=lambda c: (len(self.function(c).callees), -c[1]))
+        return max(candidates, key=lambda c: (len(set(self.function(c).callees)), -c[1]))
 
 
 def _own_names(path: str, file: FileFacts) -> frozenset[str]:
@@ -216,8 +217,9 @@ class Relevance:
 
     ``reach``: least number of calls from a function to an allocation or free that may sleep. ``effects``: names of
     functions that
-    may change their caller's context. ``owners``: names of functions that may hand out or free memory for their
-    caller. ``locking``: those that take a mask and may use it under a lock of their own.
+    may change their caller's context, ``leaving``: those of them that only leave one. ``wrappers``: those that may
+    hand out or free memory for their caller. ``locking``: those that take a mask and may use it under a lock of their
+    own.
     """
 
     def __init__(self, program: Program, kernel: Kernel, depth: int, files: frozenset[int] | None = None) -> None:
@@ -232,8 +234,9 @@ class Relevance:
         self.tabled = frozenset(known - weak_names(program, kernel))
         self.reach = self._reach(depth + 1)
         self.reaching_names = frozenset(program.function(fid).name for fid in self.reach).union(self.reaching_macros)
+        self.leaving: frozenset[str] = frozenset()
         self.effects = self._effects()
-        self.owners = self._owners()
+        self.wrappers = Wrappers(program, kernel, self.callers, self.macro_callers)
         self.locking = self._locking()
 
     def may_sleep(self, name: str, file: int) -> bool:
@@ -278,7 +281,7 @@ class Relevance:
         always = {n for n, a in kernel.allocators.items() if a.sleeps == "always"}
         frees = {n for n, f in kernel.frees.items() if f.sleeps != "never"}
         nonblocking = {n for n, m in kernel.masks.items() if "__GFP_DIRECT_RECLAIM" not in m and n.startswith("GFP_")}
-        modifiers = {n for n in kernel.masks if n.startswith("__")}
+        modifiers = {n for n, m in kernel.masks.items() if n.startswith("__") and "__GFP_DIRECT_RECLAIM" not in m}
         functions: set[FunctionId] = set()
         macros: set[str] = set()
         for name in sleepy | frees:
@@ -359,21 +362,7 @@ class Relevance:
             found.update(fresh)
             signs.update(fresh)
             fresh = {n: s for n, s in fresh.items() if s}
-        return frozenset(found)
-
-    def _owners(self) -> frozenset[str]:
-        """Names within two calls of an allocator or free."""
-        names = self.kernel.allocators.keys() | self.kernel.frees.keys()
-        found: set[str] = set()
-        frontier: Iterable[str] = names
-        for _ in range(2):
-            following = set()
-            for name in frontier:
-                for fid in self.callers.get(name, ()):
-                    following.add(self.program.facts[fid[0]].functions[fid[1]].name)
-                following.update(self.macro_callers.get(name, ()))
-            frontier = following - found - names
-            found |= frontier
+        self.leaving = frozenset(n for n in found if signs[n] and all(effect == "leave" for effect, _ in signs[n]))
         return frozenset(found)
 
 
@@ -393,7 +382,7 @@ def _callers(program: Program, files: frozenset[int] | None) -> dict[str, list[F
                 known = callers.get(callee)
                 if known is None:
                     callers[callee] = [fid]
-                else:
+                elif known[-1] is not fid:
                     known.append(fid)
     return callers
 

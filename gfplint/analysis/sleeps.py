@@ -193,7 +193,7 @@ class Sleeps(Run):
         return early and bool(held) and self.env.starts_first(self.name)
 
     def tell_callers(self, sleep: Sleep, place: Place, state: State, inner: tuple[Lock, ...], task_only: bool) -> None:
-        if not self.depth or len(sleep.steps) > MAX_CHAIN:
+        if self.depth <= 0 or len(sleep.steps) > MAX_CHAIN:
             return
         if sleep.mask is not None and not self.outer(sleep.mask.base) and sleep.mask.base:
             return  # the mask of a local variable is nothing that a caller passes

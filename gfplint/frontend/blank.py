@@ -38,6 +38,8 @@ _DEFINE = re.compile(
 )
 _IGNORE = re.compile(rb"gfplint:\s*ignore\s*(?:\[([^\]\n]*)\])?[ \t]*([^\n*]*)")
 _ARMS = frozenset(("if", "ifdef", "ifndef", "elif", "elifdef", "elifndef", "else", "endif"))
+#: Bytes that may begin or end a comment, a literal or a directive.
+_DOUBTFUL = frozenset(b"/\"'#\\")
 #: Every byte but a newline becomes a space.
 _SPACES = bytes(10 if byte == 10 else 32 for byte in range(256))
 #: What no later step should meet: other bytes than ASCII, and control characters that count as white space or nothing.
@@ -62,6 +64,8 @@ class Source:
     code: str
     directives: tuple[Directive, ...]
     suppressions: tuple[Suppression, ...] = field(default=())
+    #: The line of the file on which ``data`` starts.
+    first_line: int = 1
 
     @cached_property
     def line_starts(self) -> list[int]:
@@ -96,12 +100,13 @@ class Source:
 
     def line(self, offset: int) -> int:
         """The line of an offset, from 1."""
-        return bisect_right(self.line_starts, offset)
+        return bisect_right(self.line_starts, offset) + self.first_line - 1
 
     def position(self, offset: int) -> tuple[int, int]:
         """Line and column of an offset, from 1; the column counts characters."""
         line = bisect_right(self.line_starts, offset)
         start = self.line_starts[line - 1]
+        line += self.first_line - 1
         if self.ascii:
             return line, offset - start + 1
         return line, len(self.data[start:offset].decode("utf-8", "replace")) + 1
@@ -135,6 +140,28 @@ def blank(data: bytes) -> Source:
     if not comments:
         return source
     return Source(data, code, directives, tuple(s for at, c in comments if (s := _suppression(source, at, c))))
+
+
+class Part(NamedTuple):
+    """A span of a file, blanked alone: ``start`` and ``end`` are its offsets in ``source``."""
+
+    source: Source
+    start: int
+    end: int
+
+
+def blank_part(data: bytes, start: int, end: int, line: int, at: int) -> Part:
+    """Blank the span ``[start, end)`` of a file alone, from the start of its line. ``line``: that of the offset ``at``,
+    which stands before ``start``.
+
+    The span begins outside comments and literals. Where its line's start may not, the whole file is blanked.
+    """
+    begin = data.rfind(b"\n", 0, start) + 1
+    if any(byte in _DOUBTFUL for byte in data[begin:start]):
+        return Part(blank(data), start, end)
+    source = blank(data[begin:end])
+    first = line + data.count(b"\n", at, begin) if begin > at else line - data.count(b"\n", begin, at)
+    return Part(Source(source.data, source.code, source.directives, (), first), start - begin, end - begin)
 
 
 def _take_directives(text: bytes) -> tuple[str, tuple[Directive, ...]]:

@@ -117,16 +117,17 @@ def _lower_text(text: str, positions: _Positions) -> tuple[tuple[Stmt, ...], lis
 class _Positions:
     """Lines and columns of the offsets in a text that starts at ``base`` of a source."""
 
-    __slots__ = ("ascii", "base", "source", "starts")
+    __slots__ = ("ascii", "base", "before", "source", "starts")
 
     def __init__(self, source: Source, base: int) -> None:
         self.source = source
         self.base = base
         self.starts = source.line_starts
         self.ascii = source.ascii
+        self.before = source.first_line - 1
 
     def line(self, offset: int) -> int:
-        return bisect_right(self.starts, self.base + offset)
+        return bisect_right(self.starts, self.base + offset) + self.before
 
     def place(self, start: int, end: int) -> Place:
         start += self.base
@@ -136,7 +137,8 @@ class _Positions:
         starts = self.starts
         line = bisect_right(starts, start)
         last = line if line < len(starts) and end < starts[line] else bisect_right(starts, end)
-        return Place(line, start - starts[line - 1] + 1, last, end - starts[last - 1] + 1)
+        column, end_column = start - starts[line - 1] + 1, end - starts[last - 1] + 1
+        return Place(line + self.before, column, last + self.before, end_column)
 
 
 class _Lowering:

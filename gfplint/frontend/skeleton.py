@@ -32,6 +32,7 @@ _NOT_CALLS = word_set(
     "if while for switch return sizeof typeof __typeof__ defined do else case goto likely unlikely "
     "__attribute__ __aligned offsetof asm volatile"
 )
+_NOT_CALLS_BACKWARDS = frozenset(name[::-1] for name in _NOT_CALLS)
 _DEFINE = re.compile(r"[ \t]*+([A-Za-z_]\w*+)(\(([^)]*+)\))?+")
 _ALIAS = re.compile(r"\(?&?[A-Za-z_]\w*+\)?\Z")
 _RECORD = re.compile(
@@ -127,6 +128,18 @@ def _called(backwards: list[str]) -> tuple[str, ...]:
     return tuple(sorted({name[::-1] for name in set(backwards)} - _NOT_CALLS))
 
 
+def _in_order(backwards: list[str]) -> tuple[str, ...]:
+    """Calls in the order of the text; of a name called again and again without others between, one."""
+    found: list[str] = []
+    last = ""
+    for name in reversed(backwards):
+        if name != last:
+            last = name
+            if name not in _NOT_CALLS_BACKWARDS:
+                found.append(name[::-1])
+    return tuple(found)
+
+
 class _Found:
     """Collects the items of one file."""
 
@@ -179,7 +192,7 @@ class _Found:
     def _names(self, start: int, end: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """``names_used`` of a span of the code."""
         size = len(self.code)
-        callees = _called(_REVERSED_CALL.findall(self.backwards, size - end, size - start))
+        callees = _in_order(_REVERSED_CALL.findall(self.backwards, size - end, size - start))
         if not self.masks or self.code.find("GFP_", start, end) < 0:
             return callees, ()
         return callees, tuple(sorted(set(_MASK.findall(self.code, start, end))))

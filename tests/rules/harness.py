@@ -17,7 +17,7 @@ from gfplint.kernel.callbacks import with_callbacks
 from gfplint.kernel.load import load
 from gfplint.kernel.model import Kernel, Version
 from gfplint.kernel.probe import probes_of
-from gfplint.linting import DEPTH, Wanted, lint_file, member_findings
+from gfplint.linting import DEPTH, Wanted, lint_file, lint_functions, member_findings
 from gfplint.rules import catalogue
 from gfplint.target import NEWEST
 
@@ -62,8 +62,10 @@ def lint_all(files: dict[str, str], version: Version = NEWEST, also: Collection[
     """What all rules find in a program, that of low confidence left out; ``also``: those to run that are off."""
     program, linker = program_of(files, version)
     rules = tuple(rule for rule in catalogue() if not rule.off or rule.code in also)
-    wanted = Wanted(linker.kernel, linker.relevance, rules)
-    results = [lint_file(at, program, linker, linker.kernel, wanted) for at in range(len(program.paths))]
+    wanted = Wanted(linker, rules)
+    results = [lint_file(at, linker, wanted) for at in range(len(program.paths))]
+    meeting = wanted.worth.meeting([(at, result.members) for at, result in enumerate(results)])
+    results += [lint_functions(at, functions, linker, wanted) for at, functions in meeting.items()]
     findings = [finding for result in results for finding in result.findings]
     stores = [store for result in results for store in result.stores]
     frees = [free for result in results for free in result.frees]

@@ -39,7 +39,7 @@ def _errors(text: str) -> list[str]:
 
 
 def _body_errors(linker: Linker, index: int) -> tuple[str, ...]:
-    return linker.body((0, index), linker.sources.get(0)).errors
+    return linker.body((0, index)).errors
 
 
 @pytest.mark.parametrize("program", _PROGRAMS, ids=_name)

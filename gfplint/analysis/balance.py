@@ -1,0 +1,81 @@
+"""Functions that plainly end every context that they begin: told from the order of their calls, and from the text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from gfplint.analysis.program import FunctionId, Program, Relevance
+from gfplint.analysis.regions import leaves_between, straight
+from gfplint.kernel.model import ContextOp, Kernel
+
+_SCOPED = frozenset(("guard", "scoped_guard", "scoped_cond_guard"))
+
+
+class Balance:
+    """Which of the functions that may change their caller's context, as far as names tell, do not."""
+
+    def __init__(
+        self, program: Program, kernel: Kernel, relevance: Relevance, text: Callable[[FunctionId], str]
+    ) -> None:
+        """``text``: the blanked code of a function's body."""
+        self.program = program
+        self.effects = relevance.effects
+        self.text = text
+        self.ops = {
+            name: op for name, op in kernel.context_ops.items() if any(kernel.kinds[k].atomic for k in op.kinds)
+        }
+        self._known: dict[FunctionId | tuple[int, str], bool] = {}
+
+    def name(self, name: str, file: int) -> bool:
+        """Whether a call of ``name`` in a file leaves the context as it was."""
+        macro = self.program.macro(name, file)
+        if macro is not None and macro[1].params is not None:
+            return self._once((macro[0], name), lambda: self._macro(macro[1].callees, macro[0]))
+        fid = self.program.resolve(name, file)
+        return fid is None or self._once(fid, lambda: self._function(fid))
+
+    def _once(self, key: FunctionId | tuple[int, str], compute: Callable[[], bool]) -> bool:
+        known = self._known.get(key)
+        if known is None:
+            self._known[key] = False  # what calls itself is not plain
+            known = self._known[key] = compute()
+        return known
+
+    def _macro(self, callees: Iterable[str], file: int) -> bool:
+        return all(name not in self.ops and self._keeps(name, file) for name in callees)
+
+    def _keeps(self, name: str, file: int) -> bool:
+        return name not in self.effects or self.name(name, file)
+
+    def _function(self, fid: FunctionId) -> bool:
+        open_kinds: dict[str, int] = {}
+        ends: list[str] = []
+        for name in self.program.function(fid).callees:
+            op = self.ops.get(name)
+            if op is None:
+                if name not in _SCOPED and not self._keeps(name, fid[0]):
+                    return False
+            elif not _apply(op, open_kinds):
+                return False
+            else:
+                ends.append(name)
+        if any(open_kinds.values()):
+            return False
+        if not ends:
+            return True
+        code = self.text(fid)
+        return straight(code, ends[0], ends[-1]) and not leaves_between(code, ends[0], ends[-1])
+
+
+def _apply(op: ContextOp, open_kinds: dict[str, int]) -> bool:
+    """Count an entry or an end; False for the end of what is not open."""
+    if op.effect == "enter":
+        for kind in op.kinds:
+            open_kinds[kind] = open_kinds.get(kind, 0) + 1
+        return True
+    if not open_kinds.get(op.kinds[0]):
+        return False
+    for kind in op.kinds:
+        if open_kinds.get(kind):
+            open_kinds[kind] -= 1
+    return True

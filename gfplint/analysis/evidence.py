@@ -1,0 +1,223 @@
+"""What the text of a function says of memory in its variables and members, before anything is parsed.
+
+Names stand for what they are part of: ``buf`` for ``buf``, ``x->buf`` and ``y.buf[i]`` alike. That makes a few
+functions look worth a body that are not; none that is gets lost.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from gfplint.analysis.wrappers import handing_out
+from gfplint.kernel.model import Kernel
+
+#: ``name =``, with what stands before the name and how the value starts.
+_ASSIGNED = re.compile(r"(->\s*+|\.\s*+|)\b([A-Za-z_]\w*+)\s*+((?:\[[^\]]*+\]\s*+)*+)=(?!=)")
+_WORD = re.compile(r"([A-Za-z_]\w*+)(\s*+\()?")
+_INDEX = re.compile(r"\[[^\]]*+\]")
+_CLEANED = re.compile(r"([A-Za-z_]\w*+)\s++__free\s*+\(\s*+(\w++)\s*+\)")
+_PAREN = re.compile(r"[(),]")
+#: Values longer than this are read up to here.
+_VALUE = 500
+#: Values that are numbers, not memory.
+_PLAIN = re.compile(r"\s*+(?:-?[0-9]\w*+|NULL|true|false|[A-Z][A-Z0-9_]*+)\s*+\Z")
+
+Families = frozenset[str]
+_NONE: Families = frozenset()
+
+
+class Evidence(NamedTuple):
+    """What a function may do: ``conflict``: free memory of a family that the free is not for.
+
+    ``stored``: members and the families of what they may be given; ``freed``: members and what frees them.
+    """
+
+    conflict: bool
+    stored: tuple[tuple[str, Families], ...]
+    freed: tuple[tuple[str, str], ...]
+
+
+class Reader:
+    """Reads the evidence in the functions of one program."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.allocators = handing_out(kernel)
+        contents = {f.name for f in kernel.families.values() if f.content}
+        self.frees = {
+            n: f for n, f in kernel.frees.items() if f.bulk is None and not contents.issuperset(f.families)
+        }
+        cached = {a.family for a in self.allocators.values() if a.cache is not None}
+        self.wrong: dict[str, Families] = {
+            n: frozenset(
+                f for f in kernel.families if f not in row.families or (row.cache is not None and f in cached)
+            )
+            for n, row in self.frees.items()
+        }
+        self.passing = frozenset(n for n, q in kernel.queries.items() if q.true_means in ("argument", "take"))
+        self.results = {n: a.result for n, a in self.allocators.items() if isinstance(a.result, int)}
+
+    def conflicting(self, families: Families, free: str) -> bool:
+        """Whether memory of one of the families is not for a free."""
+        return not families.isdisjoint(self.wrong.get(free, _NONE))
+
+    def read(
+        self,
+        code: str,
+        callees: frozenset[str],
+        returned: Callable[[str], Families],
+        freeing: Callable[[str], frozenset[str]],
+    ) -> Evidence:
+        """The evidence in a body. ``returned``: families that a call to a name may hand out; ``freeing``: the frees
+        to which a function may give its parameters.
+        """
+        names = _Names()
+        stored: list[str] = []
+        cleaned = _CLEANED.findall(code) if "__free" in callees else []
+        if cleaned:
+            code = _CLEANED.sub(r"\1", code)
+        for member, name, value in _assignments(code):
+            if member:
+                stored.append(name)
+            self._assign(names, name, value, returned)
+        for name in callees & self.results.keys():
+            number = self.results[name]
+            for args in _arguments(code, name):
+                if number < len(args) and (target := _last(args[number])):
+                    names.give(target[1], frozenset((self.allocators[name].family,)))
+                    if target[0]:
+                        stored.append(target[1])
+        freed = [(target, name) for name in callees & self.frees.keys() for target in self._freed(code, name)]
+        conflict = any(self.conflicting(names.families(name), free) for (_, name), free in freed)
+        if not conflict and names.given:
+            conflict = self._conflict_in_callees(code, callees, names, freeing)
+        conflict = conflict or any(
+            self.conflicting(names.families(name), free) if free in self.frees else bool(names.families(name))
+            for name, free in cleaned
+        )
+        return Evidence(
+            conflict,
+            tuple(sorted((n, names.families(n)) for n in set(stored))),
+            tuple(sorted({(name, free) for (member, name), free in freed if member})),
+        )
+
+    def _assign(self, names: _Names, name: str, value: str, returned: Callable[[str], Families]) -> None:
+        if _PLAIN.match(value):
+            return
+        words = _WORD.findall(_INDEX.sub("", value))
+        called = [word for word, call in words if call]
+        for word in called:
+            families = self.families_of(word, returned)
+            if families:
+                names.give(name, families)
+        if not called or not self.passing.isdisjoint(called):
+            for word, call in words:
+                if not call:
+                    names.join(name, word)
+
+    def families_of(self, name: str, returned: Callable[[str], Families]) -> Families:
+        """The families that a call may hand out."""
+        row = self.allocators.get(name)
+        return returned(name) if row is None else frozenset((row.family,)) | returned(name)
+
+    def _freed(self, code: str, name: str) -> Iterator[tuple[bool, str]]:
+        number = self.frees[name].arg
+        for args in _arguments(code, name):
+            if number < len(args) and (target := _last(args[number])):
+                yield target
+
+    def _conflict_in_callees(
+        self, code: str, callees: frozenset[str], names: _Names, freeing: Callable[[str], frozenset[str]]
+    ) -> bool:
+        given = frozenset[str]().union(*names.given.values())
+        for name in callees:
+            frees = [free for free in freeing(name) if self.conflicting(given, free)]
+            for args in _arguments(code, name) if frees else ():
+                for arg in args:
+                    target = _last(arg)
+                    if target and any(self.conflicting(names.families(target[1]), free) for free in frees):
+                        return True
+        return False
+
+
+class _Names:
+    """Names that may stand for the same memory, and the families that they may be given."""
+
+    def __init__(self) -> None:
+        self.parent: dict[str, str] = {}
+        self.given: dict[str, Families] = {}
+
+    def root(self, name: str) -> str:
+        parent = self.parent.get(name, name)
+        while parent != name:
+            name, parent = parent, self.parent.get(parent, parent)
+        return name
+
+    def join(self, one: str, two: str) -> None:
+        first, second = self.root(one), self.root(two)
+        if first != second:
+            self.parent[second] = first
+            families = self.given.pop(second, None)
+            if families:
+                self.give(first, families)
+
+    def give(self, name: str, families: Families) -> None:
+        root = self.root(name)
+        self.given[root] = self.given.get(root, _NONE) | families
+
+    def families(self, name: str) -> Families:
+        return self.given.get(self.root(name), _NONE)
+
+
+def _assignments(code: str) -> Iterator[tuple[bool, str, str]]:
+    """(whether to a member, the name, the value's text) of every assignment."""
+    for match in _ASSIGNED.finditer(code):
+        end = match.end()
+        stop = code.find(";", end, end + _VALUE)
+        yield bool(match.group(1)), match.group(2), code[end : stop if stop >= 0 else end + _VALUE]
+
+
+def _arguments(code: str, name: str) -> Iterator[list[str]]:
+    """The argument texts of every call of a name."""
+    at = code.find(name)
+    while at >= 0:
+        end = at + len(name)
+        before = code[at - 1] if at else " "
+        if not (before.isalnum() or before == "_"):
+            opening = end
+            while opening < len(code) and code[opening] in " \t\n":
+                opening += 1
+            if opening < len(code) and code[opening] == "(":
+                yield _split(code, opening)
+        at = code.find(name, end)
+
+
+def _split(code: str, opening: int) -> list[str]:
+    args: list[str] = []
+    depth, last = 0, opening + 1
+    for match in _PAREN.finditer(code, opening, opening + 4 * _VALUE):
+        char = match.group()
+        if char == "(":
+            depth += 1
+        elif char == ")":
+            depth -= 1
+            if depth == 0:
+                args.append(code[last : match.start()])
+                break
+        elif depth == 1:
+            args.append(code[last : match.start()])
+            last = match.end()
+    return args
+
+
+def _last(text: str) -> tuple[bool, str] | None:
+    """(whether a member, its name) of the path that an argument is; None where it is none."""
+    bare = _INDEX.sub("", text)
+    words = _WORD.findall(bare)
+    if not words:
+        return None
+    name = words[-1][0]
+    at = bare.rstrip(" \t\n)").rfind(name)
+    before = bare[:at].rstrip()
+    return before.endswith(("->", ".")), name

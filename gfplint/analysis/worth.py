@@ -1,0 +1,220 @@
+"""Which functions are worth a body: decided on names and, for memory, on the text, before anything is parsed.
+
+What is left out has no finding of the rules that run: it holds no context in which something may sleep, no mask that
+could be wrong, and neither in it nor through a struct's member does memory of one family meet the free of another.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Callable, Iterable, Sequence
+
+import msgspec
+
+from gfplint.analysis.environment import MEMORY
+from gfplint.analysis.evidence import Evidence, Reader
+from gfplint.analysis.program import NEVER, FunctionId, Program, Relevance
+from gfplint.analysis.regions import comes_back, loops_before, straight
+from gfplint.analysis.summary import Summary
+from gfplint.facts import Function
+from gfplint.kernel.model import Kernel
+
+Text = Callable[[], str]
+_GFP = re.compile(r"\b\w*GFP\w*")
+_ZONES = frozenset(("__GFP_DMA", "__GFP_DMA32", "__GFP_HIGHMEM", "__GFP_MOVABLE"))
+
+
+class Reads(enum.Flag):
+    """What of a summary a rule reads: where a function can't have any of it, it is not analysed."""
+
+    #: ``reports``: sleeps where a context forbids them.
+    CONTEXTS = enum.auto()
+    #: ``frees`` of memory whose family or cache is not for that free.
+    FAMILIES = enum.auto()
+    #: ``allocs`` whose mask has bits that an allocator may refuse.
+    MASKS = enum.auto()
+    #: ``scope_faults``.
+    SCOPES = enum.auto()
+    #: Anything: every function that allocates, frees or opens a scope.
+    ALL = enum.auto()
+
+
+class MemberEvidence(msgspec.Struct, frozen=True, array_like=True):
+    """A function (its number in its file) that may store memory of ``families`` in a member, or free it by ``free``.
+
+    ``open``: it is not analysed yet.
+    """
+
+    function: int
+    member: str
+    families: tuple[str, ...] = ()
+    free: str = ""
+    open: bool = True
+
+
+class Worth:
+    """Decides what of a program is worth a body."""
+
+    def __init__(self, program: Program, kernel: Kernel, relevance: Relevance, reads: Reads) -> None:
+        self.program = program
+        self.relevance = relevance
+        self.reads = reads
+        self.reader = Reader(kernel)
+        self.memory = frozenset(kernel.allocators.keys() | kernel.frees.keys())
+        tabled = self.memory | kernel.scopes.keys()
+        macros = {macro for name in tabled for macro in relevance.macro_callers.get(name, ())}
+        self.always = frozenset(macros | relevance.locking) - self.memory
+        self.scopes = frozenset(kernel.scopes)
+        self.direct = self.always | tabled
+        self.regions = _Regions(kernel, relevance)
+        self.masks = _Masks(kernel)
+        self.wrappers = relevance.wrappers
+
+    def by_name(self, fid: FunctionId, function: Function, text: Text) -> int | None:
+        """The depth of the summary that the names in a function alone make worth; None for none.
+
+        ``text``: its blanked code, asked for where the names leave it open whether a context reaches a sleep.
+        """
+        names = frozenset(function.callees)
+        if Reads.CONTEXTS in self.reads and self.regions.may_sleep(fid, function, names, text):
+            return 0
+        if self.direct.isdisjoint(names):
+            return None
+        if Reads.ALL in self.reads or not self.always.isdisjoint(names):
+            return 0
+        if Reads.SCOPES in self.reads and not self.scopes.isdisjoint(names):
+            return 0
+        return MEMORY if Reads.MASKS in self.reads and self.masks.odd(function, names) else None
+
+    def has_memory(self, function: Function) -> bool:
+        """Whether a function's text may tell more: it allocates or frees."""
+        return not self.memory.isdisjoint(function.callees)
+
+    def by_text(self, fid: FunctionId, function: Function, code: str) -> tuple[bool, tuple[MemberEvidence, ...]]:
+        """Whether the text of a function that has memory makes it worth a body, and what it does to members."""
+        odd = Reads.MASKS in self.reads and self.masks.unknown(code, function)
+        if Reads.FAMILIES not in self.reads:
+            return odd, ()
+        file = fid[0]
+        found = self.reader.read(
+            code,
+            frozenset(function.callees),
+            lambda name: self.wrappers.returned(name, file),
+            lambda name: self.wrappers.freeing(name, file),
+        )
+        return odd or found.conflict, tuple(_members(fid[1], found))
+
+    def meeting(self, evidence: Sequence[tuple[int, Sequence[MemberEvidence]]]) -> dict[int, list[int]]:
+        """By file the functions, of those not analysed yet, that touch a member in which memory may meet a free that
+        is not for it. ``evidence``: of all files, by their numbers.
+        """
+        stored: dict[str, set[str]] = {}
+        freed: dict[str, set[str]] = {}
+        for _, items in evidence:
+            for item in items:
+                if item.free:
+                    freed.setdefault(item.member, set()).add(item.free)
+                elif item.families:
+                    stored.setdefault(item.member, set()).update(item.families)
+        members = {
+            member
+            for member, frees in freed.items()
+            if (families := frozenset(stored.get(member, ())))
+            and any(self.reader.conflicting(families, free) for free in frees)
+        }
+        functions: dict[int, list[int]] = {}
+        for file, items in evidence:
+            numbers = {item.function for item in items if item.open and item.member in members}
+            if numbers:
+                functions[file] = sorted(numbers)
+        return functions
+
+
+def of_summary(index: int, summary: Summary) -> Iterable[MemberEvidence]:
+    """The evidence in a function that was analysed."""
+    for store in summary.stores:
+        families = (store.memory.family,) if store.memory is not None else ()
+        yield MemberEvidence(index, store.owner[1].rstrip("[]"), families, open=False)
+    for free in summary.frees:
+        if free.owner[0]:
+            yield MemberEvidence(index, free.owner[1].rstrip("[]"), free=free.callee, open=False)
+
+
+def _members(index: int, found: Evidence) -> Iterable[MemberEvidence]:
+    for member, families in found.stored:
+        yield MemberEvidence(index, member, tuple(sorted(families)))
+    for member, free in found.freed:
+        yield MemberEvidence(index, member, free=free)
+
+
+class _Regions:
+    """Where functions hold a context that forbids sleeping, by the order of their calls."""
+
+    def __init__(self, kernel: Kernel, relevance: Relevance) -> None:
+        atomic = {n: op for n, op in kernel.context_ops.items() if any(kernel.kinds[k].atomic for k in op.kinds)}
+        leave = frozenset(n for n, op in atomic.items() if op.effect == "leave")
+        self.lasting = frozenset(("guard", "scoped_guard", "scoped_cond_guard", "CLASS"))
+        self.leaves = leave | relevance.leaving
+        self.enters = (atomic.keys() | relevance.effects | self.lasting) - self.leaves
+        self.relevance = relevance
+        self.sleepers = frozenset(
+            {n for n, a in kernel.allocators.items() if a.sleeps != "never"}
+            | {n for n, f in kernel.frees.items() if f.sleeps != "never"}
+        )
+
+    def may_sleep(self, fid: FunctionId, function: Function, names: frozenset[str], text: Text) -> bool:
+        """Whether something that may sleep is called where a context may be held."""
+        if self.enters.isdisjoint(names):
+            return False
+        relevance = self.relevance
+        direct = relevance.reach.get(fid, NEVER) == 1
+        sleeping = {
+            n
+            for n in names
+            if (direct and n in self.sleepers) or (n in relevance.reaching_names and relevance.may_sleep(n, fid[0]))
+        }
+        return bool(sleeping) and self._meet(function.callees, sleeping, text)
+
+    def _meet(self, calls: Sequence[str], sleeping: set[str], text: Text) -> bool:
+        """Between the first entry and the last end; outside of them only where the text lets a context reach there."""
+        start = next(at for at, name in enumerate(calls) if name in self.enters)
+        end = next((at for at in range(len(calls) - 1, start, -1) if calls[at] in self.leaves), -1)
+        lasting = not self.lasting.isdisjoint(calls) or any(name in self.enters for name in calls[end + 1 :])
+        if end < 0 or lasting:
+            end = len(calls)
+        if not sleeping.isdisjoint(calls[start:end]):
+            return True
+        before = not sleeping.isdisjoint(calls[:start])
+        if end == len(calls):
+            return before and loops_before(text(), calls[start])
+        code = text()
+        if not straight(code, calls[start], calls[end]):
+            return True
+        return before and comes_back(code, calls[start], calls[end])
+
+
+class _Masks:
+    """Which functions name a mask that an allocator may refuse."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        refused = _ZONES | {"__GFP_NOFAIL"}
+        for family in kernel.families.values():
+            refused |= frozenset(family.restricts)
+        self.known = frozenset(kernel.masks)
+        self.plain = frozenset(n for n, bits in kernel.masks.items() if refused.isdisjoint(bits))
+        self.blocking = frozenset(n for n, bits in kernel.masks.items() if "__GFP_DIRECT_RECLAIM" in bits)
+        self.picky = frozenset(n for n, a in kernel.allocators.items() if a.family == "kvmalloc" and a.mask is not None)
+
+    def odd(self, function: Function, names: frozenset[str]) -> bool:
+        """Whether a function's masks are others than the plain ones that every allocator takes."""
+        words = function.words
+        if not self.plain.issuperset(words):
+            return True
+        return not self.picky.isdisjoint(names) and (
+            not words or any(not w.startswith("__") and w not in self.blocking for w in words)
+        )
+
+    def unknown(self, code: str, function: Function) -> bool:
+        """Whether a body names a mask of its own making."""
+        return "GFP" in code and not self.known.issuperset(_GFP.findall(code))
