@@ -141,7 +141,7 @@ def test_facts_that_only_the_source_confirms_are_listed_by_version() -> None:
     listed = json.loads(_gfplint(_TOP, "rules", "--facts", "--kernel-version", "6.1", "--format", "json").stdout)
     assert listed["kernel_version"] == "6.1"
     assert {fact["table"] for fact in listed["unconfirmed"]} <= {
-        *("allocators", "frees", "contexts", "context_ops", "guards", "scopes")
+        *("allocators", "frees", "contexts", "context_ops", "guards", "scopes", "sleepers")
     }
     text = _gfplint(_TOP, "rules", "--facts", "--kernel-version", "6.1").stdout.splitlines()
     assert len(text) == len(listed["unconfirmed"]) + 1

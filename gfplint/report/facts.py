@@ -1,4 +1,6 @@
-"""``gfplint rules --facts``: facts behind the rules that no run of a real kernel has confirmed."""
+"""``gfplint rules --facts``: which facts behind the rules a run of a real kernel has confirmed, and which rest on its
+source alone.
+"""
 
 from __future__ import annotations
 
@@ -18,18 +20,26 @@ def lines(kernel: Kernel) -> Iterator[str]:
 
 
 def listing(kernel: Kernel) -> Iterator[str]:
-    """The same as one JSON object."""
+    """The same as one JSON object, with the confirmed facts and the runs that confirm them."""
     facts: list[Json] = [
         {"table": table, "name": name, "source": row.source} for table, name, row in _unconfirmed(kernel)
     ]
-    yield document({"kernel_version": _release(kernel), "unconfirmed": facts})
+    confirmed: list[Json] = [
+        {"table": table, "name": name, "source": row.source, "oracle": row.oracle}
+        for table, name, row in _facts(kernel)
+        if row.oracle
+    ]
+    yield document({"kernel_version": _release(kernel), "unconfirmed": facts, "confirmed": confirmed})
 
 
 def _unconfirmed(kernel: Kernel) -> Iterator[tuple[str, str, Row]]:
+    return (fact for fact in _facts(kernel) if not fact[2].oracle)
+
+
+def _facts(kernel: Kernel) -> Iterator[tuple[str, str, Row]]:
     for table, rows in _tables(kernel).items():
         for name, row in sorted(rows.items()):
-            if not row.oracle:
-                yield table, name, row
+            yield table, name, row
 
 
 def _tables(kernel: Kernel) -> Mapping[str, Mapping[str, Row]]:
@@ -41,6 +51,7 @@ def _tables(kernel: Kernel) -> Mapping[str, Mapping[str, Row]]:
         "context_ops": kernel.context_ops,
         "guards": kernel.guards,
         "scopes": kernel.scopes,
+        "sleepers": kernel.sleepers,
     }
 
 
