@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 #: Kinds of events. The first group ends the run.
-FATAL = frozenset({"bug-on", "oops", "null-deref", "oom"})
+FATAL = frozenset({"bug-on", "page-bug", "oops", "null-deref", "oom"})
+
+#: Those that a run may go on after, where it is to show all that is wrong: a free went wrong.
+SURVIVED = frozenset({"oops", "page-bug"})
 
 #: Kinds that say only what happens; they make the trace readable and are no observation.
 NOTES = frozenset({"note"})
@@ -31,6 +34,10 @@ class Event(NamedTuple):
 
 class DiedError(Exception):
     """The machine stopped: a BUG, an oops or a deadlock on memory. The event is recorded already."""
+
+
+class SurvivedError(Exception):
+    """The call stopped the machine, but the run is to show what else is wrong: only the call ends."""
 
 
 class HungError(Exception):

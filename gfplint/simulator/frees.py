@@ -87,7 +87,7 @@ class Releaser:
     def _report(self, outcome: str, what: str) -> None:
         """What the page checks said."""
         if outcome == "crash":
-            self.machine.oops("bug-on", f"{what}: the page's state does not fit")
+            self.machine.oops("page-bug", f"{what}: the page's state does not fit")
         elif outcome:
             self.machine.event(outcome, f"{what}: bad page state")
 
@@ -132,7 +132,7 @@ class Releaser:
         physical.slab_delta -= 1 << order
         self._dead(address)
         if page.ref == 0 and machine.config.debug_vm:
-            machine.oops("bug-on", f"{what}: the page is free already")
+            machine.oops("page-bug", f"{what}: the page is free already")
         page.ref -= 1
         if page.ref == 0 or page.reserved:
             self._report(physical.release(page.pfn, order), what)
@@ -313,6 +313,8 @@ class Releaser:
         own = memory.order if memory is not None and memory.family in PAGES else None
         if order is None:
             return own or 0
+        if memory is not None and memory.family == "exact":
+            self.size_given(value, PAGE_SIZE << order, what)
         if own is not None and memory is not None and memory.alive and own != order:
             self._wrong_size(PAGE_SIZE << own, PAGE_SIZE << order, what)
         return order
@@ -336,7 +338,7 @@ class Releaser:
         pfn = frame_of(address)
         if pfn is None:
             if config.debug_vm and address >= FIRST_PAGE:
-                self.machine.oops("bug-on", f"{what} of an address outside the linear map")
+                self.machine.oops("page-bug", f"{what} of an address outside the linear map")
             self._crash(f"{what} of an address that has no struct page", address)
         assert pfn is not None
         self.machine.advice.sleeping_spinlock(what)
@@ -359,7 +361,7 @@ class Releaser:
             return
         self._attempt(value, what)
         memory = self.machine.object_at(self.machine.interpreter.resolve(value))
-        if memory is not None and memory.family == "exact":
+        if memory is not None and memory.family in ("exact", *PAGES):
             self.size_given(value, size, what)
         if size is None:
             size = memory.size if memory is not None else PAGE_SIZE

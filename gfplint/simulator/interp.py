@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pycparser import c_ast
 
+from gfplint.simulator.events import SurvivedError
 from gfplint.simulator.paths import LOOP_ROUNDS, MAX_ROUNDS, BudgetError, Path
 from gfplint.simulator.program import CType, Program, ProgramError, number
 from gfplint.simulator.values import (
@@ -163,7 +164,10 @@ class Interpreter:
                 return self.enter(program, name, args)
         operation = self.machine.operation(name)
         if operation is not None:
-            result = operation(args)
+            try:
+                result = operation(args)
+            except SurvivedError:
+                return 0
             return 0 if result is None else result
         return self._unknown_call(name, args)
 

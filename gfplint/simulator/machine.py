@@ -15,7 +15,7 @@ from gfplint.kernel.model import ContextOp, GuardClass, Kernel
 from gfplint.simulator.advice import Advice
 from gfplint.simulator.allocator import Allocator
 from gfplint.simulator.configs import Config
-from gfplint.simulator.events import NOTES, VETOES, DiedError, Event
+from gfplint.simulator.events import NOTES, SURVIVED, VETOES, DiedError, Event, SurvivedError
 from gfplint.simulator.frees import Releaser
 from gfplint.simulator.lockdep import FS_RECLAIM, IO_RECLAIM, LEARNT_AT_BOOT, USED_IN_TASKS, LockOrder
 from gfplint.simulator.masks import MaskBits
@@ -198,8 +198,10 @@ class Machine:
             self.event("note", message)
 
     def oops(self, kind: str, message: str) -> None:
-        """Record what stops the machine, and stop."""
+        """Record what stops the machine, and stop; a run that is to go on leaves the call that did it."""
         self.event(kind, message)
+        if self.setup.survive and kind in SURVIVED:
+            raise SurvivedError(message)
         raise DiedError(message)
 
     def bug(self, message: str) -> None:

@@ -35,10 +35,22 @@ OBSERVABLES: dict[str, frozenset[str]] = {
     "sleep-fault": frozenset({"sleep-fault", "not-running", "bug-on", "irqs-off"}),
     "wait-context": frozenset({"wait-context", "raw-context"}),
     "bad-free": frozenset(
-        {"oops", "bug-on", "warn", "slub", "bad-page", "bad-free", "second-free", "interior-free", "leaked-pages"}
+        {
+            "oops",
+            "bug-on",
+            "page-bug",
+            "warn",
+            "slub",
+            "bad-page",
+            "bad-free",
+            "second-free",
+            "interior-free",
+            "leaked-pages",
+            "wrong-size",
+        }
     ),
     "second-free": frozenset({"second-free", "slub"}),
-    "size": frozenset({"bad-page", "bug-on", "oops", "leaked-pages", "wrong-size"}),
+    "size": frozenset({"bad-page", "page-bug", "oops", "leaked-pages", "wrong-size"}),
     "mask-fixed": frozenset({"mask-fixed", "silent-null"}),
     "warn": frozenset({"warn", "silent-null"}),
     "null": frozenset({"warn"}),

@@ -415,7 +415,7 @@ def zone_of(mask: Mask) -> str:
 
 def class_of_free(trial: Trial, row: Row, case: set[str], lost: Lost | None) -> str:
     """Group 2: messages in the call itself first, then the counters, then what came later."""
-    if case & {"oops", "bug-on", "null-deref"}:
+    if case & {"oops", "bug-on", "page-bug", "null-deref"}:
         return "crash"
     for kind in ("kasan", "slub", "bad-page"):
         if kind in case:
@@ -423,7 +423,7 @@ def class_of_free(trial: Trial, row: Row, case: set[str], lost: Lost | None) -> 
     if case:
         return "warn"
     later = {e.kind for e in trial.events("teardown", "repeat")} - _SILENT
-    if lost is not None and not {e.kind for e in trial.events("repeat")} & {"oops", "bug-on"}:
+    if lost is not None and not {e.kind for e in trial.events("repeat")} & {"oops", "bug-on", "page-bug"}:
         silent = class_of_counters(row, lost)
         if silent:
             return silent
@@ -536,6 +536,7 @@ def class_of_context(trial: Trial, now: Obj) -> str:
     order = (
         ("oom", "oom" if "sleep-fault" not in kinds else "sleep"),
         ("bug-on", "crash"),
+        ("page-bug", "crash"),
         ("oops", "crash"),
         ("null-deref", "crash"),
         ("sleep-fault", "sleep"),
