@@ -51,7 +51,7 @@ _SWAP = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "==": "==", "!=": "!="}
 class Frame:
     """One call: its locals, where it is, and the cleanups that it owes."""
 
-    __slots__ = ("cleanups", "function", "line", "locals", "program", "statics", "types", "value")
+    __slots__ = ("cleanups", "function", "given", "line", "locals", "program", "statics", "types", "value")
 
     def __init__(self, function: str, program: Program) -> None:
         self.function = function
@@ -61,6 +61,7 @@ class Frame:
         self.statics: dict[str, Obj] = {}
         self.cleanups: list[tuple[str, Any, list[Value], int]] = []
         self.line = 0
+        self.given = 0
         self.value: Value = 0
 
 
@@ -132,6 +133,7 @@ class Interpreter:
                 frame.types[param.name] = program.type_of(param.type)
                 frame.locals.fields[param.name] = value
         frame.line = node.coord.line if node.coord else 0
+        frame.given = len(args)
         self.frames.append(frame)
         try:
             signal = self._compound(node.body, None)

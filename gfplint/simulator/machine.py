@@ -19,7 +19,7 @@ from gfplint.simulator.events import NOTES, SURVIVED, VETOES, DiedError, Event, 
 from gfplint.simulator.frees import Releaser
 from gfplint.simulator.lockdep import FS_RECLAIM, IO_RECLAIM, LEARNT_AT_BOOT, USED_IN_TASKS, LockOrder
 from gfplint.simulator.masks import MaskBits
-from gfplint.simulator.memory import IMAGE, MODULE, STACK, Memory
+from gfplint.simulator.memory import IMAGE, MODULE, STACK, Cache, Memory
 from gfplint.simulator.operations import Operations
 from gfplint.simulator.task import (
     WAIT_CONFIG,
@@ -89,6 +89,7 @@ class Machine:
         self.vetoes: set[tuple[str, tuple[str, int]]] = set()
         self.lock_classes: dict[Hashable, Hashable] = {}
         self.privileged = False
+        self.awaiting: list[tuple[Cache, tuple[tuple[str, int], ...]]] = []
         self.caches_kept: set[tuple[str, bool, tuple[tuple[str, int], ...]]] = set()
         self.uncharged_caches: dict[tuple[tuple[str, int], ...], str] = {}
         if setup.order:

@@ -688,7 +688,14 @@ class Operations:
     def op_sim_cache_destroy(self, args: list[Value]) -> Value:
         memory = self.machine.object_at(args[0])
         if not isinstance(self.machine.interpreter.resolve(args[0]), Sym):  # of that one nothing is known
-            self.machine.releaser.cache_destroy(self.cache_of(args[0]))
+            cache = self.cache_of(args[0])
+            for waiting, stack in self.machine.awaiting:
+                if waiting is cache:
+                    decisions = len(self.machine.interpreter.path.answers)
+                    self.machine.record(
+                        "bad-free", "the cache may be destroyed before the object is free", stack, decisions
+                    )
+            self.machine.releaser.cache_destroy(cache)
         if memory is not None:
             memory.alive = False
         return 0
@@ -699,6 +706,19 @@ class Operations:
         """
         if not self.machine.task.rcu:
             self.machine.schedule()
+        return 0
+
+    def op_sim_given(self, args: list[Value]) -> Value:
+        """How many arguments the running function was given."""
+        return self.machine.frame().given
+
+    def op_sim_awaits_grace_period(self, args: list[Value]) -> Value:
+        """An object goes back after a grace period, for which destroying its cache did not wait before 6.12."""
+        machine = self.machine
+        memory = machine.object_at(machine.interpreter.resolve(args[0]))
+        mine = memory is not None and memory.family == "kmem_cache"
+        if mine and memory is not None and memory.cache and "kvfree_rcu_barrier" not in machine.kernel.probes:
+            machine.awaiting.append((memory.cache, machine.stack()))
         return 0
 
     def op_sim_slab(self, args: list[Value]) -> Value:

@@ -25,7 +25,7 @@ PAIRS = [
     ("alloc_pages(GFP_KERNEL, 1)", "__free_pages(p, 1)", set()),
     ("alloc_page(GFP_KERNEL)", "put_page(p)", set()),
     ("alloc_pages_exact(12288, GFP_KERNEL)", "free_pages_exact(p, 12288)", set()),
-    ("alloc_pages_exact(12288, GFP_KERNEL)", "free_pages(p, 2)", {"bad-page"}),
+    ("alloc_pages_exact(12288, GFP_KERNEL)", "free_pages(p, 2)", {"bad-page", "wrong-size"}),
     ("__alloc_percpu(64, 8)", "free_percpu(p)", set()),
     ("__alloc_percpu(64, 8)", "kfree(p)", {"oops"}),
     ("kmem_cache_alloc(cache, GFP_KERNEL)", "kmem_cache_free(cache, p)", set()),

@@ -373,6 +373,34 @@ def test_observables(name: str) -> None:
     assert observed(text, asked) == expected(text)
 
 
+WAITING = """
+struct o { struct rcu_head rcu; };
+void f(void)
+{
+	struct kmem_cache *c = kmem_cache_create("o", 64, 0, 0, NULL);
+	struct o *p;
+	if (!c)
+		return;
+	p = kmem_cache_alloc(c, GFP_KERNEL);
+	if (p)
+		kfree_rcu(p, rcu); /* sees: bad-free */
+	kmem_cache_destroy(c);
+}
+"""
+
+
+def test_a_cache_waits_for_its_objects_since_it_can() -> None:
+    assert observed(WAITING, set(), (6, 8)) == expected(WAITING)
+    assert observed(WAITING, set(), LTS) == {}
+
+
+def test_the_form_without_a_head_sleeps() -> None:
+    text = "void f(struct d *d) { spin_lock(&d->lock); kfree_rcu(d->p); spin_unlock(&d->lock); }"
+    assert observed(text, set(), OLD) == {1: {"sleep-fault"}}
+    text = text.replace("d->p)", "d->p, rcu)")
+    assert observed(text, set(), OLD) == {}
+
+
 def test_each_observable_of_a_rule_has_a_program() -> None:
     told = {kind for text in PROGRAMS.values() for kinds in expected(text).values() for kind in kinds}
     new = ("wait-context", "size", "cache-leak", "leak", "null-deref", "recursion", "reserve-used", "mask-unchanged")

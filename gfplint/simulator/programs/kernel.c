@@ -210,11 +210,17 @@ static void after_grace_period(const void *p)
 }
 void kfree_rcu(void *p, const char *field)
 {
+	if (sim_given() < 2)
+		sim_might_sleep("kfree_rcu()");	/* the form without a head, before 6.5 */
+	sim_awaits_grace_period(p);
 	if (p)
 		sim_run("workqueue", after_grace_period, p);
 }
 void kvfree_rcu(void *p, const char *field)
 {
+	if (sim_given() < 2)
+		sim_might_sleep("kvfree_rcu()");
+	sim_awaits_grace_period(p);
 	if (p)
 		sim_run("workqueue", after_grace_period, p);
 }
