@@ -20,7 +20,7 @@ from gfplint import __version__, cli, config, console, fixes, manual, report, se
 from gfplint.config import Settings
 from gfplint.errors import CLEAN, FAILED, FOUND, GfplintError
 from gfplint.findings import ScanResult
-from gfplint.report import catalogue, facts, gcc, lines, sites, text
+from gfplint.report import catalogue, facts, gcc, lines, sites, summaries, text
 from gfplint.report.presentation import Presentation
 
 
@@ -207,8 +207,9 @@ def _summary(options: Namespace) -> int:
 
     settings = _settings(options)
     with console.Progress(settings.quiet) as progress:
-        answer = questions.summary(settings, options.name, progress=progress)
-    console.write(answer, options.output)
+        found, kernel = questions.summary(settings, options.name, progress=progress)
+    render = summaries.listing if options.format == "json" else summaries.lines
+    console.write(render(found, kernel), options.output)
     return CLEAN
 
 

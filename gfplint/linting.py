@@ -8,10 +8,11 @@ from collections.abc import Sequence
 
 import msgspec
 
+from gfplint.analysis.callers import Callers, CallersOf
 from gfplint.analysis.environment import LONG_CHAIN, MEMORY
 from gfplint.analysis.interprocedural import Linker
 from gfplint.analysis.ownership import FreeAt, StoreAt, join
-from gfplint.analysis.program import Program, Relevance
+from gfplint.analysis.program import FunctionId, Program, Relevance
 from gfplint.analysis.summary import Summary
 from gfplint.analysis.worth import MemberEvidence, Reads, Worth, of_summary
 from gfplint.config import Settings
@@ -57,7 +58,8 @@ class Wanted:
         self.readers = Readers(rules, linker.kernel)
         self.rules = tuple(r for r in rules if r.interest is None and r is not unused_suppression.RULE)
         reads = functools.reduce(operator.or_, (r.reads for r in self.rules), Reads(0))
-        self.worth = Worth(linker.program, linker.kernel, linker.relevance, reads)
+        self.worth = Worth(linker.program, linker.kernel, linker.relevance, reads, linker.sleeping_operations)
+        self.callers = Callers(linker, self.worth.regions.contexts)
 
 
 class _Linting:
@@ -102,11 +104,11 @@ class _Linting:
             if f.owner[0] and f.memory is None and not f.chosen
         ]
         self.members += of_summary(index, summary)
-        self.check(summary)
+        self.check(summary, self.wanted.callers.of((self.file, index)))
 
-    def check(self, summary: Summary) -> None:
+    def check(self, summary: Summary, callers: CallersOf | None = None) -> None:
         """What the rules say of a summary."""
-        _check(View(summary, self.linker.kernel), self.wanted.rules, self.findings)
+        _check(View(summary, self.linker.kernel, callers=callers), self.wanted.rules, self.findings)
 
     def result(self) -> FileResult:
         """What was found."""
@@ -127,8 +129,12 @@ def lint_file(at: int, linker: Linker, wanted: Wanted) -> FileResult:
         for index, function in enumerate(linker.program.facts[at].functions):
             linting.function(index, function)
     linting.findings.update(dict.fromkeys(wanted.readers.findings(at, linker)))
+    entered: set[FunctionId] = set()
     for root in linker.roots.of_file(at, linker.sources.get) if wanted.rules else ():
+        if root.function in entered:
+            continue  # a function that is handed out twice is one root
         if (summary := linker.rooted(root)) is not None:
+            entered.add(root.function)
             linting.check(summary)
     return linting.result()
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 import msgspec
 
-from gfplint.analysis.describe import described
 from gfplint.analysis.interprocedural import Linker
 from gfplint.analysis.program import Program
 from gfplint.analysis.summary import Summary
@@ -95,19 +94,18 @@ def _mask_text(mask: MaskValue, names: dict[Mask, str]) -> str:
     return f"{text}&~({'|'.join(sorted(mask.minus))})" if mask.minus else text
 
 
-def summary(settings: Settings, name: str, progress: Progress | None = None) -> Iterator[str]:
-    """What the analysis knows of the functions and macros called ``name``, as text."""
+def summary(settings: Settings, name: str, progress: Progress | None = None) -> tuple[tuple[Summary, ...], Kernel]:
+    """What the analysis knows of the functions called ``name``, and the kernel that the answer is about."""
     linker, subjects = _linker(settings, progress)
     chosen = set(subjects)
-    found = [
+    found = tuple(
         known
         for fid in linker.program.functions.get(name, ())
         if fid[0] in chosen and (known := linker.summary(fid, DEPTH)) is not None
-    ]
+    )
     if not found:
         raise GfplintError(f"no function {name!r} is defined there")
-    for known in found:
-        yield from described(known, linker.kernel)
+    return found, linker.kernel
 
 
 def _linker(settings: Settings, progress: Progress | None) -> tuple[Linker, list[int]]:

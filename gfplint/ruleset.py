@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import msgspec
 
@@ -15,17 +16,29 @@ from gfplint.findings import Confidence, Finding, Fix, Severity, Step
 from gfplint.kernel.model import Free, Kernel
 
 
+class Asked(Protocol):
+    """What a rule may ask about the callers of a function."""
+
+    def sleepable(self) -> tuple[Step, ...] | None:
+        """The steps from where the kernel enters to the function, where every way is known and may sleep."""
+
+    def pass_atomic(self) -> bool:
+        """Whether a caller names a mask that does not block, and so may pass it."""
+
+
 @dataclass(frozen=True, slots=True)
 class View:
     """What a rule sees of one function: its summary, the kernel, and how sure names were resolved.
 
-    ``code``: the function itself, for rules with an ``interest``; the summary then holds its name alone.
+    ``code``: the function itself, for rules with an ``interest``; the summary then holds its name alone. ``callers``:
+    answers what is known of those who call it.
     """
 
     summary: Summary
     kernel: Kernel
     module: bool = True
     code: Code | None = None
+    callers: Asked | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +114,21 @@ def context_steps(view: View, report: Report) -> Iterator[Step]:
     """The steps that say where the context of a report began."""
     if report.root is not None:
         yield report.root
+    yield from holding_steps(view, report.held, report.place)
+
+
+def holding_steps(view: View, held: Iterable[Hold], at: Place) -> Iterator[Step]:
+    """Where holds began; those of which only the function's header tells, where they matter."""
     seen = set()
-    for hold in report.held:
-        if (hold.place, hold.how) in seen or hold.place.line == 0:
+    for hold in held:
+        if (hold.place, hold.how) in seen or (hold.place.line == 0 and not hold.asserted):
             continue
         seen.add((hold.place, hold.how))
         name = f" {hold.lock}" if hold.lock else ""
-        message = f"{view.kernel.kinds[hold.kind].title}{name} entered here by {hold.how}"
-        yield Step(view.summary.path, hold.place.line, hold.place.column, view.summary.name, message)
+        how = f"is held, as {hold.how} says" if hold.asserted else f"entered here by {hold.how}"
+        message = f"{view.kernel.kinds[hold.kind].title}{name} {how}"
+        place = hold.place if hold.place.line else at
+        yield Step(view.summary.path, place.line, place.column, view.summary.name, message)
 
 
 def sleep_steps(report: Report) -> Iterator[Step]:

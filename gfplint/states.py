@@ -29,6 +29,7 @@ from gfplint.target import BATCH, Progress, kernel_of, program_files
 from gfplint.tree import Selection, State, UnreadableError
 
 if TYPE_CHECKING:
+    from gfplint.analysis.operations import Coverage
     from gfplint.analysis.program import Program, Relevance
     from gfplint.linting import FileResult
 
@@ -142,6 +143,15 @@ def _cache_use(reused: int, read: int) -> dict[str, int]:
     return {"files from the index": reused, "files read": read}
 
 
+def _coverage(known: Coverage) -> dict[str, int]:
+    """How much of the operation tables the context tables know."""
+    return {
+        "operations": known.entries,
+        "operations of known context": known.classified,
+        "operations left open": known.open,
+    }
+
+
 # ---- a run ---------------------------------------------------------------------------------------------------
 
 
@@ -155,6 +165,7 @@ def _lint(
     renamed: Mapping[str, str] | None,
 ) -> Outcome:
     # What is below takes a third of a second to load, and most runs of a hook end above.
+    from gfplint.analysis.operations import coverage  # noqa: PLC0415
     from gfplint.analysis.program import Program  # noqa: PLC0415
     from gfplint.linting import depth_for, doubted, member_findings, relevance_of  # noqa: PLC0415
 
@@ -189,6 +200,7 @@ def _lint(
             "files": len(paths),
             "functions": sum(len(f.functions) for f in facts),
             "analysed": sum(result.functions for result in done),
+            **_coverage(coverage(program, kernel, subjects)),
             **(_cache_use(gatherer.reused, len(paths) - gatherer.reused) if run.store is not None else {}),
         },
         skipped=tuple(

@@ -9,6 +9,9 @@ from gfplint.ruleset import Rule
 
 _MODULES = (
     "blocking_allocation_in_atomic_context",
+    "allocation_under_raw_lock",
+    "ignored_mask_parameter",
+    "atomic_mask_in_sleepable_context",
     "sleeping_allocator_in_atomic_context",
     "sleeping_free_in_atomic_context",
     "mismatched_free",

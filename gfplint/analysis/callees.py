@@ -55,6 +55,9 @@ class Callees(Contexts):
             state.env[path] = UNKNOWN
 
     def indirect_call(self, expr: Call, values: list[Value], state: State) -> Value:
+        """A call through a function pointer in a member is followed where a context of this function forbids sleep."""
+        if not any(h.kind in self.atomic for h in state.held):
+            return None
         base, _, member = path_of(expr.func).rpartition(".")
         kind, _ = self.type_of_path(base) if base else ("", 0)
         summary = self.env.indirect((kind, member)) if kind else None
@@ -147,6 +150,7 @@ class Callees(Contexts):
             sleep.also,
             once,
             sleep.shared and bool(once),
+            sleep.ignores or bool(summary.masks),
         )
         if sleep.inner:
             self.inner_report(sleep, moved, expr, state)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gfplint.analysis.frees import Frees
-from gfplint.analysis.paths import path_of, substitute
+from gfplint.analysis.paths import last_of, path_of, substitute
 from gfplint.analysis.state import State
 from gfplint.analysis.summary import Effect, Hold, Lock, Summary
 from gfplint.analysis.texts import result_class
 from gfplint.analysis.values import Pending, Value
-from gfplint.facts import Call, Name
+from gfplint.facts import Call, Expr, Name, Place
 from gfplint.kernel.model import ContextOp
 
 #: How often a function may end what has no identity and nests (``spin_unlock_bh`` of two locks).
@@ -30,6 +30,9 @@ class Contexts(Frees):
         if op.typed and op.lock is not None and self.type_of_path(path_of(expr.args[op.lock]))[0] != op.typed:
             return None
         if op.effect == "enter":
+            if op.sleeps and op.when == "always":
+                self.waits = True
+                self.note_slept(name, expr.place, state)
             if op.when != "always":
                 return Pending(op, lock, expr.place, name)
             for kind in op.kinds:
@@ -37,6 +40,14 @@ class Contexts(Frees):
             return None
         self.leave_kinds(op.kinds, lock, op.flags is not None, op.lock is not None, state)
         return None
+
+    def assert_held(self, lock: Expr, place: Place, how: str, state: State) -> None:
+        """The function says that its caller holds a lock; what kind of lock that is tells its type."""
+        path = path_of(lock)
+        kind = self.kinds_by_type.get(self.type_of_path(path)[0] if path else "")
+        path = state.resolve(path)
+        if kind is not None and not any(h.kind == kind and last_of(h.lock) == last_of(path) for h in state.held):
+            state.enter(Hold(kind, path, place, how, asserted=True))
 
     def leave_kinds(self, kinds: Sequence[str], lock: str, restores: bool, has_lock: bool, state: State) -> None:
         """End a context: ``kinds`` are those that may end here, the lock's own first.
@@ -77,6 +88,7 @@ class Contexts(Frees):
         return state.leave(kind, lock if row is None or row.lock else "")
 
     def drop(self, kind: str, lock: str, state: State) -> None:
+        self.drops_callers = True
         entry = (kind, lock)
         row = self.kernel.kinds.get(kind)
         most = 1 if row is None or row.lock else _NESTED
@@ -111,7 +123,7 @@ class Contexts(Frees):
 
     def net_change(self, state: State) -> tuple[tuple[Lock, ...], tuple[Lock, ...]]:
         """(taken, dropped) on one path; what was dropped and taken again is neither."""
-        taken = [(h.kind, self.outer(h.lock)) for h in state.held]
+        taken = [(h.kind, self.outer(h.lock)) for h in state.held if not h.asserted]
         dropped = [(kind, self.outer(lock)) for kind, lock in state.dropped]
         for entry in tuple(taken):
             again = next((d for d in dropped if d[0] == entry[0]), None)

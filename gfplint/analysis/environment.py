@@ -5,11 +5,12 @@ Bounds are counted in steps, never in time, so that a result never depends on th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from gfplint.analysis.summary import Summary
 from gfplint.analysis.values import Constant
-from gfplint.facts import Expr, Param, Place
+from gfplint.facts import Break, Expr, Param, Place, Stmt
 from gfplint.kernel.model import GuardClass, Kernel, Query
 
 #: Statements of one function, counted with repetition, after which its analysis is given up.
@@ -36,6 +37,10 @@ NOWHERE = Place(0, 0, 0, 0)
 #: What a macro calls its further arguments, and how many of them are told apart.
 VARIADIC = "__VA_ARGS__"
 MAX_VARIADIC = 6
+#: Annotations of functions that are called with a lock held (include/linux/compiler_types.h).
+HELD_ON_ENTRY = ("__must_hold", "__releases")
+#: Where nothing follows: the position inside a ``return``.
+LAST: tuple[Sequence[Stmt], int] = ((Break(),), -1)
 PLAIN_TYPES = frozenset(
     ("int", "unsigned", "unsigned int", "long", "unsigned long", "bool", "char", "u8", "u16", "u32", "u64")
 )
@@ -86,7 +91,7 @@ class Environment(Protocol):
         """
 
     def indirect(self, owner: tuple[str, str]) -> Summary | None:
-        """The summary that every known implementation of an operation shares; None where they differ."""
+        """What a call of an operation, (struct, member), may do whichever of its implementations it reaches."""
 
     def query(self, name: str) -> Query | None:
         """What a function asks that does nothing but ask about the context (``in_atomic() || irqs_disabled()``)."""

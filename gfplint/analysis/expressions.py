@@ -211,10 +211,15 @@ class Expressions(Callees):
             if (scope := kernel.scopes.get(name)) is not None:
                 return self.scope(scope, expr, values, state)
             if (query := kernel.queries.get(name)) is not None:
+                if query.true_means == "held" and expr.args:
+                    self.assert_held(expr.args[0], expr.place, name, state)
                 if query.true_means in ("argument", "warning", "take") and expr.args:
                     return self.pass_on(query, expr, values[0], state)
                 return None
-            if name in kernel.sleepers:
+            if (sleeper := kernel.sleepers.get(name)) is not None:
+                if sleeper.arg is None:
+                    self.waits = True
+                    self.note_slept(name, expr.place, state)
                 return None
         return self.call_function(name, expr, values, state)
 

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 
 from gfplint.analysis.conditions import Conditions
 from gfplint.analysis.environment import (
+    HELD_ON_ENTRY,
+    LAST,
     MAX_ROUNDS,
     MAX_SLEEPS,
     MAX_STEPS,
@@ -66,6 +68,7 @@ from gfplint.facts import (
     Switch,
     Unary,
 )
+from gfplint.frontend.lower import lower_expression
 from gfplint.kernel.model import GuardClass
 
 
@@ -91,6 +94,7 @@ class _Flow(Conditions):
         for param in self.signature.params:
             if param.name and param.pointers == 0:
                 start.env[param.name] = MaskValue(param.name) if param.type == "gfp_t" else Symbol(param.name)
+        self.enter_annotated(start)
         try:
             out = self.block(self.body.stmts, [start])
             self.leave(out, None, NOWHERE)
@@ -103,7 +107,7 @@ class _Flow(Conditions):
             sleeps=tuple(self.sleeps.values())[:MAX_SLEEPS],
             effects=self.effects() if self.depth != MEMORY else (),
             reports=tuple(self.reports.values()) if self.depth != MEMORY else (),
-            allocs=tuple(self.allocs.values()),
+            allocs=self.sites(),
             frees=tuple(self.frees.values()),
             stores=tuple(self.stores.values()),
             scope_faults=tuple(self.scope_faults.values()),
@@ -111,7 +115,21 @@ class _Flow(Conditions):
             frees_params=tuple(self.freed_params),
             degraded=tuple(self.degraded),
             calls=self.calls,
+            masks=tuple(
+                p.name
+                for p in self.signature.params
+                if p.type == "gfp_t" and not p.pointers and p.name not in self.reassigned
+            ),
+            waits=self.waits,
         )
+
+    def enter_annotated(self, state: State) -> None:
+        """What the annotations behind the parameters say of the locks that the caller holds."""
+        for annotation in self.signature.annotations:
+            name, _, rest = annotation.partition("(")
+            lock = lower_expression(rest.rpartition(")")[0]) if name in HELD_ON_ENTRY else None
+            if lock is not None:
+                self.assert_held(lock, NOWHERE, name, state)
 
     def block(self, stmts: Sequence[Stmt], states: list[State]) -> list[State]:
         """Run a sequence; a label in it that a later goto names is run again, once."""
@@ -153,8 +171,11 @@ class _Flow(Conditions):
         return self.cleanups.pop()
 
     def sequence(self, stmts: Sequence[Stmt], start: int, states: list[State]) -> list[State]:
+        self.positions.append((stmts, start))
         for at in range(start, len(stmts)):
+            self.positions[-1] = (stmts, at)
             states = self.statement(stmts[at], states)
+        self.positions.pop()
         return states
 
     def unwind(self, states: list[State], depth: int) -> None:
@@ -320,21 +341,29 @@ class _Flow(Conditions):
             if len(group) > 1:
                 for leaf in asked:
                     group[0].conds.pop(leaf, None)
+                for other in group:
+                    group[0].absorb(other)
         return [group[0] for group in groups.values()]
 
     def return_(self, stmt: Return, states: list[State]) -> list[State]:
         if stmt.value is None:
             self.leave(states, None, stmt.place)
             return []
-        if isinstance(stmt.value, (Binary, Unary)) and is_test(stmt.value):
-            true, false = self.branch(stmt.value, states)
+        self.positions.append(LAST)
+        self.leave_with(stmt, stmt.value, states)
+        self.positions.pop()
+        return []
+
+    def leave_with(self, stmt: Return, result: Expr, states: list[State]) -> None:
+        if isinstance(result, (Binary, Unary)) and is_test(result):
+            true, false = self.branch(result, states)
             self.leave(true, ONE, stmt.place)
             self.leave(false, ZERO, stmt.place)
-            return []
-        for state in self.split(stmt.value, states):
-            self.wanted = id(called_expr(stmt.value))
-            value = self.eval(stmt.value, state)
-            path = self.access(stmt.value)
+            return
+        for state in self.split(result, states):
+            self.wanted = id(called_expr(result))
+            value = self.eval(result, state)
+            path = self.access(result)
             if isinstance(value, Pending):
                 self.leave_pending(state, value, stmt.place)
                 continue
@@ -345,7 +374,6 @@ class _Flow(Conditions):
             elif not isinstance(value, Constant):
                 self.returns_unknown = True
             self.leave([state], value, stmt.place, path)
-        return []
 
     def leave_pending(self, state: State, value: Pending, place: Place) -> None:
         taken, failed = self.decide(value, state)
@@ -512,6 +540,7 @@ class _Flow(Conditions):
         if row.lock is not None and row.lock < len(args):
             self.eval(args[row.lock], state)
             lock = state.resolve(path_of(args[row.lock]))
+            lock = f"{lock}.{row.field}" if lock and row.field else lock
         return [Hold(kind, lock, place, how) for kind in row.kinds]
 
     def arms(self, stmt: Arms, states: list[State]) -> list[State]:

@@ -66,6 +66,7 @@ class Frees(Sleeps):
             scope_exit,
             null,
             _chosen(path, state),
+            state.held,
         )
         self.frees.setdefault((place, known, name), site)
 

@@ -11,8 +11,11 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from gfplint.analysis.balance import Balance
-from gfplint.analysis.environment import NOWHERE, VARIADIC, doubt_of_length, variadic
+from gfplint.analysis.environment import LONG_CHAIN, NOWHERE, VARIADIC, doubt_of_length, variadic
 from gfplint.analysis.flow import analyse
+from gfplint.analysis.guards import MACROS as GUARD_MACROS
+from gfplint.analysis.guards import class_name, guard_class
+from gfplint.analysis.operations import Operations, shared
 from gfplint.analysis.program import FunctionId, Program, Relevance, weak_names
 from gfplint.analysis.queries import ASKS, asked
 from gfplint.analysis.roots import Root, Roots
@@ -20,7 +23,7 @@ from gfplint.analysis.sleeps import folded
 from gfplint.analysis.summary import Hold, Report, Summary
 from gfplint.analysis.types import HandedOut, handed_out
 from gfplint.analysis.values import Constant, blocking, constant, number_of
-from gfplint.facts import Body, Do, Expr, Function, Macro, Param, Place, Return, Signature
+from gfplint.facts import Body, Definition, Do, Expr, Function, Macro, Param, Place, Return, Signature
 from gfplint.findings import Step
 from gfplint.frontend.blank import Part, Source, blank, blank_part
 from gfplint.frontend.header import parse_declarator, signature, split_top
@@ -41,8 +44,9 @@ _MACRO_STEPS = 3
 #: The first function of the kernel: what it calls runs before the allocator may sleep (init/main.c).
 _FIRST = "start_kernel"
 _TRUTHS = frozenset(("true", "false", "NULL"))
-#: A function, or a macro of a file, with the depth to which it tells its callers what sleeps.
-Key = tuple[FunctionId, int] | tuple[int, str, int]
+#: A function, or a macro of a file, with the depth to which it tells its callers what sleeps; or a member of a record
+#: of a file.
+Key = tuple[FunctionId, int] | tuple[int, str, int] | tuple[int, int, str]
 #: Interpreter frames that a chain of MAX_DEPTH calls may need: each expression on the way is a few.
 _FRAMES = 30_000
 
@@ -94,7 +98,12 @@ class Linker:
         self.tabled = frozenset(kernel.allocators.keys() | kernel.frees.keys())
         self.content_families = _content_families(kernel)
         self.fields: dict[tuple[int, int], dict[str, Param]] = {}
-        self.guards: dict[str, GuardClass | None] = {}
+        self.operations = Operations(program)
+        self.sleeping_operations = self.operations.sleeping_members(
+            relevance.reach.__contains__, doubtful=relevance.depth >= LONG_CHAIN
+        )
+        self.guards: dict[tuple[str, int], GuardClass | None] = {}
+        self.guard_definitions = _guard_definitions(program)
         self.cleanups: dict[str, str] = {}
         self.endings: dict[tuple[str, int], bool] = {}
         self.queries: dict[tuple[str, int], Query | None] = {}
@@ -154,6 +163,24 @@ class Linker:
         if self._environment is None or self._environment.file != file:
             self._environment = FileEnvironment(self, file)
         return self._environment
+
+    def operation(self, struct: str, member: str, file: int) -> Summary | None:
+        """What the implementations of an operation share; None while that is being computed."""
+        if member not in self.sleeping_operations:
+            return None
+        record = self.program.record(struct, file)
+        if record is None:
+            return None
+        key = (record[0], record[1].start, member)
+        return self._settled(key, lambda: self._shared(struct, member, file))
+
+    def _shared(self, struct: str, member: str, file: int) -> Summary:
+        found = [
+            (implementation, summary)
+            for implementation in self.operations.implementations(struct, member, file)
+            if (summary := self.summary(implementation.function, self.relevance.depth)) is not None
+        ]
+        return shared(member, found) or Summary(member, self.program.paths[file], ())
 
     def rooted(self, root: Root) -> Summary | None:
         """What a function does that the core calls in a context which forbids sleeping; None where that is nothing."""
@@ -298,8 +325,8 @@ class FileEnvironment:
         return linker.summary(fid, depth) if fid is not None else None
 
     def indirect(self, owner: tuple[str, str]) -> Summary | None:
-        """Calls through function pointers are not followed."""
-        return None
+        """See flow.Environment."""
+        return self.linker.operation(*owner, self.file)
 
     def query(self, name: str) -> Query | None:
         """See flow.Environment."""
@@ -404,8 +431,24 @@ class FileEnvironment:
         return Param(found.type, found.pointers, found.name) if found is not None else None
 
     def guard_class(self, name: str) -> GuardClass | None:
-        """Guard classes that the tree's headers define: what their constructor does to the context."""
-        return None
+        """Guard classes that the tree defines: what their constructor does to the context."""
+        key = (name, self.file)
+        guards = self.linker.guards
+        if key not in guards:
+            found = self._guard_definition(name)
+            guards[key] = guard_class(found[1], self.kernel, self._changes(found[0])) if found is not None else None
+        return guards[key]
+
+    def _guard_definition(self, name: str) -> tuple[int, Definition] | None:
+        """The definition of a guard class that the file sees; its own first."""
+        program = self.linker.program
+        seen = [d for d in self.linker.guard_definitions.get(name, ()) if program.sees(self.file, d[0])]
+        return min(seen, key=lambda d: d[0] != self.file) if seen else None
+
+    def _changes(self, file: int) -> Callable[[str], Summary | None]:
+        """The summaries of functions that a file sees and that may change their caller's context."""
+        env = self if file == self.file else FileEnvironment(self.linker, file)
+        return lambda name: env.summary(name, 0) if env.may_change_context(name) else None
 
     def cleanup(self, name: str) -> str:
         """The call in ``DEFINE_FREE(name, type, call)``; ``cleanup(f`` names the function itself."""
@@ -433,6 +476,15 @@ def _macro_params(names: tuple[str, ...]) -> tuple[str, ...]:
         return names
     rest = names[-1].removesuffix("...") or VARIADIC
     return (*names[:-1], *variadic(rest))
+
+
+def _guard_definitions(program: Program) -> dict[str, list[tuple[int, Definition]]]:
+    """The definitions of guard classes by name, each with its file."""
+    found: dict[str, list[tuple[int, Definition]]] = {}
+    for macro in GUARD_MACROS:
+        for file, definition in program.definitions.get(macro, ()):
+            found.setdefault(class_name(definition), []).append((file, definition))
+    return found
 
 
 def _content_families(kernel: Kernel) -> frozenset[str]:

@@ -22,6 +22,8 @@ from gfplint.kernel.model import Callback, Kernel
 
 _REFERENCE = re.compile(r"&?\s*(?:\([^()]*\)\s*)?([A-Za-z_]\w*)\Z")
 _MEMBER_OF = re.compile(r"&\s*(\w+)\s*->\s*(\w+)\s*")
+#: An argument that is one of two functions.
+_CHOICE = re.compile(r"\?\s*&?\s*([A-Za-z_]\w*)\s*:\s*&?\s*([A-Za-z_]\w*)\)?\Z")
 _PAREN = re.compile(r"[()]")
 #: A parameter that may hold a function: a pointer to one, or a type that is named like one.
 _FUNCTION_TYPE = re.compile(r"\(\s*\*|_(?:t|func|fn|handler)\b")
@@ -153,6 +155,10 @@ class Roots:
 
     def _functions_of(self, here: _File, text: str, handed: tuple[HandedOut, ...]) -> Iterator[tuple[str, str]]:
         """The functions that an argument names, directly or in a struct whose context its registrar decides."""
+        if (choice := _CHOICE.search(text)) is not None:
+            for name in choice.groups():
+                yield from self._functions_of(here, name, handed)
+            return
         match = _REFERENCE.fullmatch(text)
         if match is not None and (match.group(1) in here.own or match.group(1) in self.program.functions):
             yield match.group(1), ""

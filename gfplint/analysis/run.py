@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 from gfplint.analysis.environment import MAX_GUARDS, REST, UNKNOWN, Environment
 from gfplint.analysis.paths import path_of, root_of
@@ -25,7 +26,7 @@ from gfplint.analysis.values import (
     mask_of,
     number_of,
 )
-from gfplint.facts import Body, Call, Expr, Index, Member, Name, Place, Signature, Unary
+from gfplint.facts import Body, Call, Expr, Index, Member, Name, Place, Signature, Stmt, Unary
 from gfplint.findings import Step
 from gfplint.kernel.model import Allocator, Query
 
@@ -54,6 +55,11 @@ class Run(ABC):
         self.sleeps: dict[tuple[object, ...], Sleep] = {}
         self.reports: dict[tuple[object, ...], Report] = {}
         self.allocs: dict[Place, AllocSite] = {}
+        self.positions: list[tuple[Sequence[Stmt], int]] = []
+        self.needless: dict[Place, Step | None] = {}
+        self.unbound: dict[Place, bool] = {}
+        self.drops_callers = False
+        self.waits = False
         self.frees: dict[tuple[object, ...], FreeSite] = {}
         self.stores: dict[tuple[object, ...], MemberStore] = {}
         self.scope_faults: dict[tuple[str, Cookie], ScopeFault] = {}
@@ -71,6 +77,7 @@ class Run(ABC):
         self.calls = 0
         self.operations: frozenset[str] = frozenset()
         self.set_here: frozenset[str] = frozenset()
+        self.kinds_by_type = {v.type: k for k, v in self.kernel.kinds.items() if v.type}
         self.atomic = frozenset(k for k, v in self.kernel.kinds.items() if v.atomic)
 
     @abstractmethod

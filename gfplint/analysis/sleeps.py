@@ -17,13 +17,17 @@ from gfplint.analysis.paths import last_of, root_of
 from gfplint.analysis.run import Run
 from gfplint.analysis.state import State
 from gfplint.analysis.summary import AllocSite, Hold, Lock, Report, Sleep
+from gfplint.analysis.syntax import calls_of
 from gfplint.analysis.texts import argument_text, condition_root, configs, flag_test
 from gfplint.analysis.values import ZERO, MaskValue, Memory, Value, blocking
-from gfplint.facts import Call, Expr, Place, Unary
+from gfplint.facts import Break, Call, Continue, Expr, Goto, Name, Place, Return, Unary
+from gfplint.findings import Step
 from gfplint.kernel.model import Allocator, Free, Kernel
 
 #: Calls to a sleep from which on every boot that meets it would have told.
 _STEPS_SEEN = 3
+#: What a question about the context may be about.
+_CONTEXTS = frozenset(("atomic", "interrupt", "sleepable"))
 
 
 class Sleeps(Run):
@@ -49,6 +53,7 @@ class Sleeps(Run):
             state.held,
             tuple(c.kind for c in state.scopes),
         )
+        self.judge_mask(mask, place, state)
         self.sleep_of(row, mask, expr, state)
         if row.hidden or row.family in ("", "none"):
             return None
@@ -71,6 +76,74 @@ class Sleeps(Run):
                 self.store_result(expr.args[row.result], memory, state, place)
             return None
         return memory
+
+    def judge_mask(self, mask: MaskValue | None, place: Place, state: State) -> None:
+        """Whether a mask that dips into the reserves is needed here, as far as this path tells."""
+        if mask is None or mask.base or "__GFP_HIGH" not in mask.plus or blocking(mask):
+            if mask is not None and mask.base:
+                self.needless[place] = None
+                self.unbound[place] = False
+            return
+        bound = self.in_context_of_its_own(state)
+        self.unbound[place] = self.unbound.get(place, True) and not bound
+        evidence = None if bound else state.slept or self.sleeps_later()
+        if evidence is None or place not in self.needless:
+            self.needless[place] = evidence
+
+    def sleeps_later(self) -> Step | None:
+        """Where the statements that follow sleep whatever happens; they may be left early where something failed."""
+        for stmts, at in reversed(self.positions):
+            for stmt in stmts[at + 1 :]:
+                for call in calls_of(stmt):
+                    query = self.query_of(call)
+                    if query is not None and _CONTEXTS.intersection((query.true_means, query.false_means)):
+                        return None  # what follows depends on the context
+                    if (name := self.sleeping_call(call)) is not None:
+                        return self.step(call.place, f"{name}() sleeps in the same context")
+                if isinstance(stmt, (Return, Goto, Break, Continue)):
+                    return None
+        return None
+
+    def sleeping_call(self, call: Call) -> str | None:
+        """The name of what is called where that sleeps whatever the state, by the tables alone."""
+        name = call.func.name if isinstance(call.func, Name) else ""
+        if not name or self.env.shadowed(name):
+            return None
+        kernel = self.kernel
+        if (op := kernel.context_ops.get(name)) is not None:
+            return name if op.sleeps and op.when == "always" else None
+        if (sleeper := kernel.sleepers.get(name)) is not None:
+            return name if sleeper.arg is None else None
+        row = kernel.allocators.get(name)
+        if row is None or row.sleeps == "never":
+            return None
+        if row.sleeps == "always":
+            return name
+        mask = call.args[row.mask] if row.mask is not None and row.mask < len(call.args) else None
+        bits = kernel.masks.get(mask.name if isinstance(mask, Name) else "", frozenset())
+        return name if "__GFP_DIRECT_RECLAIM" in bits else None
+
+    def in_context_of_its_own(self, state: State) -> bool:
+        """Whether this function made the context what it is: took a lock, dropped one, or asked."""
+        if state.dropped or any(h.kind in self.atomic for h in state.held):
+            return True
+        return any(text.startswith("@") for text in state.conds)
+
+    def note_slept(self, name: str, place: Place, state: State) -> None:
+        """The path sleeps: so its context lets it."""
+        if state.slept is None and not self.in_context_of_its_own(state):
+            state.slept = self.step(place, f"{name}() sleeps in the same context")
+
+    def sites(self) -> tuple[AllocSite, ...]:
+        """The allocator calls, with what shows that a mask is needlessly atomic."""
+        if self.drops_callers:
+            return tuple(self.allocs.values())
+        return tuple(
+            msgspec.structs.replace(site, slept=self.needless.get(place), unbound=True)
+            if self.unbound.get(place)
+            else site
+            for place, site in self.allocs.items()
+        )
 
     def store_result(self, target: Expr, memory: Memory, state: State, place: Place) -> None:
         """Memory handed out by reference: into a pointer whose address is given, not into a struct or an array."""
@@ -103,6 +176,8 @@ class Sleeps(Run):
             if kind == "mask" and row.mask is not None
             else f"{row.name}()"
         )
+        if kind == "always" or (mask is not None and blocking(mask) is True):
+            self.note_slept(row.name, expr.place, state)
         step = self.step(
             expr.place, f"{described} may sleep" if kind == "always" else f"{described} may reclaim directly and sleep"
         )
@@ -141,6 +216,8 @@ class Sleeps(Run):
         if sleep.sleeps == "irq" and len(sleep.steps) > 1:
             sleep = msgspec.structs.replace(sleep, uncertain=sleep.uncertain + 2)
         certain = sleep.mask is None or self.known_blocking(sleep.mask, state) is True
+        # Of a lock that is only said to be held, a callee may know better: its callers are told of it as well.
+        said_only = len(sleep.steps) > 1 and all(h.asserted for h in held)
         if held and certain and not sleepable:
             needs = tuple(sorted({t[1:] for t in state.conds if t.startswith("#CONFIG")} | configs(state.conds)))
             key = (place, tuple((h.kind, h.lock) for h in held))
@@ -151,14 +228,16 @@ class Sleeps(Run):
                 for kind, text, _ in sleep.guards
             ):
                 sleep = msgspec.structs.replace(sleep, uncertain=sleep.uncertain + 2)
+            if said_only:
+                sleep = msgspec.structs.replace(sleep, uncertain=sleep.uncertain + 2)
             old = self.reports.get(key)
             new = Report(held, sleep, place, needs)
             self.reports[key] = new if old is None else folded(old, new)
         if sleepable:
             return
-        inner = tuple((h.kind, h.lock) for h in held)
-        if inner and certain:
+        if held and certain and not said_only:
             return
+        inner = tuple((h.kind, h.lock) for h in held if not h.asserted)
         self.tell_callers(sleep, place, state, inner, task_only)
 
     def is_unlikely(self, state: State) -> bool:

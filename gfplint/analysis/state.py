@@ -5,6 +5,7 @@ from __future__ import annotations
 from gfplint.analysis.paths import last_of, root_of
 from gfplint.analysis.summary import Hold, Lock
 from gfplint.analysis.values import Cookie, MaskValue, Memory, Pending, Ref, Symbol, Value
+from gfplint.findings import Step
 
 #: States kept at one point before those that hold the same locks are joined.
 MAX_STATES = 16
@@ -12,9 +13,12 @@ Key = tuple[object, ...]
 
 
 class State:
-    """One path: what is held, what was dropped of the caller's, values of paths, and truths of conditions."""
+    """One path: what is held, what was dropped of the caller's, values of paths, and truths of conditions.
 
-    __slots__ = ("conds", "dropped", "env", "held", "scopes")
+    ``slept``: where the path slept in the caller's own context, if it did; states that differ in it alone are one.
+    """
+
+    __slots__ = ("conds", "dropped", "env", "held", "scopes", "slept")
 
     def __init__(self) -> None:
         self.held: tuple[Hold, ...] = ()
@@ -22,6 +26,7 @@ class State:
         self.env: dict[str, Value] = {}
         self.conds: dict[str, bool] = {}
         self.scopes: tuple[Cookie, ...] = ()
+        self.slept: Step | None = None
 
     def copy(self) -> State:
         """An independent copy."""
@@ -31,7 +36,13 @@ class State:
         new.env = self.env.copy()
         new.conds = self.conds.copy()
         new.scopes = self.scopes
+        new.slept = self.slept
         return new
+
+    def absorb(self, other: State) -> None:
+        """Stand for another state too, which says the same."""
+        if other.slept is None:
+            self.slept = None
 
     def context(self) -> Key:
         """What two states must share to be joined without loss for the context rules."""
@@ -51,7 +62,7 @@ class State:
             self.held = (*self.held, hold)
 
     def leave(self, kind: str, lock: str) -> bool:
-        """Drop a lock; False where it was not held (then it is the caller's)."""
+        """Drop a lock; False where this function did not take it (then it is the caller's)."""
         held = self.held
         best = -1
         for at in range(len(held) - 1, -1, -1):
@@ -66,7 +77,7 @@ class State:
         if best < 0:
             return False
         self.held = held[:best] + held[best + 1 :]
-        return True
+        return not held[best].asserted
 
     def leave_all(self, kinds: frozenset[str]) -> None:
         """Drop every hold of these kinds (``local_irq_enable``)."""
@@ -131,7 +142,7 @@ def dedupe(states: list[State]) -> list[State]:
         return states
     unique: dict[Key, State] = {}
     for state in states:
-        unique.setdefault(state.key(), state)
+        unique.setdefault(state.key(), state).absorb(state)
     kept = list(unique.values())
     if len(kept) <= MAX_STATES:
         return kept
@@ -169,6 +180,7 @@ def _masks(state: State) -> Key:
 def join(one: State, two: State) -> State:
     """What both states agree on."""
     new = one.copy()
+    new.absorb(two)
     for key, value in one.env.items():
         if two.env.get(key) != value:
             del new.env[key]

@@ -25,6 +25,7 @@ class Sleep(msgspec.Struct, frozen=True, gc=False):
     ``once``: the condition, false on the way, that the function itself makes true (``if (!x->ready)``, and then
     ``x->ready = 1``): it happens the first time only; "?" where the caller can't name it. ``shared``: others call it as
     well, who may have been the first.
+    ``ignores``: a function on the way takes a mask, which does not decide about it.
     """
 
     kind: str
@@ -41,6 +42,7 @@ class Sleep(msgspec.Struct, frozen=True, gc=False):
     also: tuple[Step, ...] = ()
     once: str = ""
     shared: bool = False
+    ignores: bool = False
 
 
 class Effect(msgspec.Struct, frozen=True, gc=False):
@@ -52,12 +54,15 @@ class Effect(msgspec.Struct, frozen=True, gc=False):
 
 
 class Hold(msgspec.Struct, frozen=True, gc=False):
-    """A context that is held at a place of the function itself."""
+    """A context that is held at a place of the function itself. ``asserted``: its caller entered it, as the function
+    says.
+    """
 
     kind: str
     lock: str
     place: Place
     how: str
+    asserted: bool = False
 
 
 class Report(msgspec.Struct, frozen=True, gc=False):
@@ -74,7 +79,10 @@ class Report(msgspec.Struct, frozen=True, gc=False):
 
 
 class AllocSite(msgspec.Struct, frozen=True, gc=False):
-    """One allocator call with everything known there."""
+    """One allocator call with everything known there. ``slept``: for an atomic mask, where the code sleeps before or
+    after it in the same context, if it does so on every path; ``unbound``: for an atomic mask, whether the function
+    itself does nothing that would need it.
+    """
 
     callee: str
     family: str
@@ -85,12 +93,15 @@ class AllocSite(msgspec.Struct, frozen=True, gc=False):
     order: str = ""
     held: tuple[Hold, ...] = ()
     scopes: tuple[str, ...] = ()
+    slept: Step | None = None
+    unbound: bool = False
 
 
 class FreeSite(msgspec.Struct, frozen=True, gc=False):
     """One free of known memory. ``target`` is the access path; ``memory`` what it holds there.
 
     ``chosen``: another member of the same object was asked before, as where several kinds of memory are told apart.
+    ``held``: the contexts that the function itself holds.
     """
 
     callee: str
@@ -106,6 +117,7 @@ class FreeSite(msgspec.Struct, frozen=True, gc=False):
     scope_exit: bool = False
     null: bool = False
     chosen: bool = False
+    held: tuple[Hold, ...] = ()
 
 
 class MemberStore(msgspec.Struct, frozen=True, gc=False):
@@ -137,7 +149,11 @@ class FreedParam(msgspec.Struct, frozen=True, gc=False):
 
 
 class Summary(msgspec.Struct, frozen=True, gc=False):
-    """Everything about one function (or function-like macro)."""
+    """Everything about one function (or function-like macro).
+
+    ``masks``: its parameters that are masks and stay what they are; ``waits``: it sleeps by other means than an
+    allocation, so its masks don't decide whether it does.
+    """
 
     name: str
     path: str
@@ -153,3 +169,5 @@ class Summary(msgspec.Struct, frozen=True, gc=False):
     frees_params: tuple[FreedParam, ...] = ()
     degraded: tuple[str, ...] = ()
     calls: int = 0
+    masks: tuple[str, ...] = ()
+    waits: bool = False

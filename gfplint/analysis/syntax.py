@@ -161,6 +161,24 @@ def expressions_of(stmt: Stmt) -> tuple[Expr, ...]:
     return ()
 
 
+def calls_of(stmt: Stmt) -> Iterator[Call]:
+    """The calls that a statement makes whatever happens in it: not those of what it leads to, or of `a && b()`."""
+    for expr in expressions_of(stmt):
+        yield from _certain_calls(expr)
+
+
+def _certain_calls(expr: Expr) -> Iterator[Call]:
+    if isinstance(expr, Call):
+        yield expr
+    if isinstance(expr, Binary) and expr.op in ("&&", "||"):
+        yield from _certain_calls(expr.left)
+    elif isinstance(expr, Conditional):
+        yield from _certain_calls(expr.test)
+    else:
+        for child in children(expr):
+            yield from _certain_calls(child)
+
+
 def called_in(expr: Expr) -> Iterator[str]:
     """The texts of function pointers in members that an expression calls."""
     if isinstance(expr, Call) and isinstance(expr.func, Member):

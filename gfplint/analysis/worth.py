@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
-from gfplint.analysis.environment import MEMORY
+from gfplint.analysis.environment import HELD_ON_ENTRY, MEMORY
 from gfplint.analysis.evidence import Evidence, Reader
 from gfplint.analysis.program import NEVER, FunctionId, Program, Relevance
 from gfplint.analysis.regions import comes_back, loops_before, straight
@@ -36,6 +36,8 @@ class Reads(enum.Flag):
     MASKS = enum.auto()
     #: ``scope_faults``.
     SCOPES = enum.auto()
+    #: ``sleeps`` of functions that take a mask.
+    SLEEPS = enum.auto()
     #: Anything: every function that allocates, frees or opens a scope.
     ALL = enum.auto()
 
@@ -53,10 +55,27 @@ class MemberEvidence(msgspec.Struct, frozen=True, array_like=True):
     open: bool = True
 
 
+#: Calls that are looked through in a function that takes a mask.
+MASK_LEVELS = 3
+
+
+def takes_mask(function: Function) -> bool:
+    """Whether a parameter of a function is a mask, by its header."""
+    return "gfp_t" in function.header
+
+
 class Worth:
     """Decides what of a program is worth a body."""
 
-    def __init__(self, program: Program, kernel: Kernel, relevance: Relevance, reads: Reads) -> None:
+    def __init__(
+        self,
+        program: Program,
+        kernel: Kernel,
+        relevance: Relevance,
+        reads: Reads,
+        operations: frozenset[str] = frozenset(),
+    ) -> None:
+        """``operations``: members of operation tables whose call may sleep."""
         self.program = program
         self.relevance = relevance
         self.reads = reads
@@ -67,7 +86,7 @@ class Worth:
         self.always = frozenset(macros | relevance.locking) - self.memory
         self.scopes = frozenset(kernel.scopes)
         self.direct = self.always | tabled
-        self.regions = _Regions(kernel, relevance)
+        self.regions = _Regions(kernel, relevance, operations)
         self.masks = _Masks(kernel)
         self.wrappers = relevance.wrappers
 
@@ -77,6 +96,8 @@ class Worth:
         ``text``: its blanked code, asked for where the names leave it open whether a context reaches a sleep.
         """
         names = frozenset(function.callees)
+        if Reads.SLEEPS in self.reads and takes_mask(function) and self._may_sleep(fid, names):
+            return MASK_LEVELS
         if Reads.CONTEXTS in self.reads and self.regions.may_sleep(fid, function, names, text):
             return 0
         if self.direct.isdisjoint(names):
@@ -86,6 +107,12 @@ class Worth:
         if Reads.SCOPES in self.reads and not self.scopes.isdisjoint(names):
             return 0
         return MEMORY if Reads.MASKS in self.reads and self.masks.odd(function, names) else None
+
+    def _may_sleep(self, fid: FunctionId, names: frozenset[str]) -> bool:
+        relevance = self.relevance
+        return not self.memory.isdisjoint(names) or any(
+            relevance.may_sleep(n, fid[0]) for n in names & relevance.reaching_names
+        )
 
     def has_memory(self, function: Function) -> bool:
         """Whether a function's text may tell more: it allocates or frees."""
@@ -151,12 +178,15 @@ def _members(index: int, found: Evidence) -> Iterable[MemberEvidence]:
 class _Regions:
     """Where functions hold a context that forbids sleeping, by the order of their calls."""
 
-    def __init__(self, kernel: Kernel, relevance: Relevance) -> None:
+    def __init__(self, kernel: Kernel, relevance: Relevance, operations: frozenset[str]) -> None:
+        self.operations = operations
+        self.said = frozenset(n for n, query in kernel.queries.items() if query.true_means == "held")
         atomic = {n: op for n, op in kernel.context_ops.items() if any(kernel.kinds[k].atomic for k in op.kinds)}
         leave = frozenset(n for n, op in atomic.items() if op.effect == "leave")
         self.lasting = frozenset(("guard", "scoped_guard", "scoped_cond_guard", "CLASS"))
         self.leaves = leave | relevance.leaving
-        self.enters = (atomic.keys() | relevance.effects | self.lasting) - self.leaves
+        self.enters = (atomic.keys() | relevance.effects | self.lasting | self.said) - self.leaves
+        self.contexts = frozenset(self.enters | self.leaves)
         self.relevance = relevance
         self.sleepers = frozenset(
             {n for n, a in kernel.allocators.items() if a.sleeps != "never"}
@@ -165,16 +195,19 @@ class _Regions:
 
     def may_sleep(self, fid: FunctionId, function: Function, names: frozenset[str], text: Text) -> bool:
         """Whether something that may sleep is called where a context may be held."""
-        if self.enters.isdisjoint(names):
+        annotated = any(word in function.header for word in HELD_ON_ENTRY)
+        if self.enters.isdisjoint(names) and not annotated:
             return False
         relevance = self.relevance
         direct = relevance.reach.get(fid, NEVER) == 1
         sleeping = {
             n
             for n in names
-            if (direct and n in self.sleepers) or (n in relevance.reaching_names and relevance.may_sleep(n, fid[0]))
+            if (direct and n in self.sleepers)
+            or n in self.operations
+            or (n in relevance.reaching_names and relevance.may_sleep(n, fid[0]))
         }
-        return bool(sleeping) and self._meet(function.callees, sleeping, text)
+        return bool(sleeping) and (annotated or self._meet(function.callees, sleeping, text))
 
     def _meet(self, calls: Sequence[str], sleeping: set[str], text: Text) -> bool:
         """Between the first entry and the last end; outside of them only where the text lets a context reach there."""

@@ -204,6 +204,8 @@ class _Found:
         if _MEMBER_FIRST.match(self.code, item.brace, item.end):
             self._macro_table(item, text[header.cut :])
             return
+        if header.cut and item.brace - len(text) == item.start:
+            self._invocations(item, text[: header.cut])  # declaring macros without a semicolon stand before it
         callees, words = self._names(item.brace, item.end)
         start = item.brace - len(text) + header.at
         self.functions.append(

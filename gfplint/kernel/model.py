@@ -120,12 +120,13 @@ class ContextKind(Row, frozen=True, kw_only=True):
     """A kind of context: ``atomic``: sleeping is a defect in it; ``raw``: even atomic allocation is, on PREEMPT_RT.
 
     ``interrupt``: in_interrupt() is true in it (vfree defers); ``lock``: has an identity (a lock argument).
-    ``title``: as a message says it, e.g. "spin lock", "interrupts disabled".
+    ``title``: as a message says it, e.g. "spin lock", "interrupts disabled". ``type``: the type of such a lock.
     """
 
     name: str
     title: str
     atomic: bool
+    type: str = ""
     raw: bool = False
     interrupt: bool = False
     irqs_off: bool = False
@@ -161,12 +162,13 @@ class ContextOp(Row, frozen=True, kw_only=True):
 
 class GuardClass(Row, frozen=True, kw_only=True):
     """A ``guard(name)``/``scoped_guard(name)`` class: the kinds it holds; ``when`` as in ContextOp for conditional
-    classes.
+    classes. ``field``: the lock's path in what argument ``lock`` names.
     """
 
     name: str
     kinds: tuple[str, ...]
     lock: int | None = 0
+    field: str = ""
     when: str = "always"
     sleeps: bool = False
 
@@ -187,7 +189,8 @@ class Query(Row, frozen=True, kw_only=True):
     """A question about the context or a mask.
 
     ``true_means``/``false_means``: one of ``atomic``, ``interrupt``, ``sleepable``, ``blocking`` (the mask of
-    argument ``mask`` blocks), ``nonblocking``, or "" (nothing known).
+    argument ``mask`` blocks), ``nonblocking``, ``held`` (a statement that the lock of argument ``mask`` is held), or ""
+    (nothing known).
     """
 
     name: str

@@ -54,11 +54,12 @@ def callback_contexts(program: Program, kernel: Kernel) -> dict[str, str]:
     for call in program.calls:
         for number, argument in enumerate(call.args.exprs if call.args is not None else []):
             context = CONTEXTS.get(registrars.get((call.name.name, number), ""))
-            name = _name(argument)
             if context is None:
                 continue
-            if name in program.functions:
-                found.setdefault(name, context)
+            either = (argument.iftrue, argument.iffalse) if isinstance(argument, c_ast.TernaryOp) else (argument,)
+            for name in map(_name, either):
+                if name in program.functions:
+                    found.setdefault(name, context)
             for function in given.get(_path(argument), ()):
                 found[function] = context
     return found

@@ -11,7 +11,7 @@ import pytest
 from gfplint import fixes
 from gfplint.analysis.interprocedural import Linker
 from gfplint.findings import Finding
-from tests.rules.harness import FIXTURES, lint, program_of, version_of
+from tests.rules.harness import FIXTURES, lint_fixture, program_of, version_of
 
 _PROGRAMS = sorted(FIXTURES.glob("GFP*/*.c"))
 #: Rules with safe fixes, each of which some fixture shows.
@@ -23,7 +23,7 @@ def _name(program: Path) -> str:
 
 
 def _findings(text: str) -> list[Finding]:
-    return lint(text, version_of(text))
+    return lint_fixture(text, version_of(text))
 
 
 def _fixed(text: str, findings: list[Finding]) -> str:

@@ -27,6 +27,9 @@ _CATALOGUE = {
     "GFP101": ("blocking-allocation-in-atomic-context", Severity.ERROR, "sleep-fault"),
     "GFP102": ("sleeping-allocator-in-atomic-context", Severity.ERROR, "sleep-fault"),
     "GFP103": ("sleeping-free-in-atomic-context", Severity.ERROR, "sleep-fault"),
+    "GFP104": ("atomic-mask-in-sleepable-context", Severity.ADVICE, "reserve-used"),
+    "GFP105": ("allocation-under-raw-lock", Severity.WARNING, "wait-context"),
+    "GFP106": ("ignored-mask-parameter", Severity.WARNING, ""),
     "GFP203": ("unbalanced-scope", Severity.ERROR, "task-flags-differ"),
     "GFP401": ("mismatched-free", Severity.ERROR, "bad-free"),
     "GFP402": ("wrong-cache-free", Severity.ERROR, "bad-free"),
@@ -65,10 +68,17 @@ def _sections(rule: Rule) -> dict[str, str]:
 
 
 def _program(section: str) -> str:
-    """The C blocks of a section as functions of one file."""
+    """The C blocks of a section as functions of one file: whole functions, or what stands in one."""
     blocks = re.findall(r"^```c\n(.*?)^```$", section, flags=re.MULTILINE | re.DOTALL)
     assert blocks, "no C block"
-    return "".join(f"int example_{number}(void)\n{{\n{block}\treturn 0;\n}}\n" for number, block in enumerate(blocks))
+    return "".join(
+        block if re.search(r"^\{$", block, flags=re.MULTILINE) else _function(number, block)
+        for number, block in enumerate(blocks)
+    )
+
+
+def _function(number: int, block: str) -> str:
+    return f"int example_{number}(void)\n{{\n{block}\treturn 0;\n}}\n"
 
 
 def test_the_catalogue_is_this() -> None:

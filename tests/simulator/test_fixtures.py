@@ -33,6 +33,9 @@ LET_PASS = frozenset(
     {
         "the struct's owner ends it",  # the flags do differ at return, and are meant to
         "the caller ends it",
+        "a second try follows",  # the author chose not to wait at first
+        "a failure is expected",
+        "the caller may be atomic",  # the simulator calls what nothing calls where it may sleep
         "nothing is freed",  # vfree(NULL) says might_sleep() too, but there is nothing to mend in the free
     }
 )

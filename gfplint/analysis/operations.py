@@ -1,0 +1,126 @@
+"""Operations: which functions a member of a struct may hold, and what a call of it may do whichever it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+import msgspec
+
+from gfplint.analysis.program import FunctionId, Program
+from gfplint.analysis.summary import Sleep, Summary
+from gfplint.analysis.values import blocking
+from gfplint.findings import Step
+from gfplint.kernel.model import Kernel
+
+#: Implementations of one operation that are looked at.
+MAX_IMPLEMENTATIONS = 48
+
+
+#: Implementations that sleep from which on it is known that an operation may.
+SOME = 2
+
+
+class Implementation(NamedTuple):
+    """A function that a table gives to a member, and where that stands."""
+
+    function: FunctionId
+    path: str
+    line: int
+    table: str
+
+
+class Operations:
+    """The implementations of every (struct, member) that the tree's tables name. Read-only once built."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self._named: dict[tuple[str, str], dict[tuple[int, str], tuple[int, str]]] = {}
+        self._files: dict[str, dict[int, None]] = {}
+        for at, table in program.tables():
+            for entry in table.entries:
+                if entry.value.isidentifier():
+                    entries = self._named.setdefault((table.struct, entry.member), {})
+                    entries.setdefault((at, entry.value), (entry.line, table.name))
+                    self._files.setdefault(entry.value, {})[at] = None
+
+    def files_naming(self, function: str) -> tuple[int, ...]:
+        """The files whose tables name a function."""
+        return tuple(self._files.get(function, ()))
+
+    def sleeping_members(self, sleeping: Callable[[FunctionId], bool], doubtful: bool) -> frozenset[str]:
+        """The names of members whose implementations may all sleep, as far as ``sleeping`` tells; with ``doubtful``, or
+        some of them.
+        """
+        found = set()
+        for (_, member), entries in self._named.items():
+            ids = [self.program.resolve(name, file) for file, name in entries]
+            known = [fid for fid in ids if fid is not None]
+            count = sum(map(sleeping, known))
+            if count and (count == len(known) or (doubtful and count >= SOME)):
+                found.add(member)
+        return frozenset(found)
+
+    def implementations(self, struct: str, member: str, file: int) -> tuple[Implementation, ...]:
+        """The functions that tables give to a member of what ``file`` calls ``struct``, in the tables' order."""
+        program = self.program
+        record = program.record(struct, file)
+        found: dict[FunctionId, Implementation] = {}
+        for (at, name), (line, table) in self._named.get((struct, member), {}).items():
+            if record is None or program.record(struct, at) != record:
+                continue
+            fid = program.resolve(name, at)
+            if fid is not None:
+                found.setdefault(fid, Implementation(fid, program.paths[at], line, table))
+        return tuple(found.values())[:MAX_IMPLEMENTATIONS]
+
+
+class Coverage(NamedTuple):
+    """Entries of operation tables that name a function: all, those of known context, those left open on purpose."""
+
+    entries: int
+    classified: int
+    open: int
+
+
+def coverage(program: Program, kernel: Kernel, files: Iterable[int]) -> Coverage:
+    """How many of the operation-table entries in some files the context tables speak of."""
+    entries = classified = left_open = 0
+    for file in files:
+        for table in program.facts[file].tables:
+            for entry in table.entries:
+                if entry.value in program.functions:
+                    entries += 1
+                    row = kernel.callbacks.get((table.struct, entry.member))
+                    classified += row is not None and row.context != "either_unknown"
+                    left_open += row is not None and row.context == "either_unknown"
+    return Coverage(entries, classified, left_open)
+
+
+def shared(member: str, found: list[tuple[Implementation, Summary]]) -> Summary | None:
+    """What a call of an operation may do: the sleeps of one of its implementations.
+
+    Sure where every implementation sleeps on its own account, in doubt where some of them do; None for fewer.
+    """
+    sleeping = [(at, summary, sleeps) for at, summary in found if (sleeps := tuple(_certain(summary)))]
+    if not sleeping or (len(sleeping) < len(found) and len(sleeping) < SOME):
+        return None
+    at, summary, sleeps = min(sleeping, key=lambda s: (s[2][0].uncertain, len(s[2][0].steps), s[0].path))
+    doubt = 0 if len(sleeping) == len(found) else 2
+    others = f", as {len(sleeping)} of {len(found)} implementations" if len(found) > 1 else ""
+    step = Step(at.path, at.line, 1, at.table, f".{member} may be {summary.name}(), which may sleep{others}")
+    moved = (msgspec.structs.replace(s, steps=(step, *s.steps), uncertain=s.uncertain + doubt) for s in sleeps)
+    return Summary(f"->{member}", summary.path, summary.params, sleeps=tuple(moved))
+
+
+def _certain(summary: Summary) -> Iterator[Sleep]:
+    """The sleeps that depend neither on a mask that is passed nor on the caller's locks."""
+    for sleep in summary.sleeps:
+        if sleep.inner or sleep.dropped or sleep.task_only or sleep.uncertain:
+            continue
+        if sleep.kind == "free" and sleep.sleeps != "always":
+            continue
+        if sleep.mask is not None and blocking(sleep.mask) is not True:
+            continue
+        if not any(kind == "blocking" for kind, _, _ in sleep.guards):
+            yield sleep
