@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from gfplint.analysis.idioms.code import Allocation, Code
 from gfplint.analysis.idioms.masks import bits_of, operands
-from gfplint.analysis.paths import last_of, path_of
 from gfplint.facts import Expr, Name
 from gfplint.kernel.masks import DIRECT_RECLAIM, KSWAPD_RECLAIM
 from gfplint.kernel.model import Mask
@@ -27,7 +26,7 @@ _NARROW = re.compile(r"\bDMA_BIT_MASK\s*\(\s*(?:[12]?[0-9]|3[01])\s*\)")
 class ZoneMask:
     """An allocation from a low zone. ``flag``: as written.
 
-    ``mapped``: the file uses an interface that maps memory for devices, and does not take its physical address.
+    ``mapped``: the file uses an interface that maps memory for devices, and takes no physical addresses.
     """
 
     allocation: Allocation
@@ -45,7 +44,7 @@ def zone_masks(code: Code) -> Iterator[ZoneMask]:
         if limited is None:
             limited = _has_limit(code)
         if not limited:
-            yield ZoneMask(found, flag, _maps(code) and not _physical(found, code))
+            yield ZoneMask(found, flag, _mapped(found, flag, code))
 
 
 def _zone(found: Allocation, code: Code) -> str:
@@ -76,6 +75,15 @@ def _has_limit(code: Code) -> bool:
     return bool(_NARROW.search(text)) or any(re.search(rf"\b{name}\s*\(", text) for name in isa)
 
 
+def _mapped(found: Allocation, flag: str, code: Code) -> bool:
+    """Whether the mapping interfaces do what the zone is for.
+
+    Pages below 4 GB are taken for devices with 32 address lines, which are many: unless the DMA API gives them out.
+    """
+    wide = "__GFP_DMA32" in code.kernel.masks.get(flag, frozenset()) and found.row.family != "dma_pool"
+    return not wide and _maps(code) and not _physical(code)
+
+
 def _maps(code: Code) -> bool:
     """Whether the file uses an interface that brings memory to devices: by its header, or a call."""
     headers = "|".join(re.escape(name) for role, name in code.kernel.roles if role == "maps")
@@ -85,10 +93,7 @@ def _maps(code: Code) -> bool:
     return bool(re.search(rf"\b(?:{calls})\s*\(", code.source.code))
 
 
-def _physical(found: Allocation, code: Code) -> bool:
-    """Whether the file takes the physical address of what has the target's name."""
-    name = last_of(path_of(found.target)).partition("[")[0] if found.target is not None else ""
-    if not name:
-        return False
+def _physical(code: Code) -> bool:
+    """Whether the file takes physical addresses itself."""
     takers = "|".join(taker for role, taker in code.kernel.roles if role == "physical")
-    return bool(re.search(rf"\b(?:{takers})\s*\([^;]{{0,{_ARGUMENTS}}}?\b{re.escape(name)}\b", code.source.code))
+    return bool(re.search(rf"\b(?:{takers})\s*\(", code.source.code))
