@@ -14,6 +14,7 @@ from gfplint.analysis.interprocedural import Linker
 from gfplint.analysis.ownership import FreeAt, StoreAt, join
 from gfplint.analysis.program import FunctionId, Program, Relevance
 from gfplint.analysis.summary import Summary
+from gfplint.analysis.values import Memory
 from gfplint.analysis.worth import MemberEvidence, Reads, Worth, of_summary
 from gfplint.config import Settings
 from gfplint.facts import Function
@@ -98,10 +99,9 @@ class _Linting:
         self.functions += 1
         self.degraded += [Degraded(summary.path, summary.name, reason) for reason in summary.degraded]
         self.stores += [StoreAt(summary.path, summary.name, s) for s in summary.stores]
+        known = {f.place for f in summary.frees if f.memory is not None}
         self.frees += [
-            FreeAt(summary.path, summary.name, f)
-            for f in summary.frees
-            if f.owner[0] and f.memory is None and not f.chosen
+            FreeAt(summary.path, summary.name, f) for f in summary.frees if f.holders and f.place not in known
         ]
         self.members += of_summary(index, summary)
         self.check(summary, self.wanted.callers.of((self.file, index)))
@@ -158,7 +158,12 @@ def member_findings(
 ) -> tuple[Finding, ...]:
     """What the rules say of frees of members, once the stores of the whole program are known."""
     findings: dict[Finding, None] = {}
-    for free in join(stores, frees):
+
+    def legal(free: str, memory: Memory) -> bool:
+        return memory.family in kernel.frees[free].families
+
+    apart = frozenset(f.name for f in kernel.families.values() if f.local)
+    for free in join(stores, frees, legal, apart):
         _check(View(Summary(free.function, free.path, (), frees=(free.site,)), kernel), rules, findings)
     return tuple(findings)
 

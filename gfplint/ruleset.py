@@ -9,7 +9,7 @@ from typing import Protocol
 import msgspec
 
 from gfplint.analysis.idioms.code import Code
-from gfplint.analysis.summary import Hold, Report, Summary
+from gfplint.analysis.summary import FreeSite, Hold, Report, Summary
 from gfplint.analysis.worth import Reads
 from gfplint.facts import Place
 from gfplint.findings import Confidence, Finding, Fix, Severity, Step
@@ -140,6 +140,31 @@ def sleep_steps(report: Report) -> Iterator[Step]:
     for other in report.sleep.also:
         yield msgspec.structs.replace(other, message=f"also behind this call: {other.message}")
     yield last
+
+
+def free_steps(view: View, site: FreeSite, allocates: str, frees: str) -> list[Step]:
+    """The allocation and the free of what a site frees, with the calls between the site and the free."""
+    memory = site.memory
+    steps = []
+    if memory is not None:
+        place = memory.place
+        steps = [Step(memory.path, place.line, place.column, memory.function, f"{memory.allocator}() {allocates}")]
+    if site.steps:
+        return [*steps, *site.steps]
+    place = site.place
+    return [*steps, Step(view.summary.path, place.line, place.column, view.summary.name, f"{site.callee}() {frees}")]
+
+
+def confidence_of_free(view: View, site: FreeSite) -> Confidence:
+    """How sure it is that the memory is what arrives at the free."""
+    near = site.memory is not None and site.memory.path == view.summary.path
+    return Confidence.HIGH if near and not site.doubt else Confidence.MEDIUM if site.doubt < 2 else Confidence.LOW
+
+
+def right_frees(kernel: Kernel, family: str) -> list[str]:
+    """The frees of a family, those that are made for it first."""
+    found = [f for f in kernel.frees.values() if family in f.families and not f.rcu and f.bulk is None]
+    return [f.name for f in sorted(found, key=lambda f: (f.families[0] != family, len(f.name), f.name))]
 
 
 def frees_managed(kernel: Kernel, row: Free) -> bool:

@@ -16,6 +16,7 @@ _MODULES = (
     "sleeping_free_in_atomic_context",
     "mismatched_free",
     "wrong_cache_free",
+    "wrong_size_free",
     "manual_free_of_managed_memory",
     "unbalanced_scope",
     "unsupported_mask",

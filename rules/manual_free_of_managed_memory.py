@@ -46,8 +46,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gfplint.analysis.worth import Reads
-from gfplint.findings import Finding, Severity, Step
-from gfplint.ruleset import Rule, View, frees_managed
+from gfplint.findings import Finding, Severity
+from gfplint.ruleset import Rule, View, confidence_of_free, free_steps, frees_managed
 
 
 def check(view: View) -> Iterator[Finding]:
@@ -61,20 +61,6 @@ def check(view: View) -> Iterator[Finding]:
         if not memory.managed and not frees_managed(kernel, row):
             continue
         leaves = "leaves the free to the device" if memory.managed else "allocates memory that no device manages"
-        origin = Step(
-            memory.path,
-            memory.place.line,
-            memory.place.column,
-            memory.function,
-            f"{memory.allocator}() {leaves}",
-        )
-        here = Step(
-            view.summary.path,
-            site.place.line,
-            site.place.column,
-            view.summary.name,
-            f"{site.callee}() frees it by hand",
-        )
         message = (
             f"{site.callee}() of memory that the device frees itself ({memory.allocator}()): it is freed twice"
             if memory.managed
@@ -84,7 +70,8 @@ def check(view: View) -> Iterator[Finding]:
             view,
             site.place,
             message,
-            [origin, here],
+            free_steps(view, site, leaves, "frees it by hand"),
+            confidence=confidence_of_free(view, site),
         )
 
 

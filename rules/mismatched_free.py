@@ -51,8 +51,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gfplint.analysis.worth import Reads
-from gfplint.findings import Confidence, Finding, Severity, Step
-from gfplint.ruleset import Rule, View, frees_managed
+from gfplint.findings import Finding, Severity
+from gfplint.ruleset import Rule, View, confidence_of_free, free_steps, frees_managed, right_frees
 
 
 def check(view: View) -> Iterator[Finding]:
@@ -66,24 +66,14 @@ def check(view: View) -> Iterator[Finding]:
         if frees_managed(kernel, row):
             continue
         family = kernel.families[memory.family]
-        right = sorted(f.name for f in kernel.frees.values() if memory.family in f.families and not f.rcu)
+        right = right_frees(kernel, memory.family)
         advice = f"; {family.title} is freed by {', '.join(n + '()' for n in right[:3])}" if right else ""
-        origin = Step(
-            memory.path,
-            memory.place.line,
-            memory.place.column,
-            memory.function,
-            f"{memory.allocator}() allocates {family.title}",
-        )
-        here = Step(
-            view.summary.path, site.place.line, site.place.column, view.summary.name, f"{site.callee}() frees it"
-        )
         yield RULE.finding(
             view,
             site.place,
             f"{site.callee}() of memory from {memory.allocator}(){advice}",
-            [origin, here],
-            confidence=Confidence.HIGH if memory.path == view.summary.path else Confidence.MEDIUM,
+            free_steps(view, site, f"allocates {family.title}", "frees it"),
+            confidence=confidence_of_free(view, site),
         )
 
 

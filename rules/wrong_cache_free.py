@@ -44,8 +44,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gfplint.analysis.worth import Reads
-from gfplint.findings import Confidence, Finding, Severity, Step
-from gfplint.ruleset import Rule, View
+from gfplint.findings import Finding, Severity, Step
+from gfplint.ruleset import Rule, View, confidence_of_free
 
 
 def check(view: View) -> Iterator[Finding]:
@@ -75,8 +75,8 @@ def check(view: View) -> Iterator[Finding]:
             view,
             site.place,
             f"{site.callee}() into {site.cache} of an object from {memory.cache}",
-            [origin, here],
-            confidence=Confidence.HIGH,
+            [origin, *(site.steps or [here])],
+            confidence=confidence_of_free(view, site),
         )
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from gfplint.analysis.contexts import Contexts
-from gfplint.analysis.environment import MEMORY, PLAIN_TYPES, REST, UNKNOWN
+from gfplint.analysis.environment import MAX_WRAPPED, MAX_WRAPPERS, MEMORY, PLAIN_TYPES, REST, UNKNOWN
 from gfplint.analysis.paths import path_of, root_of, substitute, text_of
 from gfplint.analysis.queries import ASKS
 from gfplint.analysis.state import State
-from gfplint.analysis.summary import Hold, Report, Sleep, Summary
+from gfplint.analysis.summary import FreedParam, Hold, Report, Sleep, Summary
 from gfplint.analysis.texts import condition_root, equality, flag_test, has_flag, translate
 from gfplint.analysis.values import Constant, MaskValue, Memory, Symbol, Value
-from gfplint.facts import Binary, Call, Unary
+from gfplint.facts import Binary, Call, Name, Unary
 
 
 class Callees(Contexts):
@@ -18,14 +18,14 @@ class Callees(Contexts):
 
     def call_function(self, name: str, expr: Call, values: list[Value], state: State) -> Value:
         """A call that the tables don't know: follow it where it can matter."""
-        env = self.env
+        env, lent = self.env, self.lent
         depth = max(self.depth - 1, 0)
         if self.depth >= 0 and (env.locks_and_allocates(name) or any(h.kind in self.atomic for h in state.held)):
             depth = max(depth, env.reach)
         sleeps = depth > 0 and env.may_sleep(name, depth)
         changes = self.depth >= 0 and env.may_change_context(name)
         owns = (self.wanted == id(expr) and env.may_return_memory(name)) or (
-            any(isinstance(v, Memory) for v in values) and env.may_free(name)
+            self.gives(expr, values, state) and env.may_free(name)
         )
         if not (sleeps or changes or owns):
             return None
@@ -38,10 +38,21 @@ class Callees(Contexts):
                 self.call_sleep(summary, sleep, expr, names, passed, state)
         result = self.apply_effects(summary, expr, names, state) if changes else None
         if owns:
-            self.call_frees(summary, expr, values, (names, passed), state)
+            self.call_frees(summary, expr, values, (names, passed), lent, state)
             if result is None and len(summary.returns) == 1:
                 return summary.returns[0]
         return result
+
+    def gives(self, expr: Call, values: list[Value], state: State) -> bool:
+        """Whether a call gets memory, or a parameter, that the callee might free."""
+        for value, arg in zip(values, expr.args, strict=True):
+            if isinstance(value, Memory):
+                return True
+            if isinstance(arg, Name) and arg.name in self.params:
+                return self.types[arg.name][1] > 0 and len(expr.args) <= MAX_WRAPPED
+            if isinstance(arg, Unary) and arg.op == "&" and isinstance(arg.operand, Name):
+                return arg.operand.name in self.lent
+        return False
 
     def passed_by_reference(self, path: str, result: Value, state: State) -> None:
         """A callee may change what it gets the address of: plain values are forgotten, locks and members stay."""
@@ -91,22 +102,32 @@ class Callees(Contexts):
         expr: Call,
         values: list[Value],
         bound: tuple[dict[str, str], dict[str, Value]],
+        lent: dict[str, Memory],
         state: State,
     ) -> None:
         """What a callee frees of what it is given, as far as its conditions may hold."""
         ways = {(freed.number, freed.free) for freed in summary.frees_params}
         for freed in summary.frees_params:
-            number, free = freed.number, freed.free
-            row = self.kernel.frees.get(free)
-            if sum(at == number for at, _ in ways) > 1:
-                continue  # it tells the families apart by itself
+            number = freed.number
+            row = self.kernel.frees.get(freed.free)
+            if row is None or number >= len(expr.args) or sum(at == number for at, _ in ways) > 1:
+                continue  # where there are several ways, it tells the families apart by itself
             if any(self.check_guard(k, t, w, *bound, state)[0] is False for k, t, w in freed.guards):
                 continue
-            if row is not None and number < len(expr.args):
-                target = expr.args[number]
-                self.free_site(
-                    row, free, path_of(target), values[number], expr.place, state, (), owner=self.owner_of(target)
-                )
+            target, value = expr.args[number], values[number]
+            if freed.content:
+                if not isinstance(target, Unary) or target.op != "&":
+                    continue
+                target = target.operand
+                value = lent.get(self.access(target))
+            path = self.access(target)
+            step = self.step(expr.place, f"{summary.name}() is called here")
+            steps = (step, *freed.steps)
+            if isinstance(value, Memory):
+                self.free_site(row, target, path, value, expr.place, state, (), steps=steps)
+            if path in self.params and path not in self.reassigned and len(steps) < MAX_WRAPPERS:
+                moved = FreedParam(self.params.index(path), freed.free, self.guards(state), freed.content, steps)
+                self.freed_params[moved] = None
 
     def call_sleep(
         self, summary: Summary, sleep: Sleep, expr: Call, names: dict[str, str], passed: dict[str, Value], state: State

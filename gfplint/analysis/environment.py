@@ -33,6 +33,10 @@ MAX_CHAIN = 7
 LONG_CHAIN = 4
 #: The depth of a summary that is about memory alone: it reports no sleeps, and does not follow contexts.
 MEMORY = -1
+#: Calls from a function to the free of what it is given.
+MAX_WRAPPERS = 4
+#: Arguments of a function that is taken for a wrapper of a free.
+MAX_WRAPPED = 2
 NOWHERE = Place(0, 0, 0, 0)
 #: What a macro calls its further arguments, and how many of them are told apart.
 VARIADIC = "__VA_ARGS__"
@@ -108,6 +112,9 @@ class Environment(Protocol):
     def mask_macro(self, name: str) -> Expr | None:
         """The replacement of an object-like macro that holds a mask."""
 
+    def number_macro(self, name: str) -> Expr | None:
+        """The replacement of an object-like macro that the file, or a header beside it, defines."""
+
     def field_type(self, record: str, field: str) -> Param | None:
         """The type of a struct's member."""
 
@@ -116,6 +123,9 @@ class Environment(Protocol):
 
     def global_type(self, name: str) -> Param | None:
         """The type of a variable at file scope."""
+
+    def global_key(self, name: str) -> str:
+        """A name for the file of a variable at file scope, if it is static; "" where there is no such variable."""
 
     def guard_class(self, name: str) -> GuardClass | None:
         """A guard class that the tree defines itself."""

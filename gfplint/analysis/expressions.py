@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from gfplint.analysis.callees import Callees
 from gfplint.analysis.environment import NOWHERE, REST, variadic
 from gfplint.analysis.paths import children, path_of, text_of
 from gfplint.analysis.state import State
 from gfplint.analysis.texts import called_expr, decision, with_bits
-from gfplint.analysis.values import ONE, ZERO, Constant, MaskValue, Memory, Ref, Value, offset_into
+from gfplint.analysis.values import ONE, ZERO, Constant, MaskValue, Memory, Ref, Value, offset_into, with_family
 from gfplint.facts import (
     Assign,
     Binary,
@@ -161,12 +163,19 @@ class Expressions(Callees):
         self.calls += 1
         expr = self.with_variadic(expr)
         values = [self.eval(a, state) for a in expr.args]
+        lent: dict[str, Memory] = {}
         for arg in expr.args:
             if isinstance(arg, Unary) and arg.op == "&" and isinstance(arg.operand, Name):
+                name = arg.operand.name
                 if not self.allocates_into(expr):
-                    self.local_memory.setdefault(arg.operand.name, {})[None] = None
-                if isinstance(state.env.get(arg.operand.name), (Memory, MaskValue)):
-                    state.forget(arg.operand.name)
+                    self.local_memory.setdefault(name, {})[None] = None
+                    self.origins.setdefault(name, {})[()] = None
+                known = state.env.get(name)
+                if isinstance(known, Memory):
+                    lent[name] = known
+                if isinstance(known, (Memory, MaskValue)):
+                    state.forget(name)
+        self.lent = lent
         result = self.dispatch(expr, values, state)
         for arg in expr.args:
             if isinstance(arg, Unary) and arg.op == "&" and isinstance(arg.operand, (Name, Member)):
@@ -215,6 +224,8 @@ class Expressions(Callees):
                     self.assert_held(expr.args[0], expr.place, name, state)
                 if query.true_means in ("argument", "warning", "take") and expr.args:
                     return self.pass_on(query, expr, values[0], state)
+                if query.true_means in ("address", "page", "split") and expr.args:
+                    return self.page_of(query.true_means, expr.args[0], values[0], state)
                 return None
             if (sleeper := kernel.sleepers.get(name)) is not None:
                 if sleeper.arg is None:
@@ -222,6 +233,16 @@ class Expressions(Callees):
                     self.note_slept(name, expr.place, state)
                 return None
         return self.call_function(name, expr, values, state)
+
+    def page_of(self, what: str, arg: Expr, value: Value, state: State) -> Value:
+        """Pages by their address instead of their ``struct page``, and back; split ones have no order any more."""
+        if not isinstance(value, Memory) or value.offset:
+            return None
+        if what == "split":
+            state.env[self.access(arg)] = msgspec.structs.replace(value, order="")
+            return None
+        known = _PAGES[what].get(value.family)
+        return with_family(value, known) if known is not None else None
 
     def pass_on(self, query: Query, expr: Call, value: Value, state: State) -> Value:
         """A call that hands on its argument; ``take``: and leaves NULL behind (``no_free_ptr``)."""
@@ -231,6 +252,9 @@ class Expressions(Callees):
             return value
         return value
 
+
+#: What families of pages become by page_address() and by virt_to_page().
+_PAGES = {"address": {"page": "pages", "folio": "pages"}, "page": {"pages": "page"}}
 
 _EVALUATE: dict[type, Callable[[Expressions, Any, State], Value]] = {
     Name: Expressions.e_name,

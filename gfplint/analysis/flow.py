@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import msgspec
+
 from gfplint.analysis.conditions import Conditions
 from gfplint.analysis.environment import (
     HELD_ON_ENTRY,
@@ -23,6 +25,7 @@ from gfplint.analysis.environment import (
     Environment,
     GiveUpError,
 )
+from gfplint.analysis.holders import lasting
 from gfplint.analysis.paths import path_of
 from gfplint.analysis.state import State, close, dedupe
 from gfplint.analysis.summary import Hold, Summary
@@ -109,7 +112,7 @@ class _Flow(Conditions):
             reports=tuple(self.reports.values()) if self.depth != MEMORY else (),
             allocs=self.sites(),
             frees=tuple(self.frees.values()),
-            stores=tuple(self.stores.values()),
+            stores=tuple(msgspec.structs.replace(s, when=lasting(s.when, self.written)) for s in self.stores.values()),
             scope_faults=tuple(self.scope_faults.values()),
             returns=() if self.returns_unknown else tuple(self.returned),
             frees_params=tuple(self.freed_params),
@@ -210,7 +213,7 @@ class _Flow(Conditions):
             row = self.kernel.frees.get(free)
             memory = state.env.get(name)
             if row is not None and state.conds.get(name) is not False and memory is not ZERO:
-                self.free_site(row, free, name, memory, place, state, (), scope_exit=True)
+                self.free_site(row, Name(name), name, memory, place, state, (), scope_exit=True)
 
     def statement(self, stmt: Stmt, states: list[State]) -> list[State]:  # noqa: PLR0911, PLR0912, C901 - one arm a kind
         self.steps += 1

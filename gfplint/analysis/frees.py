@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from gfplint.analysis.paths import path_of, text_of
+import msgspec
+
+from gfplint.analysis.holders import Holder, conditions
+from gfplint.analysis.paths import path_of, root_of
 from gfplint.analysis.sleeps import Sleeps
 from gfplint.analysis.state import State
 from gfplint.analysis.summary import FreedParam, FreeSite, ScopeFault
+from gfplint.analysis.syntax import indices
 from gfplint.analysis.values import ZERO, Constant, Cookie, Memory, Value
 from gfplint.facts import Call, Expr, Place
+from gfplint.findings import Step
 from gfplint.kernel.model import Free, Scope
 
 
@@ -20,55 +25,85 @@ class Frees(Sleeps):
         target = expr.args[row.arg]
         path = self.access(target)
         memory = values[row.arg]
-        site_args = expr.args
-        self.free_site(row, row.name, path, memory, expr.place, state, site_args, owner=self.owner_of(target))
+        self.free_site(row, target, path, memory, expr.place, state, expr.args)
         self.sleep_of_free(row, expr, memory, path, state)
-        if path in self.params and path not in self.reassigned:
-            self.freed_params[FreedParam(self.params.index(path), row.name, self.guards(state))] = None
+        if path in self.params and path not in self.reassigned and path not in self.local_memory:
+            step = self.step(expr.place, f"{row.name}() frees it")
+            content = indices(target) > 0
+            freed = FreedParam(self.params.index(path), row.name, self.guards(state), content, (step,))
+            self.freed_params[freed] = None
 
     def free_site(  # noqa: PLR0913 - what a free is made of
         self,
         row: Free,
-        name: str,
+        target: Expr,
         path: str,
         memory: object,
         place: Place,
         state: State,
         args: tuple[Expr, ...],
         *,
-        owner: tuple[str, str] = ("", ""),
         scope_exit: bool = False,
+        steps: tuple[Step, ...] = (),
     ) -> None:
-        known = memory if isinstance(memory, Memory) and row.bulk is None and not self.frees_content(row) else None
-        if known is not None and state.conds.get(path) is False:
-            known = None
-        owner = ("", "") if row.bulk is not None or self.frees_content(row) else owner
+        known = memory if isinstance(memory, Memory) else None
         null = memory == ZERO or state.conds.get(path) is False
-        if known is None and not owner[0] and not null and row.bulk is None and not self.frees_content(row):
-            known = self.only_memory(path)
         error = state.conds.get(f"IS_ERR {path}") is True or memory == Constant("errptr")
-        known = None if error else known
+        holders: tuple[Holder, ...] = ()
+        if (
+            row.bulk is not None
+            or self.frees_content(row)
+            or error
+            or (known is not None and state.conds.get(path) is False)
+        ):
+            known = None
+        elif known is None:
+            holders = self.freed_holders(target, path, state)
+            null = null and not holders
+            known = None if null or holders else self.only_memory(path)
 
         def at(number: int | None) -> str:
             return state.resolve(path_of(args[number])) if number is not None and number < len(args) else ""
 
+        def measure(number: int | None) -> str:
+            return self.measure(args[number], state) if number is not None and number < len(args) else ""
+
+        cache = at(row.cache)
+        if holders and root_of(cache) in self.types:
+            cache = ""  # only this function has a name for it
         site = FreeSite(
-            name,
+            row.name,
             place,
             path,
             known,
-            at(row.cache),
-            text_of(args[row.order]) if row.order is not None and row.order < len(args) else "",
-            text_of(args[row.size]) if row.size is not None and row.size < len(args) else "",
+            cache,
+            "0" if row.single else measure(row.order),
+            measure(row.size),
             at(row.device),
-            owner,
+            holders if known is None else (),
             error,
             scope_exit,
             null,
-            _chosen(path, state),
+            conditions(state.resolve(path), state.conds, state.env) if holders else (),
+            0,
+            steps,
             state.held,
         )
-        self.frees.setdefault((place, known, name), site)
+        key = (place, known, row.name)
+        earlier = self.frees.get(key)
+        if earlier is not None and (earlier.holders or not holders):
+            if earlier.when and earlier.when != site.when:
+                when = tuple(w for w in earlier.when if w in site.when)
+                self.frees[key] = msgspec.structs.replace(earlier, when=when)
+            return
+        self.frees[key] = site
+
+    def freed_holders(self, target: Expr, path: str, state: State) -> tuple[Holder, ...]:
+        """Where a freed pointer of unknown memory may have been taken from."""
+        found = self.holders(target, state)
+        if not found and not indices(target) and len(origins := self.origins.get(path, {})) == 1:
+            found = next(iter(origins))
+        return found
 
     def frees_content(self, row: Free) -> bool:
         """Whether a free is of what a struct holds (``sg_free_table``), not of the memory that its argument points
@@ -107,16 +142,3 @@ class Frees(Sleeps):
 
     def scope_fault(self, fault: str, cookie: Cookie, place: Place) -> None:
         self.scope_faults.setdefault((fault, cookie), ScopeFault(fault, cookie.kind, cookie.place, place))
-
-
-def _chosen(path: str, state: State) -> bool:
-    """Whether the way to a free depends on what another member of the object says."""
-    base = path.rpartition(".")[0] + "."
-    if base == ".":
-        return False
-    for text, truth in state.conds.items():
-        if path in text:
-            continue
-        if (text.startswith("(" + base) and " == " in text) or (text.startswith(base) and not truth):
-            return True
-    return False

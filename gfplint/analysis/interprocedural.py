@@ -15,6 +15,7 @@ from gfplint.analysis.environment import LONG_CHAIN, NOWHERE, VARIADIC, doubt_of
 from gfplint.analysis.flow import analyse
 from gfplint.analysis.guards import MACROS as GUARD_MACROS
 from gfplint.analysis.guards import class_name, guard_class
+from gfplint.analysis.holders import INNER
 from gfplint.analysis.operations import Operations, shared
 from gfplint.analysis.program import FunctionId, Program, Relevance, weak_names
 from gfplint.analysis.queries import ASKS, asked
@@ -430,6 +431,13 @@ class FileEnvironment:
         found = self.linker.program.global_variable(name, self.file)
         return Param(found.type, found.pointers, found.name) if found is not None else None
 
+    def global_key(self, name: str) -> str:
+        """See flow.Environment."""
+        found = self.linker.program.global_variable(name, self.file)
+        if found is None:
+            return ""
+        return self.linker.program.paths[self.file] if found.static else "(global)"
+
     def guard_class(self, name: str) -> GuardClass | None:
         """Guard classes that the tree defines: what their constructor does to the context."""
         key = (name, self.file)
@@ -516,7 +524,7 @@ def _root_reports(summary: Summary, root: Root, kind: ContextKind) -> Iterator[R
 
 
 def _fields(text: str) -> dict[str, Param]:
-    """The members of a struct's braces; those of anonymous inner structs count as its own."""
+    """The members of a struct's braces; those of inner structs count as its own, and the inner one's type is INNER."""
     fields: dict[str, Param] = {}
     depth = 0
     inner = text[1:-1]
@@ -526,7 +534,7 @@ def _fields(text: str) -> dict[str, Param]:
         last = 0
         for at, char in enumerate(inner):
             if char in "{}":
-                pieces.append(inner[last:at] + ";")
+                pieces.append(inner[last:at] + (";" if char == "{" else f";{INNER} "))
                 last = at + 1
                 depth += 1 if char == "{" else -1
         pieces.append(inner[last:])
@@ -534,6 +542,12 @@ def _fields(text: str) -> dict[str, Param]:
     for declaration in flat.split(";"):
         bare = declaration.strip()
         if not bare or ("(" in bare and "(*" not in bare.replace(" ", "")):
+            continue
+        if bare.startswith(INNER):
+            for declarator in bare[len(INNER) :].split(","):
+                name = declarator.strip(" *\t\n").split("[")[0].strip()
+                if name.isidentifier():
+                    fields.setdefault(name, Param(INNER, declarator.count("*"), name))
             continue
         first, *rest = split_top(bare)
         param = parse_declarator(first.split(":")[0])

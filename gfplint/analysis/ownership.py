@@ -1,25 +1,25 @@
-"""Memory in struct members, joined over the tree: what every store puts there, and what a free takes out.
+"""Memory that one function stores and another frees, joined over the tree.
 
-A member whose every known store holds memory of one family is of that family. A store of something unknown leaves it
-open,
-unless the stores of the file that frees it agree.
+A store names the places that hold what it stores, a free those that what it frees may come from (``analysis.holders``).
+Where every store to a place is of memory of one family, a free of what it holds is of that family. Of places that the
+whole tree uses (a struct of include/), only the stores near the free count. Where stores differ, and where one is of
+something unknown, nothing is said, unless conditions on the same object tell them apart, or the freeing file's own
+stores agree.
 """
 
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
+from gfplint.analysis.holders import Holder, contradict
 from gfplint.analysis.summary import FreeSite, MemberStore
 from gfplint.analysis.values import Memory
 
-#: Stores of something unknown to a member, beyond which nothing is said of it.
-MAX_UNKNOWN = 0
-
-Owner = tuple[str, str]
+#: Copies from one member to another that are followed.
+MAX_COPIES = 3
 
 
 class StoreAt(msgspec.Struct, frozen=True, array_like=True):
@@ -31,46 +31,148 @@ class StoreAt(msgspec.Struct, frozen=True, array_like=True):
 
 
 class FreeAt(msgspec.Struct, frozen=True, array_like=True):
-    """A free of a member and where it stands."""
+    """A free of memory that its function does not know, and where it stands."""
 
     path: str
     function: str
     site: FreeSite
 
 
-@dataclass(slots=True)
-class _Member:
-    known: list[Memory]
-    unknown: int
+#: Whether a free (its callee's name) may free memory.
+Legal = Callable[[str, Memory], bool]
 
 
-def join(stores: Iterable[StoreAt], frees: Iterable[FreeAt]) -> Iterator[FreeAt]:
-    """The frees of members, each with the memory that the member holds: one site for each family found there."""
-    members: dict[Owner, _Member] = {}
-    for item in stores:
-        member = members.setdefault(item.store.owner, _Member([], 0))
-        if item.store.memory is None:
-            member.unknown += 1
-        else:
-            member.known.append(item.store.memory)
-    for free in frees:
-        found = members.get(free.site.owner)
-        if found is None or found.unknown > MAX_UNKNOWN or free.site.null:
-            continue
-        memory = _single(found.known, free)
-        if memory is not None:
-            yield FreeAt(free.path, free.function, msgspec.structs.replace(free.site, memory=memory))
+def join(
+    stores: Iterable[StoreAt], frees: Sequence[FreeAt], legal: Legal, apart: frozenset[str] = frozenset()
+) -> Iterator[FreeAt]:
+    """The frees of which it is known what arrives there, each with that memory.
 
-
-def _single(known: list[Memory], free: FreeAt) -> Memory | None:
-    """The memory that a member holds, if all stores agree on its family; the nearest store speaks for it.
-
-    A struct that the whole tree uses says little: there only the stores of the freeing file count as evidence.
+    ``apart``: families that are no evidence for other files (test-managed memory).
     """
-    if not known or len({(m.family, m.managed) for m in known}) != 1:
+    books = _Books(stores, frees, legal, apart)
+    for free in frees:
+        found = books.memory_at(free)
+        if found is not None:
+            memory, doubt = found
+            yield FreeAt(free.path, free.function, msgspec.structs.replace(free.site, memory=memory, doubt=doubt))
+
+
+class _Books:
+    """Stores and frees by the places that hold what they are of."""
+
+    def __init__(self, stores: Iterable[StoreAt], frees: Iterable[FreeAt], legal: Legal, apart: frozenset[str]) -> None:
+        self.legal = legal
+        self.families_apart = apart
+        self.stores: dict[Holder, list[StoreAt]] = {}
+        self.frees: dict[Holder, list[FreeAt]] = {}
+        for item in stores:
+            for holder in item.store.holders:
+                self.stores.setdefault(holder, []).append(item)
+        for free in frees:
+            for holder in free.site.holders:
+                self.frees.setdefault(holder, []).append(free)
+
+    def apart(self, memory: Memory | None) -> bool:
+        """Whether memory is of a family that only its own file sees."""
+        return memory is not None and memory.family in self.families_apart
+
+    def memory_at(self, free: FreeAt) -> tuple[Memory, int] | None:
+        """What arrives at a free, and how doubtful that is; None where nothing can be said."""
+        places = free.site.holders
+        for holder in places:
+            stores = self._stored(holder, places)
+            if not stores:
+                continue
+            if holder != places[-1]:  # who stores through a pointer to the inner struct does not say in which outer one
+                inner = self.stores.get(places[-1], ())
+                stores = [*stores, *(s for s in inner if len(s.store.holders) == 1 and s.path == free.path)]
+            return self._from(holder, stores, free)
         return None
-    defined, known_record, _ = free.site.owner[0].partition(":")
-    folder = posixpath.dirname(free.path)
-    nearest = min(known, key=lambda m: (m.path != free.path, posixpath.dirname(m.path) != folder, m.path, m.place.line))
-    private = posixpath.dirname(defined).startswith(folder) or folder.startswith(posixpath.dirname(defined))
-    return nearest if nearest.path == free.path or (private and known_record) else None
+
+    def _stored(self, holder: Holder, places: Sequence[Holder]) -> list[StoreAt]:
+        """The stores to a place; for the inner struct of one that is known, not those into it within others."""
+        found = self.stores.get(holder, [])
+        if len(places) < 2 or holder != places[-1]:
+            return found
+        return [s for s in found if len(s.store.holders) == 1 or s.store.holders[0] in places]
+
+    def _from(self, holder: Holder, stores: Sequence[StoreAt], free: FreeAt) -> tuple[Memory, int] | None:
+        fitting = [s for s in stores if not contradict(s.store.when, free.site.when)]
+        fitting = [s for s in fitting if s.path == free.path or not self.apart(s.store.memory)]
+        resolved = self._resolved(holder, fitting)
+        if not _private(holder, free.path):
+            resolved = [(m, path) for m, path in resolved if path == free.path]
+        if not resolved:
+            return None
+        doubt = 1 if free.site.when else 0
+        memories = [m for m, _ in resolved if m is not None]
+        if len(memories) == len(resolved) and _agree(memories):
+            known = _nearest(memories, free.path)
+            told = len(fitting) < len(stores)  # the stores were told apart by what the free asked
+            return None if not told and self._elsewhere(holder, known, free) else (known, doubt)
+        return self._told_apart(holder, resolved, free)
+
+    def _elsewhere(self, holder: Holder, memory: Memory, free: FreeAt) -> bool:
+        """Whether the memory goes back another way, where the same members of the object say the opposite."""
+        return any(
+            contradict(other.site.when, free.site.when) and self.legal(other.site.callee, memory)
+            for other in (self.frees.get(holder, ()) if free.site.when else ())
+            if other.path == free.path
+        )
+
+    def _told_apart(
+        self, holder: Holder, resolved: Sequence[tuple[Memory | None, str]], free: FreeAt
+    ) -> tuple[Memory, int] | None:
+        """Where the tree's stores differ but the freeing file's agree: each file frees what it stores, unless another
+        free of this one is for its own memory, and this for what others store.
+        """
+        own = [m for m, path in resolved if path == free.path]
+        memories = [m for m in own if m is not None]
+        if free.site.when or len(memories) != len(own) or not own or not _agree(memories):
+            return None
+        for other in self.frees.get(holder, ()):
+            if other.path == free.path and self.legal(other.site.callee, memories[0]):
+                return None
+        return memories[0], 1
+
+    def _resolved(
+        self, holder: Holder, stores: Sequence[StoreAt], depth: int = MAX_COPIES
+    ) -> list[tuple[Memory | None, str]]:
+        """The memory of each store, or None, and where it stands; copies stand for what the copied place holds."""
+        found: list[tuple[Memory | None, str]] = []
+        for item in stores:
+            source = item.store.source
+            if item.store.memory is not None or not source[0]:
+                found.append((item.store.memory, item.path))
+            elif source == holder:
+                continue
+            elif depth and (behind := self.stores.get(source)):
+                found += [(m, item.path) for m, _ in self._resolved(source, behind, depth - 1)]
+            else:
+                found.append((None, item.path))
+        return found
+
+
+def _agree(memories: Sequence[Memory]) -> bool:
+    return len({(m.family, m.managed) for m in memories}) == 1
+
+
+def _nearest(memories: Sequence[Memory], path: str) -> Memory:
+    """The allocation next to a free, with that of it which is true of all."""
+    folder = posixpath.dirname(path)
+    one = min(memories, key=lambda m: (m.path != path, posixpath.dirname(m.path) != folder, m.path, m.place.line))
+    return msgspec.structs.replace(
+        one,
+        cache=one.cache if all(m.cache == one.cache for m in memories) else "",
+        order=one.order if all(m.order == one.order for m in memories) else "",
+        size=one.size if all(m.size == one.size for m in memories) else "",
+    )
+
+
+def _private(holder: Holder, path: str) -> bool:
+    """Whether a place is only used near a file: its struct is defined there, and not for the whole tree."""
+    defined, known, _ = holder[0].partition(":")
+    if not known:
+        return holder[0] == path
+    folder, home = posixpath.dirname(path), posixpath.dirname(defined)
+    return home.startswith(folder) or folder.startswith(home)

@@ -95,7 +95,9 @@ class Program:
         if own:
             return own[0]
         near = [c for c in candidates if self.sees(file, c[0])]
-        return near[0] if near else None
+        if near:
+            return near[0]
+        return candidates[0] if len(candidates) == 1 and self.paths[candidates[0][0]].endswith(".h") else None
 
     def global_variable(self, name: str, file: int) -> Global | None:
         """A variable at file scope as a file sees it."""

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import operator
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+import msgspec
 
 from gfplint.analysis.environment import MAX_GUARDS, REST, UNKNOWN, Environment
-from gfplint.analysis.paths import path_of, root_of
+from gfplint.analysis.holders import (
+    Holder,
+    conditions,
+    elements_of,
+    holders_of,
+    parts_of,
+    type_of_parts,
+)
+from gfplint.analysis.paths import path_of, root_of, text_of
 from gfplint.analysis.state import State
 from gfplint.analysis.summary import AllocSite, FreedParam, FreeSite, MemberStore, Report, ScopeFault, Sleep
 from gfplint.analysis.syntax import indices
 from gfplint.analysis.texts import condition_root, mentions_root, same_constant
-from gfplint.analysis.types import type_of_path
 from gfplint.analysis.values import (
     ZERO,
     Constant,
@@ -26,9 +36,36 @@ from gfplint.analysis.values import (
     mask_of,
     number_of,
 )
-from gfplint.facts import Body, Call, Expr, Index, Member, Name, Place, Signature, Stmt, Unary
+from gfplint.facts import (
+    Binary,
+    Body,
+    Call,
+    Cast,
+    Expr,
+    Index,
+    Member,
+    Name,
+    Number,
+    Place,
+    Signature,
+    Stmt,
+    Unary,
+)
 from gfplint.findings import Step
 from gfplint.kernel.model import Allocator, Query
+
+#: Types of pointers that say nothing of what they lead to.
+_BYTES = frozenset(("void", "char", "u8", "unsigned char"))
+_ARITHMETIC: dict[str, Callable[[int, int], int]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "<<": operator.lshift,
+}
+#: Operands on the right beyond which an operation is not done.
+_SMALL = {"+": 1 << 40, "-": 1 << 40, "*": 1 << 40, "<<": 40}
+#: Macros that expand to one another on the way to a number.
+MAX_MACROS = 4
 
 
 class Run(ABC):
@@ -70,6 +107,9 @@ class Run(ABC):
         self.branching: dict[int, tuple[Expr, ...]] = {}
         self.loop_names: dict[int, set[str]] = {}
         self.local_memory: dict[str, dict[Memory | None, None]] = {}
+        self.origins: dict[str, dict[tuple[Holder, ...], None]] = {}
+        self.written: set[str] = set()
+        self.lent: dict[str, Memory] = {}
         self.returns_unknown = False
         self.discarded: set[Place] = set()
         self.degraded: list[str] = list(body.errors)
@@ -163,12 +203,14 @@ class Run(ABC):
         return frozenset(b for mask in self.kernel.masks.values() for b in mask)
 
     def store(self, target: Expr, path: str, value: Value, state: State, place: Place, source: Expr | None) -> None:
-        """Give a path a value; memory that goes into a member is noted for the whole program."""
+        """Give a path a value; memory that goes where others find it is noted for the whole program."""
         if not path:
             return
         if isinstance(value, Constant):
+            self.writes(target)
             state.assign(path, value)
             return
+        kept = isinstance(target, (Member, Index))
         if value is None and source is not None:
             origin = self.access(source)
             if origin and origin != path and not mentions_root(origin, path) and "(" not in origin:
@@ -176,12 +218,16 @@ class Run(ABC):
                 state.assign(path, Ref(state.resolve(origin)))
                 if known is not None:
                     state.conds[path] = known
-                if isinstance(target, Member):
-                    self.store_member(target, None, place)
+                if kept:
+                    self.store_member(target, None, state, place, source)
                 else:
                     self.local_memory.setdefault(path, {})[None] = None
+                    self.origins.setdefault(path, {})[self.holders(source, state)] = None
                 return
+        self.writes(target)
         state.assign(path, value)
+        if value is None and "." in path and root_of(path) + REST in state.env:
+            state.env[path] = UNKNOWN
         memory = value if isinstance(value, Memory) else None
         if memory is not None and self.is_zeroed(memory) and "." not in path:
             state.env[path + REST] = ZERO
@@ -189,20 +235,67 @@ class Run(ABC):
             self.hand_over(value, state)
             if memory is not None and source is not None:  # others may fill its members from now on
                 state.env.pop(self.access(source) + REST, None)
-        if isinstance(target, (Member, Index)):
-            self.store_member(target, memory, place)
+        if kept:
+            self.store_member(target, memory, state, place, source)
         elif "." not in path:
             self.local_memory.setdefault(path, {})[memory] = None
+            self.origins.setdefault(path, {})[()] = None
 
     def is_zeroed(self, memory: Memory) -> bool:
         """Whether this function itself got the memory from an allocator that clears it."""
         row = self.kernel.allocators.get(memory.allocator)
         return row is not None and row.zeroes and memory.function == self.name and memory.path == self.path
 
-    def store_member(self, target: Expr, memory: Memory | None, place: Place) -> None:
-        owner = self.owner_of(target)
-        if owner[0]:
-            self.stores.setdefault((owner, memory), MemberStore(owner, memory, memory.place if memory else place))
+    def writes(self, target: Expr) -> None:
+        """What was asked of a member before it gets a value of its own does not hold afterwards."""
+        if isinstance(target, Member):
+            self.written.add(target.field)
+
+    def store_member(
+        self, target: Expr, memory: Memory | None, state: State, place: Place, source: Expr | None
+    ) -> None:
+        holders = self.holders(target, state)
+        if not holders:
+            return
+        memory = self.shared(memory) if memory is not None else None
+        origin = self.holders(source, state)[-1:] if memory is None and source is not None else ()
+        when = conditions(state.resolve(self.access(target)), state.conds, state.env)
+        key = (holders, memory, origin)
+        known = self.stores.get(key)
+        if known is not None and known.when != when:
+            when = tuple(w for w in known.when if w in when)
+        self.stores[key] = MemberStore(
+            holders, memory, memory.place if memory else place, origin[0] if origin else ("", ""), when
+        )
+
+    def shared(self, memory: Memory) -> Memory:
+        """Memory as others may know it: a cache that only this function has a name for is none to compare."""
+        if root_of(memory.cache) in self.types:
+            return msgspec.structs.replace(memory, cache="")
+        return memory
+
+    def holders(self, expr: Expr, state: State) -> tuple[Holder, ...]:
+        """Where the pointer that an expression names lies, as others know it.
+
+        An alias is looked through where that tells more: not from a struct's own type back to a ``void *``.
+        """
+        path = self.access(expr)
+        resolved = state.resolve(path)
+        own = holders_of(path, indices(expr), self.types, self.env)
+        if not path or resolved == path:
+            return own
+        elements = elements_of(resolved) if isinstance(expr, Name) else indices(expr)
+        found = holders_of(self.typed(resolved, state), elements, self.types, self.env)
+        return own if own and own[-1:] != found[-1:] else found
+
+    def typed(self, path: str, state: State) -> str:
+        """A path by an alias that has a struct's type, where its root is a ``void *``."""
+        root = root_of(path)
+        if self.types.get(root, ("", 0))[0] in _BYTES:
+            for name, value in state.env.items():
+                if type(value) is Ref and value.path == root and self.types.get(name, ("void", 0))[0] not in _BYTES:
+                    return name + path[len(root) :]
+        return path
 
     def hand_over(self, value: Value, state: State) -> None:
         """A cookie that is stored or returned is somebody else's to restore."""
@@ -210,22 +303,36 @@ class Run(ABC):
             state.scopes = tuple(c for c in state.scopes if c != value)
 
     def type_of_path(self, path: str) -> tuple[str, int]:
-        return type_of_path(path, self.types, self.env)
-
-    def owner_of(self, expr: Expr) -> tuple[str, str]:
-        """(struct type, member) of a member access; ("", "") where unknown."""
-        path = path_of(expr)
-        base, _, field = path.rpartition(".")
-        if not base:
-            return ("", "")
-        kind, _ = self.type_of_path(base)
-        name = field.partition("[")[0]
-        return (self.env.record_key(kind), name + "[]" * indices(expr)) if kind else ("", "")
+        parts = parts_of(path)
+        known = type_of_parts(parts, self.types, self.env)
+        return known[-1] if len(known) == len(parts) else ("", 0)
 
     def argument_path(self, expr: Call, number: int | None, state: State) -> str:
         if number is None or number >= len(expr.args):
             return ""
         return state.resolve(path_of(expr.args[number]))
+
+    def measure(self, expr: Expr, state: State) -> str:
+        """A size or an order: a number where it can be told, else its text."""
+        number = self.number(expr, state, MAX_MACROS)
+        return str(number) if number is not None else text_of(expr)
+
+    def number(self, expr: Expr | None, state: State, depth: int) -> int | None:
+        if isinstance(expr, Number):
+            return number_of(expr.text)
+        if isinstance(expr, Cast):
+            return self.number(expr.value, state, depth)
+        if isinstance(expr, Name):
+            value = state.env.get(expr.name)
+            if isinstance(value, Constant):
+                return number_of(value.text)
+            if depth and expr.name not in self.types:
+                return self.number(self.env.number_macro(expr.name), state, depth - 1)
+        if isinstance(expr, Binary) and expr.op in _ARITHMETIC:
+            left, right = self.number(expr.left, state, depth), self.number(expr.right, state, depth)
+            if left is not None and right is not None and 0 <= right < _SMALL[expr.op]:
+                return _ARITHMETIC[expr.op](left, right)
+        return None
 
     def step(self, place: Place, message: str) -> Step:
         return Step(self.path, place.line, place.column, self.name, message)

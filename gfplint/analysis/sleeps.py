@@ -64,8 +64,8 @@ class Sleeps(Run):
             path=self.path,
             function=self.name,
             cache=self.argument_path(expr, row.cache, state),
-            order=argument_text(expr, row.order),
-            size=argument_text(expr, row.size),
+            order=self.order_of(row, expr, state),
+            size=self.size_of(row, expr, state),
             device=self.argument_path(expr, row.device, state),
             nofail=bool(mask is not None and mask.has("__GFP_NOFAIL")) and row.error == "null",
             error=row.error,
@@ -144,6 +144,19 @@ class Sleeps(Run):
             else site
             for place, site in self.allocs.items()
         )
+
+    def order_of(self, row: Allocator, expr: Call, state: State) -> str:
+        """The order of pages: a number where it can be told, else the text of the argument."""
+        if row.order is not None and row.order < len(expr.args):
+            return self.measure(expr.args[row.order], state)
+        return "0" if row.order is None and row.family in ("page", "pages") else ""
+
+    def size_of(self, row: Allocator, expr: Call, state: State) -> str:
+        """A size: a number where the family's free takes it and it can be told, else the text of the argument."""
+        family = self.kernel.families.get(row.family)
+        if row.size is not None and row.size < len(expr.args) and family is not None and family.sized:
+            return self.measure(expr.args[row.size], state)
+        return argument_text(expr, row.size)
 
     def store_result(self, target: Expr, memory: Memory, state: State, place: Place) -> None:
         """Memory handed out by reference: into a pointer whose address is given, not into a struct or an array."""

@@ -10,6 +10,8 @@ from gfplint.findings import Step
 
 #: (kind, lock path relative to the parameters)
 Lock = tuple[str, str]
+#: What must hold of another member of the same object: its text relative to the object, and its truth.
+When = tuple[str, bool]
 
 
 class Sleep(msgspec.Struct, frozen=True, gc=False):
@@ -100,7 +102,9 @@ class AllocSite(msgspec.Struct, frozen=True, gc=False):
 class FreeSite(msgspec.Struct, frozen=True, gc=False):
     """One free of known memory. ``target`` is the access path; ``memory`` what it holds there.
 
-    ``chosen``: another member of the same object was asked before, as where several kinds of memory are told apart.
+    ``holders``: where the freed pointer lies (``analysis.holders``), if the function itself does not know the memory.
+    ``when``: what holds of other members of the same object there. ``doubt``: how sure it is that ``memory`` is what
+    arrives here, 0 being sure. ``steps``: what leads from here to the free itself, where a callee frees.
     ``held``: the contexts that the function itself holds.
     """
 
@@ -112,20 +116,28 @@ class FreeSite(msgspec.Struct, frozen=True, gc=False):
     order: str = ""
     size: str = ""
     device: str = ""
-    owner: tuple[str, str] = ("", "")
+    holders: tuple[tuple[str, str], ...] = ()
     error_pointer: bool = False
     scope_exit: bool = False
     null: bool = False
-    chosen: bool = False
+    when: tuple[When, ...] = ()
+    doubt: int = 0
+    steps: tuple[Step, ...] = ()
     held: tuple[Hold, ...] = ()
 
 
 class MemberStore(msgspec.Struct, frozen=True, gc=False):
-    """A value stored into a member, (struct type, member): memory, or (None) something unknown."""
+    """A value stored where others find it: memory, or (None) something unknown.
 
-    owner: tuple[str, str]
+    ``holders``: as in ``FreeSite``. ``source``: the most general holder of what was copied, ("", "") where it is none.
+    ``when``: what holds of other members of the same object there.
+    """
+
+    holders: tuple[tuple[str, str], ...]
     memory: Memory | None
     place: Place
+    source: tuple[str, str] = ("", "")
+    when: tuple[When, ...] = ()
 
 
 class ScopeFault(msgspec.Struct, frozen=True, gc=False):
@@ -141,11 +153,16 @@ class ScopeFault(msgspec.Struct, frozen=True, gc=False):
 
 
 class FreedParam(msgspec.Struct, frozen=True, gc=False):
-    """A parameter that the function frees with ``free``, under ``guards`` (as in ``Sleep``)."""
+    """A parameter that the function frees with ``free``, under ``guards`` (as in ``Sleep``).
+
+    ``content``: it frees what the parameter points to (``kfree(*p)``). ``steps``: from this function to the free.
+    """
 
     number: int
     free: str
     guards: tuple[tuple[str, str, bool], ...] = ()
+    content: bool = False
+    steps: tuple[Step, ...] = ()
 
 
 class Summary(msgspec.Struct, frozen=True, gc=False):

@@ -162,10 +162,14 @@ def of_summary(index: int, summary: Summary) -> Iterable[MemberEvidence]:
     """The evidence in a function that was analysed."""
     for store in summary.stores:
         families = (store.memory.family,) if store.memory is not None else ()
-        yield MemberEvidence(index, store.owner[1].rstrip("[]"), families, open=False)
+        yield MemberEvidence(index, _member(store.holders), families, open=False)
     for free in summary.frees:
-        if free.owner[0]:
-            yield MemberEvidence(index, free.owner[1].rstrip("[]"), free=free.callee, open=False)
+        if free.holders:
+            yield MemberEvidence(index, _member(free.holders), free=free.callee, open=False)
+
+
+def _member(holders: tuple[tuple[str, str], ...]) -> str:
+    return holders[-1][1].rpartition(".")[2].rstrip("[]")
 
 
 def _members(index: int, found: Evidence) -> Iterable[MemberEvidence]:

@@ -48,6 +48,7 @@ _LITERAL = re.compile(
     r"&?\s*+\(\s*+(?:const\s++)?+(?:struct\s++|union\s++)?+(\w++)\s*+(?:\[[^\]]{0,40}\]\s*+)?+\)\s*+\{"
 )
 _INVOKED = re.compile(r"\s*+(?:(?:static|const|extern|__\w++)\s++(?!\())*+([A-Za-z_]\w*+)\s*+\(")
+_DECLARATOR = re.compile(r"\s*(\**)\s*([A-Za-z_]\w*)\s*(?=[=\[]|$)")
 _GLOBAL = re.compile(
     r"\s*+((?:[A-Za-z_]\w*+[\s*]*+)+?)\b([A-Za-z_]\w*+)\s*+(?:\[[^\]]*+\]\s*+)*+(?:__\w++(?:\([^)]*+\))?\s*+)*+[=;,]"
 )
@@ -267,7 +268,13 @@ class _Found:
         kind = " ".join(w for w in words if w not in _STORAGE)
         if kind and "extern" not in words and "typedef" not in words:
             line = self.line(item.start + match.start(2))
-            self.globals.append(Global(kind, match.group(1).count("*"), match.group(2), "static" in words, line))
+            static = "static" in words
+            self.globals.append(Global(kind, match.group(1).count("*"), match.group(2), static, line))
+            if "," not in text:
+                return
+            for declarator in split_top(text[match.start(2) :].rstrip(" ;"))[1:]:
+                if more := _DECLARATOR.match(declarator):
+                    self.globals.append(Global(kind, len(more.group(1)), more.group(2), static, line))
 
     def _invocations(self, item: Item, text: str) -> None:
         """Declaring macros at file scope; several may share an item where semicolons are left out."""

@@ -80,7 +80,8 @@ class Free(Row, frozen=True, kw_only=True):
     context, deferred in interrupt or with bottom halves off: vfree), ``task-vmalloc`` (the same, only where the
     memory may be vmalloc'ed: kvfree), ``irq`` (must not run with interrupts off: dma_free_coherent). ``field``: for
     kfree_rcu(p, field), the argument that makes it the non-sleeping form. ``rcu``: freed after a grace period.
-    ``bulk``: argument that counts the pointers. ``null``/``errptr``: what it does with those: ``ok``, ``crash``,
+    ``bulk``: argument that counts the pointers.
+    ``single``: frees one page (order 0). ``null``/``errptr``: what it does with those: ``ok``, ``crash``,
     ``warn``, ``silent``.
     """
 
@@ -94,6 +95,7 @@ class Free(Row, frozen=True, kw_only=True):
     order: int | None = None
     bulk: int | None = None
     field: int | None = None
+    single: bool = False
     rcu: bool = False
     null: str = "ok"
     errptr: str = "crash"
@@ -102,6 +104,7 @@ class Free(Row, frozen=True, kw_only=True):
 class Family(Row, frozen=True, kw_only=True):
     """A kind of memory. ``contiguous``: physically contiguous; ``may_be``: families it may turn out to be
     (kvmalloc: kmalloc, vmalloc). ``content``: what a struct holds, not the struct: its free takes the struct's address.
+    ``sized``: freed with the size that was allocated. ``local``: used by tests, says nothing of other files.
     ``restricts``: mask bits that its allocators can't honour (mm/internal.h, GFP_SLAB_BUG_MASK); ``drops``: those that
     they take out of every mask without a word.
     """
@@ -111,6 +114,8 @@ class Family(Row, frozen=True, kw_only=True):
     contiguous: bool = True
     managed: bool = False
     content: bool = False
+    sized: bool = False
+    local: bool = False
     restricts: tuple[str, ...] = ()
     drops: tuple[str, ...] = ()
     may_be: tuple[str, ...] = ()

@@ -33,6 +33,7 @@ _CATALOGUE = {
     "GFP203": ("unbalanced-scope", Severity.ERROR, "task-flags-differ"),
     "GFP401": ("mismatched-free", Severity.ERROR, "bad-free"),
     "GFP402": ("wrong-cache-free", Severity.ERROR, "bad-free"),
+    "GFP403": ("wrong-size-free", Severity.ERROR, "bad-free"),
     "GFP404": ("manual-free-of-managed-memory", Severity.ERROR, "bad-free"),
     "GFP501": ("unsupported-mask", Severity.ERROR, "mask-fixed"),
     "GFP502": ("contradictory-mask", Severity.WARNING, ""),
