@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import msgspec
 
+from gfplint.analysis.accounting import Collector, Judge, Record, stack_records
 from gfplint.analysis.callers import Callers, CallersOf
 from gfplint.analysis.environment import LONG_CHAIN, MEMORY
 from gfplint.analysis.interprocedural import Linker
+from gfplint.analysis.lifetime import Allocated, Lifetimes, Types
 from gfplint.analysis.ownership import FreeAt, StoreAt, join
 from gfplint.analysis.program import FunctionId, Program, Relevance
+from gfplint.analysis.reach import Reach, charges
+from gfplint.analysis.scopes import CallerScopes
 from gfplint.analysis.summary import Summary
 from gfplint.analysis.values import Memory
 from gfplint.analysis.worth import MemberEvidence, Reads, Worth, of_summary
 from gfplint.config import Settings
-from gfplint.facts import Function
+from gfplint.facts import Body, Function
 from gfplint.findings import Confidence, Degraded, Finding, Step
+from gfplint.frontend.header import signature
 from gfplint.kernel.model import Kernel
 from gfplint.reading import Readers
 from gfplint.rules import unused_suppression
@@ -50,6 +56,7 @@ class FileResult(msgspec.Struct, frozen=True, array_like=True):
     stores: tuple[StoreAt, ...] = ()
     frees: tuple[FreeAt, ...] = ()
     members: tuple[MemberEvidence, ...] = ()
+    records: tuple[Record, ...] = ()
 
 
 class Wanted:
@@ -66,8 +73,9 @@ class Wanted:
 class _Linting:
     """What is found in one file."""
 
-    def __init__(self, file: int, linker: Linker, wanted: Wanted) -> None:
+    def __init__(self, file: int, linker: Linker, wanted: Wanted, whole: Whole) -> None:
         self.file = file
+        self.whole = whole
         self.linker = linker
         self.wanted = wanted
         self.findings: dict[Finding, None] = {}
@@ -96,6 +104,8 @@ class _Linting:
         summary = self.linker.summary((self.file, index), depth)
         if summary is None:
             return
+        if self.whole.scopes is not None:
+            summary = _with_callers(summary, self.whole.scopes.around((self.file, index)))
         self.functions += 1
         self.degraded += [Degraded(summary.path, summary.name, reason) for reason in summary.degraded]
         self.stores += [StoreAt(summary.path, summary.name, s) for s in summary.stores]
@@ -110,8 +120,8 @@ class _Linting:
         """What the rules say of a summary."""
         _check(View(summary, self.linker.kernel, callers=callers), self.wanted.rules, self.findings)
 
-    def result(self) -> FileResult:
-        """What was found."""
+    def result(self, first: bool) -> FileResult:
+        """What was found; ``first``: with what is found once in a file."""
         return FileResult(
             tuple(self.findings),
             tuple(self.degraded),
@@ -119,12 +129,13 @@ class _Linting:
             tuple(self.stores),
             tuple(self.frees),
             tuple(self.members),
+            self.whole.accounting.records(self.file) if first and self.whole.accounting is not None else (),
         )
 
 
-def lint_file(at: int, linker: Linker, wanted: Wanted) -> FileResult:
+def lint_file(at: int, linker: Linker, wanted: Wanted, whole: Whole) -> FileResult:
     """Run the rules over one file: its functions, and the roots that it hands to the core."""
-    linting = _Linting(at, linker, wanted)
+    linting = _Linting(at, linker, wanted, whole)
     if wanted.rules:
         for index, function in enumerate(linker.program.facts[at].functions):
             linting.function(index, function)
@@ -136,15 +147,47 @@ def lint_file(at: int, linker: Linker, wanted: Wanted) -> FileResult:
         if (summary := linker.rooted(root)) is not None:
             entered.add(root.function)
             linting.check(summary)
-    return linting.result()
+    return linting.result(first=True)
 
 
-def lint_functions(at: int, functions: Sequence[int], linker: Linker, wanted: Wanted) -> FileResult:
+def lint_functions(at: int, functions: Sequence[int], linker: Linker, wanted: Wanted, whole: Whole) -> FileResult:
     """Run the rules over some functions of a file."""
-    linting = _Linting(at, linker, wanted)
+    linting = _Linting(at, linker, wanted, whole)
     for index in functions:
         linting.analyse(index, MEMORY)
-    return linting.result()
+    return linting.result(first=False)
+
+
+def whole_of(
+    program: Program, linker: Linker, linted: Callable[[str], bool], rules: Sequence[Rule], subjects: Sequence[int]
+) -> Whole:
+    """The parts of the analysis that some of the rules use. ``linted``: whether a path is part of the kernel."""
+    used = {part for rule in rules for part in rule.uses} if subjects else set()
+    return Whole(
+        Accounting(program, linker, linker.kernel, linted) if "accounting" in used else None,
+        _scopes_of(program, linker) if "scopes" in used else None,
+    )
+
+
+def _scopes_of(program: Program, linker: Linker) -> CallerScopes:
+    saves = frozenset(n for n, row in linker.kernel.scopes.items() if row.effect == "save")
+    return CallerScopes(
+        program,
+        linker.relevance.callers,
+        saves,
+        lambda fid: linker.summary(fid, 0),
+        linker.body,
+        linker.sources.get,
+    )
+
+
+def _with_callers(summary: Summary, kinds: frozenset[str]) -> Summary:
+    """A summary whose allocations know the scopes that all callers are in."""
+    if not kinds:
+        return summary
+    around = tuple(sorted(kinds))
+    allocs = tuple(msgspec.structs.replace(site, around=around) for site in summary.allocs)
+    return msgspec.structs.replace(summary, allocs=allocs)
 
 
 def _check(view: View, rules: Sequence[Rule], findings: dict[Finding, None]) -> None:
@@ -166,6 +209,81 @@ def member_findings(
     for free in join(stores, frees, legal, apart):
         _check(View(Summary(free.function, free.path, (), frees=(free.site,)), kernel), rules, findings)
     return tuple(findings)
+
+
+class Accounting:
+    """What the rules on accounting need of the whole program: who is reached, and what is charged elsewhere."""
+
+    def __init__(self, program: Program, linker: Linker, kernel: Kernel, linted: Callable[[str], bool]) -> None:
+        """``linted``: whether the file of a path is part of the kernel."""
+        self.program, self.linker, self.kernel = program, linker, kernel
+        files = frozenset(at for at, path in enumerate(program.paths) if linted(path))
+        self.reach = Reach(program, kernel, files, self._body, linker.sources.get)
+        self.collector = Collector(program, kernel, self.reach)
+
+    def _body(self, fid: FunctionId) -> Body:
+        return self.linker.body(fid)
+
+    def records(self, at: int) -> tuple[Record, ...]:
+        """The allocations of a file, and what becomes of them."""
+        functions = self.program.facts[at].functions
+        wanted = [(at, i) for i, f in enumerate(functions) if self.collector.wanted((at, i), f)]
+        if not wanted:
+            return ()
+        env = self.linker.environment(at)
+        stack = stack_records(self.linker.sources.get(at).code, functions)
+        return tuple(
+            record
+            for fid in wanted
+            for record in self.collector.records(
+                fid, signature(functions[fid[1]].header), self._body(fid), env, env.record_key, stack
+            )
+        )
+
+    def findings(
+        self,
+        records: Sequence[Record],
+        subjects: frozenset[int],
+        callers: Mapping[str, Sequence[FunctionId]],
+        rules: Sequence[Rule],
+    ) -> tuple[Finding, ...]:
+        """What the rules say of memory that is not charged in the files ``subjects``, which ``records`` are of.
+
+        ``callers``: functions by the names that they call.
+        """
+        found: dict[Finding, None] = {}
+        records = [*records, *self._beside(subjects)]
+        using = [r for r in rules if "accounting" in r.uses]
+        for record, site in Judge(
+            self.program, self.reach, records, callers, self._lifetimes, self._parameter
+        ).unaccounted():
+            if record.file not in subjects:
+                continue
+            name = self.program.facts[record.file].functions[record.index].name
+            _check(
+                View(Summary(name, self.program.paths[record.file], (), unaccounted=(site,)), self.kernel), using, found
+            )
+        return tuple(found)
+
+    def _beside(self, subjects: frozenset[int]) -> Iterator[Record]:
+        """What is charged in files that are not linted themselves: their neighbours'."""
+        for at, facts in enumerate(self.program.facts):
+            if at not in subjects and at in self.reach.files and any(charges(f) for f in facts.functions):
+                yield from self.records(at)
+
+    def _parameter(self, fid: FunctionId, number: int) -> Allocated | None:
+        header = signature(self.program.function(fid).header)
+        names = [p.name for p in header.params]
+        if number >= len(names) or not names[number]:
+            return None
+        body = self._body(fid)
+        types = Types(header, body, self.linker.environment(fid[0]))
+        return Lifetimes(self.kernel, types).parameter(body, number, names)
+
+    def _lifetimes(self, fid: FunctionId, names: frozenset[str]) -> list[Allocated]:
+        body = self._body(fid)
+        types = Types(signature(self.program.function(fid).header), body, self.linker.environment(fid[0]))
+        return Lifetimes(self.kernel, types).read(body, names)
 
 
 #: Calls from a context to an allocation from which on a chain is long, and places that share its end from which on it
@@ -191,3 +309,11 @@ def doubted(findings: Sequence[Finding]) -> list[Finding]:
 
 
 _CONTEXT_RULES = frozenset(("GFP101", "GFP102", "GFP103"))
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """The parts of the analysis that only some rules use, where one of these runs."""
+
+    accounting: Accounting | None = None
+    scopes: CallerScopes | None = None

@@ -9,10 +9,12 @@ from typing import Protocol
 import msgspec
 
 from gfplint.analysis.idioms.code import Code
-from gfplint.analysis.summary import FreeSite, Hold, Report, Summary
+from gfplint.analysis.summary import AllocSite, FreeSite, Hold, Report, Summary, Unaccounted
+from gfplint.analysis.values import blocking
 from gfplint.analysis.worth import Reads
 from gfplint.facts import Place
 from gfplint.findings import Confidence, Finding, Fix, Severity, Step
+from gfplint.kernel.masks import FS, IO
 from gfplint.kernel.model import Free, Kernel
 
 
@@ -59,7 +61,8 @@ Check = Callable[[View], Iterable[Finding]]
 class Rule:
     """One rule. ``summary`` is a line; ``page`` is Markdown under fixed headings; ``off``: only when selected by its
     whole code. ``interest``: of a rule that reads the code of functions (``View.code``) and asks no flow.
-    ``reads``: what of a summary another rule reads; the less, the fewer functions are analysed for it.
+    ``reads``: what of a summary another rule reads; the less, the fewer functions are analysed for it. ``uses``: parts
+    of the analysis that run for such rules alone (``accounting``, ``scopes``).
     """
 
     code: str
@@ -73,6 +76,7 @@ class Rule:
     sim: str = ""
     interest: Callable[[Kernel], Interest] | None = None
     reads: Reads = Reads.ALL
+    uses: frozenset[str] = frozenset()
 
     def finding(
         self,
@@ -189,3 +193,46 @@ def titles(view: View, holds: Iterable[Hold]) -> str:
         if text not in texts:
             texts.append(text)
     return ", ".join(texts)
+
+
+_SIBLINGS = {
+    "object": "; other objects of its kind are charged",
+    "wrapper": "; other calls of {callee}() charge it",
+    "function": "; the same function charges other memory",
+    "holder": "; the object that it hangs off is charged",
+    "owner": "; the object that it hangs off is charged",
+    "member": "; other memory of the same object is charged",
+    "operation": "; others charge what they keep for the same operation",
+    "convention": "; the subsystem's rule is to charge what it keeps",
+    "file": "; the same file charges other memory",
+}
+#: Evidence that an allocation's like is charged, by how much it says.
+_STRONG = ("object", "wrapper", "function", "holder")
+_WEAK = ("file", "owner", "operation", "entry")
+#: Calls from an entry point beyond which the way depends on too much that no text shows.
+_FAR, _NEAR = 6, 4
+
+
+def accounting_evidence(site: Unaccounted) -> str:
+    """What speaks for charging an allocation, as the end of a message; "" where only the way there does."""
+    return _SIBLINGS.get(site.evidence, "").format(callee=site.callee)
+
+
+def accounting_confidence(site: Unaccounted) -> Confidence:
+    """How sure it is that an allocation should be charged."""
+    if not site.evidence or site.transient or site.fate == "handed" or site.indirect > 1:
+        return Confidence.LOW
+    if len(site.chain) > (_NEAR if site.evidence in _WEAK else _FAR):
+        return Confidence.LOW
+    if site.evidence == "owner" and site.privilege == "device-node":
+        return Confidence.LOW  # who may open the device is not known
+    return Confidence.HIGH if site.evidence in _STRONG and not site.indirect else Confidence.MEDIUM
+
+
+def legacy_scope(site: AllocSite) -> str:
+    """The scope that a mask of an allocation stands for, ``nofs`` or ``noio``; "" where it is no such mask."""
+    for mask in site.masks:
+        if mask is None or mask.base or not blocking(mask) or mask.has(FS):
+            continue
+        return "nofs" if mask.has(IO) else "noio"
+    return ""

@@ -29,9 +29,9 @@ from gfplint.target import BATCH, Progress, kernel_of, program_files
 from gfplint.tree import Selection, State, UnreadableError
 
 if TYPE_CHECKING:
+    from gfplint.analysis.interprocedural import Linker
     from gfplint.analysis.operations import Coverage
-    from gfplint.analysis.program import Program, Relevance
-    from gfplint.linting import FileResult
+    from gfplint.linting import FileResult, Whole
 
 #: Outcomes of smaller scans that are kept beside each other.
 _KEPT_OUTCOMES = 64
@@ -165,9 +165,10 @@ def _lint(
     renamed: Mapping[str, str] | None,
 ) -> Outcome:
     # What is below takes a third of a second to load, and most runs of a hook end above.
+    from gfplint.analysis.interprocedural import Linker  # noqa: PLC0415
     from gfplint.analysis.operations import coverage  # noqa: PLC0415
     from gfplint.analysis.program import Program  # noqa: PLC0415
-    from gfplint.linting import depth_for, doubted, member_findings, relevance_of  # noqa: PLC0415
+    from gfplint.linting import depth_for, doubted, member_findings, relevance_of, whole_of  # noqa: PLC0415
 
     paths = found.paths
     facts = gatherer.facts(found, paths)
@@ -177,18 +178,19 @@ def _lint(
         for at, path in enumerate(paths)
         if run.selected.root.linted(path) and (only is None or path in only) and run.selected.covers(path)
     ]
+    relevance = relevance_of(program, kernel, run.selected, depth_for(run.settings))
+    linker = Linker(program, kernel, relevance, lambda at: state.read(program.paths[at]))
+    whole = whole_of(program, linker, run.selected.root.linted, run.running, subjects)
     gc.freeze()
-    results = sorted(
-        _results(
-            run, state, program, relevance_of(program, kernel, run.selected, depth_for(run.settings)), kernel, subjects
-        ),
-        key=lambda item: item[0],
-    )
+    results = sorted(_results(run, linker, whole, subjects), key=lambda item: item[0])
     done = [result for _, result in results if not isinstance(result, workers.Failure)]
     findings = [finding for result in done for finding in result.findings]
     stores = [store for result in done for store in result.stores]
     frees = [free for result in done for free in result.frees]
     findings += member_findings(stores, frees, kernel, run.running)
+    if whole.accounting is not None:
+        records = [record for result in done for record in result.records]
+        findings += whole.accounting.findings(records, frozenset(subjects), relevance.callers, run.running)
     suppressions = {paths[at]: facts[at].suppressions for at in subjects if facts[at].suppressions}
     return Outcome(
         findings=_silenced(run, doubted(findings), suppressions, kernel, _Lines(state), renamed),
@@ -212,20 +214,18 @@ def _lint(
 
 
 def _results(
-    run: Run, state: State, program: Program, relevance: Relevance, kernel: Kernel, subjects: Sequence[int]
+    run: Run, linker: Linker, whole: Whole, subjects: Sequence[int]
 ) -> Iterator[tuple[int, FileResult | workers.Failure]]:
     """What is found in each file, and then in the functions that only all files together make worth it."""
-    from gfplint.analysis.interprocedural import Linker  # noqa: PLC0415
     from gfplint.linting import FileResult, Wanted, lint_file, lint_functions  # noqa: PLC0415
 
-    linker = Linker(program, kernel, relevance, lambda at: state.read(program.paths[at]))
     wanted = Wanted(linker, run.running)
     encode = msgspec.msgpack.Encoder().encode
     decode = msgspec.msgpack.Decoder(FileResult).decode
     members = {}
 
     def first(item: int) -> bytes:
-        return encode(lint_file(subjects[item], linker, wanted))
+        return encode(lint_file(subjects[item], linker, wanted, whole))
 
     for done, (item, data) in enumerate(workers.run(len(subjects), first, _jobs(run.settings), BATCH), 1):
         if run.progress is not None:
@@ -240,7 +240,7 @@ def _results(
     files = sorted(functions)
 
     def second(item: int) -> bytes:
-        return encode(lint_functions(files[item], functions[files[item]], linker, wanted))
+        return encode(lint_functions(files[item], functions[files[item]], linker, wanted, whole))
 
     for item, data in workers.run(len(files), second, _jobs(run.settings), BATCH):
         yield files[item], data if isinstance(data, workers.Failure) else decode(data)

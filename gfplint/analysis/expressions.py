@@ -176,6 +176,8 @@ class Expressions(Callees):
                 if isinstance(known, (Memory, MaskValue)):
                     state.forget(name)
         self.lent = lent
+        if self.begins_scopes:
+            self.note_scoped(expr, state)
         result = self.dispatch(expr, values, state)
         for arg in expr.args:
             if isinstance(arg, Unary) and arg.op == "&" and isinstance(arg.operand, (Name, Member)):

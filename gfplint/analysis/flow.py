@@ -114,6 +114,7 @@ class _Flow(Conditions):
             frees=tuple(self.frees.values()),
             stores=tuple(msgspec.structs.replace(s, when=lasting(s.when, self.written)) for s in self.stores.values()),
             scope_faults=tuple(self.scope_faults.values()),
+            scoped_calls=tuple(c for c in self.scoped_calls.values() if c.kinds),
             returns=() if self.returns_unknown else tuple(self.returned),
             frees_params=tuple(self.freed_params),
             degraded=tuple(self.degraded),

@@ -8,10 +8,10 @@ from gfplint.analysis.holders import Holder, conditions
 from gfplint.analysis.paths import path_of, root_of
 from gfplint.analysis.sleeps import Sleeps
 from gfplint.analysis.state import State
-from gfplint.analysis.summary import FreedParam, FreeSite, ScopeFault
+from gfplint.analysis.summary import FreedParam, FreeSite, ScopedCall, ScopeFault
 from gfplint.analysis.syntax import indices
 from gfplint.analysis.values import ZERO, Constant, Cookie, Memory, Value
-from gfplint.facts import Call, Expr, Place
+from gfplint.facts import Call, Expr, Name, Place
 from gfplint.findings import Step
 from gfplint.kernel.model import Free, Scope
 
@@ -127,6 +127,7 @@ class Frees(Sleeps):
         """A scope is saved or restored; the cookie says which one a restore ends."""
         if row.effect == "save":
             cookie = Cookie(row.kind, expr.place)
+            self.begins_scopes = True
             state.scopes = (*state.scopes, cookie)
             return cookie
         given = values[row.cookie] if row.cookie is not None and row.cookie < len(values) else None
@@ -139,6 +140,16 @@ class Frees(Sleeps):
         if same:
             state.scopes = tuple(c for c in state.scopes if c != same[-1])
         return None
+
+    def note_scoped(self, expr: Call, state: State) -> None:
+        """A call inside scopes, or not: what every path to it has in common counts."""
+        if not isinstance(expr.func, Name):
+            return
+        kinds = tuple(dict.fromkeys(c.kind for c in state.scopes))
+        known = self.scoped_calls.get(expr.place)
+        if known is not None:
+            kinds = tuple(k for k in kinds if k in known.kinds)
+        self.scoped_calls[expr.place] = ScopedCall(expr.func.name, expr.place, kinds)
 
     def scope_fault(self, fault: str, cookie: Cookie, place: Place) -> None:
         self.scope_faults.setdefault((fault, cookie), ScopeFault(fault, cookie.kind, cookie.place, place))

@@ -136,7 +136,7 @@ class Roots:
     def _of_calls(
         self, here: _File, function: Function, name: str, registrars: Registrars, handed: tuple[HandedOut, ...]
     ) -> Iterator[Root]:
-        for place, args in _calls(here.source, function, name):
+        for place, args in calls_by_name(here.source, function, name):
             call = _Call(name, args, place, function.name, _subject(name, args, here.source, function))
             yield from self._of_arguments(here, call, registrars, handed)
 
@@ -186,7 +186,7 @@ class Roots:
                 continue
             params = {p.name: at for at, p in enumerate(signature(function.header).params)}
             for name in sorted(names):
-                for _, args in _calls(here.source, function, name):
+                for _, args in calls_by_name(here.source, function, name):
                     for number, text in enumerate(args):
                         callback = self.kernel.registrars.get((name, number))
                         if callback is not None and text in params and not callback.unless:
@@ -226,7 +226,7 @@ class Roots:
             for function in self.program.facts[at].functions:
                 if root.registrar in function.callees:
                     source = read(at)
-                    for _, args in _calls(source, function, root.registrar):
+                    for _, args in calls_by_name(source, function, root.registrar):
                         others = {m.group(1) for a in args[1:] if (m := _REFERENCE.fullmatch(a))}
                         others = {o for o in others if o != name and o in self.program.functions}
                         if others and _subject(root.registrar, args, source, function) == root.subject:
@@ -276,7 +276,7 @@ def _close(code: str, opening: int, limit: int) -> int:
     return -1
 
 
-def _calls(source: Source, function: Function, name: str) -> Iterator[tuple[tuple[int, int], tuple[str, ...]]]:
+def calls_by_name(source: Source, function: Function, name: str) -> Iterator[tuple[tuple[int, int], tuple[str, ...]]]:
     """The calls of ``name`` in a function: place and the texts of the arguments."""
     for match in re.compile(rf"\b{re.escape(name)}\s*\(").finditer(source.code, function.body, function.end):
         close = _close(source.code, match.end() - 1, function.end)

@@ -19,7 +19,7 @@ from gfplint.analysis.holders import (
 )
 from gfplint.analysis.paths import path_of, root_of, text_of
 from gfplint.analysis.state import State
-from gfplint.analysis.summary import AllocSite, FreedParam, FreeSite, MemberStore, Report, ScopeFault, Sleep
+from gfplint.analysis.summary import AllocSite, FreedParam, FreeSite, MemberStore, Report, ScopedCall, ScopeFault, Sleep
 from gfplint.analysis.syntax import indices
 from gfplint.analysis.texts import condition_root, mentions_root, same_constant
 from gfplint.analysis.values import (
@@ -100,6 +100,9 @@ class Run(ABC):
         self.frees: dict[tuple[object, ...], FreeSite] = {}
         self.stores: dict[tuple[object, ...], MemberStore] = {}
         self.scope_faults: dict[tuple[str, Cookie], ScopeFault] = {}
+        #: Whether a scope was begun on some path, and the calls that are made inside scopes.
+        self.begins_scopes = False
+        self.scoped_calls: dict[Place, ScopedCall] = {}
         self.returned: dict[Memory, None] = {}
         self.freed_params: dict[FreedParam, None] = {}
         self.hoisted: dict[int, Value] = {}

@@ -42,6 +42,9 @@ class Sleeps(Run):
         masks = site.masks if site is not None else ()
         if mask not in masks and len(masks) < MAX_MASKS:
             masks = (*masks, mask)
+        scopes = tuple(c.kind for c in state.scopes)
+        if site is not None:
+            scopes = tuple(kind for kind in scopes if kind in site.scopes)
         self.allocs[place] = AllocSite(
             name,
             row.family,
@@ -51,7 +54,7 @@ class Sleeps(Run):
             argument_text(expr, row.size),
             argument_text(expr, row.order),
             state.held,
-            tuple(c.kind for c in state.scopes),
+            scopes,
         )
         self.judge_mask(mask, place, state)
         self.sleep_of(row, mask, expr, state)

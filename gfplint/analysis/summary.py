@@ -83,7 +83,8 @@ class Report(msgspec.Struct, frozen=True, gc=False):
 class AllocSite(msgspec.Struct, frozen=True, gc=False):
     """One allocator call with everything known there. ``slept``: for an atomic mask, where the code sleeps before or
     after it in the same context, if it does so on every path; ``unbound``: for an atomic mask, whether the function
-    itself does nothing that would need it.
+    itself does nothing that would need it. ``scopes``: the memalloc scopes that are active on every path to it;
+    ``around``: those of every caller.
     """
 
     callee: str
@@ -97,6 +98,15 @@ class AllocSite(msgspec.Struct, frozen=True, gc=False):
     scopes: tuple[str, ...] = ()
     slept: Step | None = None
     unbound: bool = False
+    around: tuple[str, ...] = ()
+
+
+class ScopedCall(msgspec.Struct, frozen=True, gc=False):
+    """A call that is made inside memalloc scopes, ``kinds``, on every path to it."""
+
+    name: str
+    place: Place
+    kinds: tuple[str, ...]
 
 
 class FreeSite(msgspec.Struct, frozen=True, gc=False):
@@ -152,6 +162,32 @@ class ScopeFault(msgspec.Struct, frozen=True, gc=False):
     place: Place
 
 
+class Unaccounted(msgspec.Struct, frozen=True, gc=False):
+    """An allocation (or, with ``cache``, a slab cache) that user space makes the kernel keep, without charging it.
+
+    ``evidence``: what says that its like is charged: the same ``object``, ``wrapper``, ``function``, ``holder`` (what
+    it hangs off; ``owner``: one that everybody hangs things off), ``member`` (another member of that), ``operation``
+    (others of the same operation), the subsystem's ``convention``, the ``file``; ``entry``: nothing of that, but it is
+    plainly what was asked for; or "". ``sibling``: where that is;
+    ``object``: where an object of the cache is allocated. ``chain``: from the entry point to the function.
+    ``indirect``: calls through pointers. ``transient``: what holds it may live on a stack.
+    """
+
+    callee: str
+    mask_text: str
+    place: Place
+    fate: str
+    evidence: str
+    sibling: Step | None
+    chain: tuple[Step, ...]
+    privilege: str
+    trigger: str
+    indirect: int = 0
+    transient: bool = False
+    cache: str = ""
+    object: Step | None = None
+
+
 class FreedParam(msgspec.Struct, frozen=True, gc=False):
     """A parameter that the function frees with ``free``, under ``guards`` (as in ``Sleep``).
 
@@ -184,6 +220,8 @@ class Summary(msgspec.Struct, frozen=True, gc=False):
     scope_faults: tuple[ScopeFault, ...] = ()
     returns: tuple[Memory, ...] = ()
     frees_params: tuple[FreedParam, ...] = ()
+    unaccounted: tuple[Unaccounted, ...] = ()
+    scoped_calls: tuple[ScopedCall, ...] = ()
     degraded: tuple[str, ...] = ()
     calls: int = 0
     masks: tuple[str, ...] = ()

@@ -11,13 +11,17 @@ from gfplint.facts import (
     Assign,
     Binary,
     Block,
+    Break,
     Call,
     Case,
     Cast,
     Conditional,
+    Continue,
     Declare,
     Do,
     Expr,
+    Goto,
+    Guard,
     If,
     Index,
     Loop,
@@ -222,3 +226,66 @@ def is_endless(stmt: Loop) -> bool:
 def has_default(stmt: Stmt) -> bool:
     """Whether a switch has a ``default`` label."""
     return isinstance(stmt, Block) and any(isinstance(s, Case) and s.value is None for s in stmt.body)
+
+
+def parts_of(stmt: Stmt) -> tuple[Expr, ...]:
+    """All expressions of a statement, those of inner statements apart."""
+    match stmt:
+        case Loop(test=test, step=step, args=args):
+            return tuple(e for e in (test, step, *args) if e is not None)
+        case Switch(value=value):
+            return (value,)
+        case Guard(args=args) | Scoped(args=args):
+            return args
+    return expressions_of(stmt)
+
+
+def all_calls(stmts: Sequence[Stmt]) -> Iterator[Call]:
+    """Every call in a statement list, inner statements and statement expressions included, in source order."""
+    for stmt in stmts:
+        if isinstance(stmt, Loop) and stmt.init is not None:
+            yield from all_calls((stmt.init,))
+        for expr in parts_of(stmt):
+            yield from calls_in(expr)
+        for inner in inner_of(stmt):
+            yield from all_calls(inner)
+
+
+def assigned_calls(stmts: Sequence[Stmt]) -> Iterator[tuple[str, Call]]:
+    """The calls whose result is assigned, with the access path that gets it."""
+    for stmt in stmts:
+        if isinstance(stmt, Declare) and isinstance(stmt.init, Call):
+            yield stmt.name, stmt.init
+        for expr in parts_of(stmt):
+            for part in _assignments(expr):
+                value = part.value.value if isinstance(part.value, Cast) else part.value
+                if isinstance(value, Call):
+                    yield path_of(part.target), value
+        for inner in inner_of(stmt):
+            yield from assigned_calls(inner)
+
+
+def _assignments(expr: Expr) -> Iterator[Assign]:
+    if isinstance(expr, Assign):
+        yield expr
+    for child in children(expr):
+        yield from _assignments(child)
+
+
+def calls_in(expr: Expr) -> Iterator[Call]:
+    """Every call in an expression, the innermost first."""
+    if isinstance(expr, StatementExpr):
+        yield from all_calls(expr.body)
+    for child in children(expr):
+        yield from calls_in(child)
+    if isinstance(expr, Call):
+        yield expr
+
+
+def ends(stmt: Stmt) -> bool:
+    """Whether control does not run on behind a statement."""
+    if isinstance(stmt, Block):
+        return bool(stmt.body) and ends(stmt.body[-1])
+    if isinstance(stmt, If):
+        return stmt.otherwise is not None and ends(stmt.then) and ends(stmt.otherwise)
+    return isinstance(stmt, (Return, Goto, Break, Continue))

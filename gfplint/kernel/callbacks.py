@@ -6,6 +6,7 @@ tables/entrypoints.toml for what a line holds.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import msgspec
@@ -16,6 +17,7 @@ from gfplint.kernel.tables import Group, TableError, holds, lines, read_table
 #: ``argument`` of a declaring macro (SYSCALL_DEFINE3, TRACE_EVENT): the function that the macro itself defines.
 DECLARED = -1
 
+_UNLESS = re.compile(r"root unless ([A-Z_]{4,})")
 Callbacks = tuple[dict[tuple[str, str], Callback], dict[tuple[str, int], Callback]]
 EntryPoints = tuple[dict[tuple[str, str], EntryPoint], dict[tuple[str, int], EntryPoint]]
 
@@ -58,7 +60,9 @@ def load_entry_points(version: Version, probes: frozenset[str]) -> EntryPoints:
         shared = {key: group[key] for key in ("privilege", "confidence", "since", "until", "probe") if key in group}
         for name, last, cells in _lines(group, 4):
             trigger, note, source = cells
-            said = {**shared, "trigger": trigger, "note": note, "source": source}
+            accounts = "GFP_KERNEL_ACCOUNT" in note
+            needs = match.group(1) if (match := _UNLESS.search(note)) is not None else ""
+            said = {**shared, "trigger": trigger, "note": note, "source": source, "accounts": accounts, "needs": needs}
             if group.get("table") == "registrars":
                 number = _number(name, last)
                 registrars[name, number] = EntryPoint(function=name, arg=number, **said)

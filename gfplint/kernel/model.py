@@ -241,7 +241,8 @@ class EntryPoint(Row, frozen=True, kw_only=True):
     """Where user space comes in: an operation table's member, a registrar's argument or a declaring macro.
 
     ``trigger``: what the user does (``ioctl``, ``netlink``, ...). ``privilege``: ``unprivileged``, ``userns-root``,
-    ``root``, ...
+    ``root``, ... ``accounts``: its subsystem's rule is to account what it keeps. ``needs``: the flag
+    without which only root gets there, set in a table of the same folder.
     """
 
     struct: str = ""
@@ -252,6 +253,8 @@ class EntryPoint(Row, frozen=True, kw_only=True):
     privilege: str = ""
     note: str = ""
     confidence: str = "high"
+    accounts: bool = False
+    needs: str = ""
 
 
 class Form(Row, frozen=True, kw_only=True):

@@ -17,7 +17,7 @@ from gfplint.kernel.callbacks import with_callbacks
 from gfplint.kernel.load import load
 from gfplint.kernel.model import Kernel, Version
 from gfplint.kernel.probe import probes_of
-from gfplint.linting import DEPTH, Wanted, lint_file, lint_functions, member_findings
+from gfplint.linting import DEPTH, Wanted, lint_file, lint_functions, member_findings, whole_of
 from gfplint.rules import catalogue
 from gfplint.target import NEWEST
 
@@ -63,13 +63,18 @@ def lint_all(files: dict[str, str], version: Version = NEWEST, also: Collection[
     program, linker = program_of(files, version)
     rules = tuple(rule for rule in catalogue() if not rule.off or rule.code in also)
     wanted = Wanted(linker, rules)
-    results = [lint_file(at, linker, wanted) for at in range(len(program.paths))]
+    every = range(len(program.paths))
+    whole = whole_of(program, linker, lambda path: True, rules, every)
+    results = [lint_file(at, linker, wanted, whole) for at in every]
     meeting = wanted.worth.meeting([(at, result.members) for at, result in enumerate(results)])
-    results += [lint_functions(at, functions, linker, wanted) for at, functions in meeting.items()]
+    results += [lint_functions(at, functions, linker, wanted, whole) for at, functions in meeting.items()]
     findings = [finding for result in results for finding in result.findings]
     stores = [store for result in results for store in result.stores]
     frees = [free for result in results for free in result.frees]
     findings += member_findings(stores, frees, linker.kernel, rules)
+    records = [record for result in results for record in result.records]
+    assert whole.accounting is not None
+    findings += whole.accounting.findings(records, frozenset(every), linker.relevance.callers, rules)
     return sorted(
         (f for f in findings if f.confidence is not Confidence.LOW), key=lambda f: (f.path, f.line, f.column, f.rule)
     )

@@ -27,6 +27,7 @@ UNSEEN = {
     "GFP501": re.compile(
         r"GFP_DMA\b"
     ),  # a zone mask alone is a warning: the allocation neither sleeps nor fails by itself
+    "GFP302": re.compile(r"KMEM_CACHE|kmem_cache_create"),  # it sees the objects, not the cache that they are of
 }
 #: What a checker prints though the rule lets it pass: the reason on the line's mark, and why.
 LET_PASS = frozenset(
@@ -36,6 +37,16 @@ LET_PASS = frozenset(
         "a second try follows",  # the author chose not to wait at first
         "a failure is expected",
         "the caller may be atomic",  # the simulator calls what nothing calls where it may sleep
+        "one for all",  # not repeatable
+        "at start, once",
+        # Who may get there, and what bounds it, no run shows.
+        "for root of the machine alone",
+        "allowed() asks for privilege",
+        "not in the task that triggered it",
+        "bounded by RLIMIT_MEMLOCK",
+        "user space does not get here",
+        "its cache charges",  # the cache is created in another run
+        "the cache is what to change",  # the line of the cache is marked
         "nothing is freed",  # vfree(NULL) says might_sleep() too, but there is nothing to mend in the free
     }
 )

@@ -1,0 +1,403 @@
+"""Memory that user space makes the kernel keep, and whether it is charged to the memory cgroup.
+
+Two steps. In each file: every allocation with its mask and what becomes of it (``records``). Over the tree, once all
+records are there: those that untrusted user space reaches, that outlive the call and are not charged, each with the
+strongest evidence that its like is charged elsewhere (``Judge``).
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+import msgspec
+
+from gfplint.analysis.lifetime import PLAIN, Allocated, Fields, Lifetimes, Types
+from gfplint.analysis.paths import names_in
+from gfplint.analysis.program import FunctionId, Program
+from gfplint.analysis.reach import Entered, Reach, charges
+from gfplint.analysis.summary import Unaccounted
+from gfplint.analysis.syntax import assigned_calls
+from gfplint.facts import Body, Function, Name, Place, Signature
+from gfplint.findings import Step
+from gfplint.kernel.masks import DIRECT_RECLAIM, FS, IO
+from gfplint.kernel.model import EntryPoint, Kernel, Mask
+
+#: The family of slab caches, and the flag that charges all objects of one (include/linux/slab.h).
+_CACHES, _CACHE_FLAG = "cache", "SLAB_ACCOUNT"
+_ACCOUNT = "__GFP_ACCOUNT"
+_CHARGEABLE: Mask = frozenset((DIRECT_RECLAIM, IO, FS))
+#: Kinds of memory that can be charged.
+_FAMILIES = frozenset(
+    ("kmalloc", "vmalloc", "kvmalloc", "page", "pages", "folio", "exact", "kmem_cache", "percpu", "cpumask", "argv")
+)
+#: Bounds on memory by other means that do for accounting.
+_BOUNDS = ("limit:RLIMIT_MEMLOCK", "limit:optmem", "limit:key quota", "limit:sk_", "limit:bpf_jit_limit")
+_KEPT = frozenset(("stored", "listed", "handed", "returned"))
+#: Calls from a function that returns memory up to the one that keeps it.
+_RETURNS = 3
+#: Triggers that leave something configured behind, and calls within which that is what was asked for.
+_CONFIGURES = frozenset(("netlink", "setsockopt", "unshare(NEWNET)", "unshare/clone", "mount", "io_uring"))
+_CLOSE = 2
+#: Names of folders that say nothing of the subsystem.
+_EVERYWHERE = frozenset(
+    ("arch", "drivers", "include", "net", "fs", "core", "kernel", "linux", "x86", "s390", "arm64", "pci")
+)
+_MAX_CALLERS = 24
+#: Folders whose functions fill or allocate a struct, beyond which it is everybody's.
+_COMMON = 6
+
+
+class Record(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One allocation of the tree. ``object``/``holders``: records by their unique names.
+
+    ``transient``: what holds it lives on some function's stack. A slab cache is one too, of the fate ``cache``: where
+    it is created, with the path that holds it as ``cache``.
+    """
+
+    file: int
+    index: int
+    callee: str
+    place: Place
+    mask_text: str
+    accounted: bool
+    object: str
+    fate: str
+    holders: tuple[str, ...]
+    cache: str
+    wrapper: bool
+    transient: bool
+    given: tuple[tuple[str, int], ...] = ()
+
+
+class Collector:
+    """Finds the records of one file after the other."""
+
+    def __init__(self, program: Program, kernel: Kernel, reach: Reach) -> None:
+        self.program, self.kernel, self.reach = program, kernel, reach
+        self.bounds = frozenset(
+            name for (struct, name), row in kernel.entries.items() if not struct and row.trigger.startswith(_BOUNDS)
+        )
+        self.creators = frozenset(n for n, a in kernel.allocators.items() if a.family == _CACHES)
+        self.plain = frozenset(n for n, a in kernel.allocators.items() if a.default and a.family in _FAMILIES)
+        self.words = frozenset(n for n, m in kernel.masks.items() if n.startswith("GFP_") and m >= _CHARGEABLE) | {
+            _ACCOUNT
+        }
+
+    def wanted(self, fid: FunctionId, function: Function) -> bool:
+        """Whether a function may hold a record."""
+        if not self.creators.isdisjoint(function.callees):
+            return True
+        if not self.words.isdisjoint(function.words):
+            return charges(function) or fid in self.reach.entered
+        return fid in self.reach.entered and not self.plain.isdisjoint(function.callees)
+
+    def records(
+        self,
+        fid: FunctionId,
+        signature: Signature,
+        body: Body,
+        env: Fields,
+        key: Callable[[str], str],
+        stack: frozenset[str],
+    ) -> Iterator[Record]:
+        """The records of a function. ``key``: a unique name; ``stack``: structs that the file has on a stack."""
+        function = self.program.function(fid)
+        if not self.creators.isdisjoint(function.callees):
+            yield from self.caches(fid, Types(signature, body, env), body, key)
+        if not self.bounds.isdisjoint(function.callees):
+            return
+        trusted = self.reach.trusted(fid) if fid in self.reach.entered else frozenset()
+        for found in Lifetimes(self.kernel, Types(signature, body, env)).read(body):
+            row = self.kernel.allocators.get(found.callee)
+            accounted = _ACCOUNT in found.mask
+            if row is not None and row.family not in _FAMILIES and not accounted:
+                continue
+            if not accounted and (not found.mask >= _CHARGEABLE or found.place in trusted):
+                continue
+            if row is None and not _takes_mask(self.program, found.callee, fid[0]):
+                continue
+            holders = tuple(key(h) for h in found.holders if h not in PLAIN)
+            yield Record(
+                file=fid[0],
+                index=fid[1],
+                callee=found.callee,
+                place=found.place,
+                mask_text=found.mask_text,
+                accounted=accounted,
+                object=key(found.object) if found.object else "",
+                fate=found.fate,
+                holders=holders,
+                cache=found.cache,
+                wrapper=row is None,
+                transient=found.fate == "stored" and bool(found.holders) and found.holders[-1] in stack,
+                given=found.given if found.fate == "handed" else (),
+            )
+
+    def caches(self, fid: FunctionId, types: Types, body: Body, key: Callable[[str], str]) -> Iterator[Record]:
+        """The slab caches that a function creates and puts somewhere."""
+        for target, call in assigned_calls(body.stmts):
+            name = call.func.name if isinstance(call.func, Name) else ""
+            if name not in self.creators or not target:
+                continue
+            words = {w for arg in call.args for w in names_in(arg)}
+            kind = Lifetimes(self.kernel, types).sized(call)
+            if not kind and call.args and isinstance(call.args[0], Name):
+                kind = call.args[0].name
+            unsure = any(w.islower() and "flags" in w for w in words)
+            if not unsure:
+                yield Record(
+                    file=fid[0],
+                    index=fid[1],
+                    callee=name,
+                    place=call.place,
+                    mask_text="",
+                    accounted=_CACHE_FLAG in words,
+                    object=key(kind) if kind else "",
+                    fate="cache",
+                    holders=(),
+                    cache=target,
+                    wrapper=False,
+                    transient=False,
+                )
+
+
+def _takes_mask(program: Program, name: str, file: int) -> bool:
+    fid = program.resolve(name, file)
+    return fid is not None and "gfp_t" in program.function(fid).header
+
+
+class Judge:
+    """Says which allocations should be charged, from the records of the whole tree."""
+
+    def __init__(
+        self,
+        program: Program,
+        reach: Reach,
+        records: Sequence[Record],
+        callers: Mapping[str, Sequence[FunctionId]],
+        read: Callable[[FunctionId, frozenset[str]], list[Allocated]],
+        parameter: Callable[[FunctionId, int], Allocated | None],
+    ) -> None:
+        """``callers``: functions by the names they call; ``read``: the lifetimes in a function, with what the named
+        functions return; ``parameter``: what becomes of a function's parameter.
+        """
+        self.program, self.reach = program, reach
+        self.created = {self.cache_key(r): r for r in records if r.fate == "cache"}
+        unique = {(r.file, r.place): r for r in records}
+        self.records = [self.charged_by_cache(r) for r in unique.values()]
+        self.callers, self.read, self.parameter = callers, read, parameter
+        self.by_object: dict[str, Record] = {}
+        self.by_function: dict[FunctionId, Record] = {}
+        self.by_file: dict[int, Record] = {}
+        self.by_holder: dict[str, Record] = {}
+        self.by_wrapper: dict[str, Record] = {}
+        self.by_operation: dict[tuple[str, str], dict[int, Record]] = defaultdict(dict)
+        self.plain_by_operation: dict[tuple[str, str], dict[int, Record]] = defaultdict(dict)
+        self.common = self._common(lambda r: (r.object,))
+        self.common_holders = self._common(lambda r: r.holders)
+        for record in records:
+            if record.accounted:
+                self._note(record)
+            entered = reach.entered.get((record.file, record.index))
+            if entered is not None and entered.calls <= 1 and entered.entry.struct and record.fate in _KEPT:
+                by = self.by_operation if record.accounted else self.plain_by_operation
+                by[entered.entry.struct, entered.entry.member].setdefault(record.file, record)
+
+    def _note(self, record: Record) -> None:
+        fid = (record.file, record.index)
+        if record.object and record.object not in self.common:
+            self.by_object.setdefault(record.object, record)
+        if record.fate == "cache":
+            return
+        self.by_function.setdefault(fid, record)
+        self.by_file.setdefault(record.file, record)
+        for holder in record.holders:
+            if holder not in self.common_holders:
+                self.by_holder.setdefault(holder, record)
+        if record.wrapper:
+            self.by_wrapper.setdefault(record.callee, record)
+
+    def cache_key(self, record: Record) -> tuple[str, str]:
+        """A cache by the folder and the name of what holds it."""
+        return folder(self.program.paths[record.file]), record.cache.rpartition(".")[2]
+
+    def charged_by_cache(self, record: Record) -> Record:
+        """An object of a cache that charges all objects is charged."""
+        cache = self.created.get(self.cache_key(record)) if record.cache and record.fate != "cache" else None
+        if cache is not None and cache.accounted:
+            return msgspec.structs.replace(record, accounted=True)
+        return record
+
+    def _common(self, names: Callable[[Record], Iterable[str]]) -> frozenset[str]:
+        """Structs that say nothing of what they belong to: those of many parts of the kernel, and what has no tag."""
+        folders: dict[str, set[str]] = defaultdict(set)
+        for record in self.records:
+            for name in names(record):
+                folders[name].add(folder(self.program.paths[record.file]))
+        return frozenset(name for name, places in folders.items() if len(places) > _COMMON or ":" not in name)
+
+    def unaccounted(self) -> Iterator[tuple[Record, Unaccounted]]:
+        """The allocations that are not charged, with what speaks for it; for those from a cache, the cache."""
+        reported: set[Record] = set()
+        for record in self.records:
+            fid = (record.file, record.index)
+            if record.accounted or record.fate not in _KEPT or fid not in self.reach.entered:
+                continue
+            kept = self.settled(record)
+            evidence, sibling = self.evidence(record)
+            if kept is None or (record.wrapper and evidence != "wrapper"):
+                continue
+            if not record.cache:
+                yield record, self.finding(kept, evidence, sibling)
+                continue
+            cache = self.created.get(self.cache_key(record))
+            if cache is not None and cache not in reported:
+                reported.add(cache)
+                found = self.finding(kept, evidence, sibling)
+                where = self.step(record, "is not")
+                yield (
+                    cache,
+                    msgspec.structs.replace(
+                        found, callee=cache.callee, place=cache.place, cache=cache.cache, object=where
+                    ),
+                )
+
+    def settled(self, record: Record) -> Record | None:
+        """A record whose fate was followed into the functions that get the memory; None where that is freed."""
+        fid = (record.file, record.index)
+        if record.given:
+            fate = self.given(record.given, record.file, _RETURNS)
+            return None if fate == "freed" else msgspec.structs.replace(record, fate=fate)
+        if record.fate == "returned" and self.reach.entered[fid].calls:
+            return record if self.kept_by_callers(fid, _RETURNS, frozenset()) else None
+        return record
+
+    def evidence(self, record: Record) -> tuple[str, Record | None]:
+        """What says that the like of an allocation is charged, the strongest first."""
+        fid = (record.file, record.index)
+        if record.wrapper and (found := self.by_wrapper.get(record.callee)) is not None:
+            return "wrapper", found
+        if record.object and (found := self.by_object.get(record.object)) is not None:
+            return "object", found
+        if (found := self.by_function.get(fid)) is not None:
+            return "function", found
+        for holder in record.holders:
+            if (found := self.by_object.get(holder)) is not None:
+                return ("owner" if holder in self.common_holders else "holder"), found
+        for holder in record.holders:
+            if (found := self.by_holder.get(holder)) is not None:
+                return "member", found
+        entered = self.reach.entered[fid]
+        others = self.by_operation.get((entered.entry.struct, entered.entry.member), {})
+        if entered.calls <= 1 and len(others) > 1 and self.usual(entered.entry):
+            return "operation", next(iter(others.values()))
+        if entered.entry.accounts and self.near(entered.root[0], record.file):
+            return "convention", None
+        if (found := self.by_file.get(record.file)) is not None:
+            return "file", found
+        return ("entry" if self.plain_case(record, entered) else ""), None
+
+    def plain_case(self, record: Record, entered: Entered) -> bool:
+        """Whether what user space asks for is an object that stays, close to where it enters."""
+        entry = entered.entry
+        return (
+            (entry.trigger in _CONFIGURES or "SYSCALL" in entry.struct)
+            and entry.privilege != "device-node"
+            and entered.calls <= _CLOSE
+            and not entered.indirect
+            and record.fate in ("stored", "listed")
+            and bool(record.object or record.holders)
+        )
+
+    def near(self, one: int, two: int) -> bool:
+        """Whether two files are of one subsystem: one's folder holds the other's, or they have the same name."""
+        a, b = (folder(self.program.paths[f]) for f in (one, two))
+        return (
+            f"{a}/".startswith(f"{b}/")
+            or f"{b}/".startswith(f"{a}/")
+            or bool((set(a.split("/")) & set(b.split("/"))) - _EVERYWHERE)
+        )
+
+    def usual(self, entry: EntryPoint) -> bool:
+        """Whether most implementations of an operation that keep memory charge it."""
+        key = (entry.struct, entry.member)
+        return len(self.by_operation[key]) * 2 > len(self.plain_by_operation[key])
+
+    def finding(self, record: Record, evidence: str, sibling: Record | None) -> Unaccounted:
+        fid = (record.file, record.index)
+        entered = self.reach.entered[fid]
+        step = self.step(sibling) if sibling is not None else None
+        return Unaccounted(
+            callee=record.callee,
+            mask_text=record.mask_text,
+            place=record.place,
+            fate=record.fate,
+            evidence=evidence,
+            sibling=step,
+            chain=self.reach.chain(fid),
+            privilege=entered.entry.privilege,
+            trigger=entered.entry.trigger,
+            indirect=entered.indirect,
+            transient=record.transient,
+        )
+
+    def step(self, record: Record, is_: str = "is") -> Step:
+        """Where a sibling is charged, or an object of a cache is not."""
+        function = self.program.function((record.file, record.index))
+        text = f"{record.callee}({record.mask_text}) {is_} charged"
+        return Step(self.program.paths[record.file], record.place.line, record.place.column, function.name, text)
+
+    def given(self, given: Iterable[tuple[str, int]], file: int, depth: int) -> str:
+        """What becomes of memory that functions get as an argument: ``freed``, kept in some way, or ``handed``."""
+        for name, number in given:
+            fid = self.program.resolve(name, file)
+            found = self.parameter(fid, number) if fid is not None and depth else None
+            if fid is None or found is None:
+                continue
+            fate = found.fate
+            if fate == "handed":
+                fate = self.given(found.given, fid[0], depth - 1)
+            if fate in ("freed", "stored", "listed"):
+                return fate
+        return "handed"
+
+    def kept_by_callers(self, fid: FunctionId, depth: int, above: frozenset[FunctionId]) -> bool:
+        """Whether some caller that user space reaches keeps the memory that a function returns."""
+        name = self.program.function(fid).name
+        if not depth or fid in above:
+            return False
+        names = frozenset((name,))
+        callers = [
+            c for c in self.callers.get(name, ()) if c in self.reach.entered and self.program.resolve(name, c[0]) == fid
+        ]
+        for caller in callers[:_MAX_CALLERS]:
+            for found in self.read(caller, names):
+                if found.callee != name:
+                    continue
+                if found.fate == "returned":
+                    if not self.reach.entered[caller].calls:
+                        return True
+                    if self.kept_by_callers(caller, depth - 1, above | {fid}):
+                        return True
+                elif found.fate in _KEPT:
+                    return True
+        return False
+
+
+_LOCAL = re.compile(r"[;{}]\s*(?:struct\s+)(\w+)\s+\w+\s*(?:=|;|,)")
+
+
+def stack_records(code: str, functions: Iterable[Function]) -> frozenset[str]:
+    """The records of which a file's functions have an instance on the stack."""
+    found: set[str] = set()
+    for function in functions:
+        found.update(_LOCAL.findall(code, function.body, function.end))
+    return frozenset(found)
+
+
+def folder(path: str) -> str:
+    """The folder of a path."""
+    return posixpath.dirname(path)

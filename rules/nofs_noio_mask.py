@@ -1,0 +1,99 @@
+"""## What it does
+
+Reports `GFP_NOFS` and `GFP_NOIO`, and masks that come to the same, outside any memalloc scope.
+
+## Why is this bad
+
+The mask says nothing of why reclaim must not enter the file system or start I/O, and reaches no allocation made on the
+caller's behalf: one forgotten mask, or one `vmalloc()`, is a deadlock. Since 4.12 the guide prefers
+`memalloc_nofs_save()` and `memalloc_noio_save()` where the critical section starts: where the lock is taken, or the
+transaction begun, that reclaim would wait for. Inside, plain `GFP_KERNEL` is right, and where nothing of that kind is
+held, it is right as well.
+
+## Known problems
+
+- The lock that matters may be taken by a caller: the message names only what the function itself holds.
+- Scopes that callers begin are seen for static functions alone.
+
+## Example
+
+```c
+mutex_lock(&journal_lock);
+buffer = kmalloc(size, GFP_NOFS);
+mutex_unlock(&journal_lock);
+```
+
+## Use instead
+
+```c
+mutex_lock(&journal_lock);
+flags = memalloc_nofs_save();
+buffer = kmalloc(size, GFP_KERNEL);
+memalloc_nofs_restore(flags);
+mutex_unlock(&journal_lock);
+```
+
+## Fix safety
+
+There is no automatic fix: the scope belongs where the critical section starts, which a person has to find.
+
+## References
+
+- Documentation/core-api/gfp_mask-from-fs-io.rst
+- Documentation/core-api/memory-allocation.rst
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gfplint.analysis.summary import AllocSite, Hold
+from gfplint.findings import Confidence, Finding, Severity, Step
+from gfplint.ruleset import Rule, View, legacy_scope, titles
+
+
+def check(view: View) -> Iterator[Finding]:
+    """Every legacy mask outside any scope that would do for it."""
+    for site in view.summary.allocs:
+        kind = legacy_scope(site)
+        if kind and not ({"nofs", "noio"} & {*site.scopes, *site.around}):
+            yield _finding(view, site, kind)
+
+
+def _finding(view: View, site: AllocSite, kind: str) -> Finding:
+    held = _sleeping(view, site.held)
+    where = (
+        f"the {kind.upper()} scope belongs where {titles(view, held)} is taken"
+        if held
+        else f"a {kind.upper()} scope belongs where the lock is taken or the transaction begun that forbids "
+        f"{'I/O' if kind == 'noio' else 'file system'} reclaim; without one, GFP_KERNEL will do"
+    )
+    trace = [
+        Step(view.summary.path, h.place.line, h.place.column, view.summary.name, f"{titles(view, (h,))} taken here")
+        for h in held
+        if h.place.line
+    ]
+    text = site.mask_text or "a mask"
+    trace.append(
+        Step(view.summary.path, site.place.line, site.place.column, view.summary.name, f"{site.callee}({text})")
+    )
+    message = f"{site.callee}() with {text} outside any scope: {where}"
+    certain = all(m is not None and not m.base for m in site.masks) and len(site.masks) == 1
+    return RULE.finding(view, site.place, message, trace, confidence=Confidence.HIGH if certain else Confidence.MEDIUM)
+
+
+def _sleeping(view: View, held: tuple[Hold, ...]) -> tuple[Hold, ...]:
+    """The locks that a task may sleep with: those that reclaim may wait for."""
+    return tuple(h for h in held if not view.kernel.kinds[h.kind].atomic and view.kernel.kinds[h.kind].lock)
+
+
+RULE = Rule(
+    code="GFP201",
+    name="nofs-noio-mask",
+    severity=Severity.ADVICE,
+    summary="GFP_NOFS or GFP_NOIO where a scope would say why",
+    page=__doc__ or "",
+    check=check,
+    preview=True,
+    uses=frozenset(("scopes",)),
+)
