@@ -107,7 +107,7 @@ class _Flow(Conditions):
             name=self.name,
             path=self.path,
             params=self.params,
-            sleeps=tuple(self.sleeps.values())[:MAX_SLEEPS],
+            sleeps=self.told()[:MAX_SLEEPS],
             effects=self.effects() if self.depth != MEMORY else (),
             reports=tuple(self.reports.values()) if self.depth != MEMORY else (),
             allocs=self.sites(),

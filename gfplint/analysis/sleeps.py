@@ -325,6 +325,22 @@ class Sleeps(Run):
             return
         self.sleeps[key] = told
 
+    def told(self) -> tuple[Sleep, ...]:
+        """What callers are told; less surely, what sleeps with a lock of theirs that another path to it drops.
+
+        Whoever drops the lock for a sleep means it to be dropped: what decides is the state of an object, unless it is
+        a parameter.
+        """
+        sleeps = tuple(self.sleeps.values())
+        found = []
+        for sleep in sleeps:
+            kept = set(sleep.dropped)
+            elsewhere = any(o.steps[-1] == sleep.steps[-1] and kept < set(o.dropped) for o in sleeps)
+            chosen = any(kind == "cond" and root_of(text) == text in self.params for kind, text, _ in sleep.guards)
+            doubt = 2 if elsewhere and not chosen else 0
+            found.append(msgspec.structs.replace(sleep, uncertain=sleep.uncertain + doubt) if doubt else sleep)
+        return tuple(found)
+
     def forbidding(self, sleep: Sleep, held: tuple[Hold, ...], state: State) -> tuple[Hold, ...]:
         """Those holds that make this sleep a defect."""
         if sleep.kind != "free" or sleep.sleeps == "always":
