@@ -91,7 +91,7 @@ class Expressions(Callees):
             if isinstance(value, Memory):
                 state.env[path] = offset_into(value)
             else:
-                state.assign(path, None)
+                self.assign_to(path, None, state)
                 if path and expr.op in ("++", "p++"):
                     state.conds[path] = True  # a counter that was raised is not zero
             return None

@@ -228,9 +228,7 @@ class Run(ABC):
                     self.origins.setdefault(path, {})[self.holders(source, state)] = None
                 return
         self.writes(target)
-        state.assign(path, value)
-        if value is None and "." in path and root_of(path) + REST in state.env:
-            state.env[path] = UNKNOWN
+        self.assign_to(path, value, state)
         memory = value if isinstance(value, Memory) else None
         if memory is not None and self.is_zeroed(memory) and "." not in path:
             state.env[path + REST] = ZERO
@@ -243,6 +241,12 @@ class Run(ABC):
         elif "." not in path:
             self.local_memory.setdefault(path, {})[memory] = None
             self.origins.setdefault(path, {})[()] = None
+
+    def assign_to(self, path: str, value: Value, state: State) -> None:
+        """Give a path a value; a member of a cleared object that gets one which is not understood is zero no more."""
+        state.assign(path, value)
+        if value is None and "." in path and root_of(path) + REST in state.env:
+            state.env[path] = UNKNOWN
 
     def is_zeroed(self, memory: Memory) -> bool:
         """Whether this function itself got the memory from an allocator that clears it."""
@@ -345,9 +349,11 @@ class Run(ABC):
         return row is not None and row.true_means == meaning and not self.env.shadowed(name)
 
     def query_of(self, expr: Expr) -> Query | None:
-        if isinstance(expr, Call) and isinstance(expr.func, Name) and not self.env.shadowed(expr.func.name):
-            return self.kernel.queries.get(expr.func.name) or self.env.query(expr.func.name)
-        return None
+        if not isinstance(expr, Call) or not isinstance(expr.func, Name):
+            return None
+        name = expr.func.name
+        known = self.kernel.queries.get(name) if not self.env.shadowed(name) else None
+        return known or self.env.query(name)
 
     def known_blocking(self, mask: MaskValue, state: State) -> bool | None:
         blocks = blocking(mask)

@@ -1,0 +1,305 @@
+"""What decides a callee's condition, and what makes a report doubtful, each beside a case that is reported."""
+
+from __future__ import annotations
+
+import pytest
+
+from gfplint.analysis.queries import asked
+from gfplint.frontend.arms import settled
+from gfplint.frontend.blank import blank
+from gfplint.frontend.lower import lower_expression
+from gfplint.kernel.model import Query
+from tests.rules.harness import codes, lint
+
+_STRUCT = """
+#include <linux/slab.h>
+struct dev { spinlock_t lock; struct mutex m; bool can_sleep; bool ready; int state; void *p; struct timer_list t; };
+struct box { struct dev dev; spinlock_t lock; };
+"""
+
+
+def _reported(text: str) -> list[str]:
+    return [f.function for f in lint(_STRUCT + text) if f.rule in ("GFP101", "GFP102", "GFP103")]
+
+
+_BY_FLAG = """
+#define IN_ATOMIC true
+#define opSYNC 0x8
+#define opWAIT 0x1
+static void *get(bool atomic) { return kmalloc(8, atomic ? GFP_ATOMIC : GFP_KERNEL); }
+static void *op(int flags) { if (flags & opSYNC) return kmalloc(8, GFP_KERNEL); return NULL; }
+static void *quick(int flags) { return kmalloc(8, flags & opWAIT ? GFP_ATOMIC : GFP_KERNEL); }
+"""
+
+
+@pytest.mark.parametrize(
+    ("call", "reports"),
+    [
+        ("get(IN_ATOMIC)", False),
+        ("get(false)", True),
+        ("op(opWAIT)", False),
+        ("op(opWAIT | opSYNC)", True),
+        ("quick(flags)", False),
+        ("quick(0)", True),
+    ],
+)
+def test_macros_that_stand_for_numbers_decide(call: str, reports: bool) -> None:
+    text = (
+        _BY_FLAG
+        + f"""
+void f(struct dev *d, int n)
+{{
+	int flags = opWAIT;
+	flags |= shifted(n);
+	spin_lock(&d->lock);
+	d->p = {call};
+	spin_unlock(&d->lock);
+}}
+"""
+    )
+    assert _reported(text) == (["f"] if reports else [])
+
+
+@pytest.mark.parametrize(("state", "reports"), [("OPEN", False), ("SHUT", True)])
+def test_a_member_that_equals_one_constant_equals_no_other(state: str, reports: bool) -> None:
+    text = f"""
+static void step(struct dev *d) {{ if (d->state == SHUT) d->p = kmalloc(8, GFP_KERNEL); }}
+void f(struct dev *d)
+{{
+	spin_lock(&d->lock);
+	if (d->state == {state})
+		step(d);
+	spin_unlock(&d->lock);
+}}
+"""
+    assert _reported(text) == (["f"] if reports else [])
+
+
+def test_the_same_member_under_another_name_is_one_condition() -> None:
+    text = """
+static void *get(bool sleep) { return kmalloc(8, sleep ? GFP_KERNEL : GFP_ATOMIC); }
+static void read(struct box *b) { if (b->dev.can_sleep) get(true); else get(false); }
+void f(struct dev *d)
+{
+	struct box *b = box_of(d);
+	if (d->can_sleep) {
+		mutex_lock(&d->m);
+		read(b);
+		mutex_unlock(&d->m);
+	} else {
+		spin_lock(&b->lock);
+		read(b);
+		spin_unlock(&b->lock);
+	}
+}
+"""
+    assert _reported(text) == []
+    assert _reported(text.replace("if (d->can_sleep)", "if (d->ready)")) == ["f"]
+
+
+def test_a_local_mask_is_not_what_a_caller_passes() -> None:
+    text = """
+static void *node(gfp_t gfp) { return kmalloc(8, gfp); }
+static void *insert(struct dev *d) { gfp_t gfp = mask_of(d); return node(gfp); }
+static void *create(struct dev *d, gfp_t gfp)
+{
+	void *p;
+	spin_lock(&d->lock);
+	p = insert(d);
+	spin_unlock(&d->lock);
+	return p;
+}
+void *f(struct dev *d) { return create(d, GFP_KERNEL); }
+"""
+    assert _reported(text) == []
+    assert _reported(text.replace("p = insert(d)", "p = node(gfp)")) == ["f"]
+
+
+def test_members_of_cleared_memory_are_zero_until_others_see_it() -> None:
+    text = """
+struct c { void *wq; void *stats; };
+static struct c *start(bool own)
+{
+	struct c *c = kzalloc(sizeof(*c), GFP_ATOMIC);
+	if (!c)
+		return NULL;
+	if (own)
+		c->wq = take_one();
+	c->stats = take_one();
+	if (!c->stats && c->wq)
+		destroy_workqueue(c->wq);
+	return c;
+}
+void f(struct dev *d)
+{
+	spin_lock(&d->lock);
+	start(false);
+	spin_unlock(&d->lock);
+}
+"""
+    assert _reported(text) == []
+    assert _reported(text.replace("start(false)", "start(true)")) == ["f"]
+    assert _reported(text.replace("c->stats = take_one()", "fill(c)")) == ["f"]
+
+
+def test_what_happens_the_first_time_is_doubted_where_others_may_have_been_the_first() -> None:
+    text = """
+static void prepare(struct dev *d)
+{
+	if (!d->ready)
+		d->p = kmalloc(8, GFP_KERNEL);
+	d->ready = true;
+}
+void f(struct dev *d)
+{
+	spin_lock(&d->lock);
+	prepare(d);
+	spin_unlock(&d->lock);
+}
+"""
+    assert _reported(text) == ["f"]
+    assert _reported(text + "void probe(struct dev *d) { prepare(d); }") == []
+
+
+def test_a_mask_that_is_passed_counts_the_first_time_too() -> None:
+    text = """
+static void prepare(struct dev *d, gfp_t gfp)
+{
+	if (!d->p)
+		d->p = kmalloc(8, gfp);
+}
+void probe(struct dev *d) { prepare(d, GFP_KERNEL); }
+void f(struct dev *d)
+{
+	spin_lock(&d->lock);
+	prepare(d, GFP_KERNEL);
+	spin_unlock(&d->lock);
+}
+"""
+    assert _reported(text) == ["f"]
+
+
+def test_a_lock_that_another_path_drops_for_the_same_sleep() -> None:
+    text = """
+static void reset(struct dev *d, int how)
+{
+	if (d->state != how)
+		spin_unlock(&d->lock);
+	d->p = kmalloc(8, GFP_KERNEL);
+	if (d->state != how)
+		spin_lock(&d->lock);
+}
+void f(struct dev *d)
+{
+	spin_lock(&d->lock);
+	reset(d, 1);
+	spin_unlock(&d->lock);
+}
+"""
+    assert _reported(text) == []
+
+
+def test_variadic_macros_hand_on_their_arguments_one_by_one() -> None:
+    text = """
+#define put(...) put_one(__VA_ARGS__)
+static void put_one(int n, struct dev *d) { if (!d->state) d->p = kmalloc(8, GFP_KERNEL); }
+void f(struct dev *d)
+{
+	d->state++;
+	spin_lock(&d->lock);
+	put(1, d);
+	spin_unlock(&d->lock);
+}
+"""
+    assert _reported(text) == []
+    assert _reported(text.replace("d->state++;", "")) == ["f"]
+
+
+@pytest.mark.parametrize("test", ["WARN_ON(d->state)", 'WARN(d->state, "bad")', "!refcount_inc_not_zero(&d->ref)"])
+def test_paths_that_others_exclude_are_doubted(test: str) -> None:
+    text = f"""
+static void check(struct dev *d) {{ if ({test}) d->p = kmalloc(8, GFP_KERNEL); }}
+void f(struct dev *d)
+{{
+	spin_lock(&d->lock);
+	check(d);
+	spin_unlock(&d->lock);
+}}
+"""
+    assert _reported(text) == []
+
+
+def test_a_function_that_asks_for_the_context_is_a_question() -> None:
+    text = """
+static int cant_sleep(void) { return in_atomic() || irqs_disabled(); }
+static void *get(int atomic) { return kmalloc(8, atomic ? GFP_ATOMIC : GFP_KERNEL); }
+static void *help(void) { return get(cant_sleep()); }
+void f(struct dev *d)
+{
+	spin_lock(&d->lock);
+	d->p = help();
+	spin_unlock(&d->lock);
+}
+"""
+    assert _reported(text) == []
+    assert _reported(text.replace("in_atomic() || irqs_disabled()", "nr_cpus")) == ["f"]
+
+
+def test_a_timer_that_is_set_up_twice() -> None:
+    text = """
+static void first(struct timer_list *t) { kmalloc(8, GFP_KERNEL); }
+static void second(struct timer_list *t) { }
+void f(struct dev *d) { timer_setup(&d->t, first, 0); }
+"""
+    again = "void g(struct dev *other) { timer_setup(&other->t, second, 0); }"
+    assert _reported(text) == ["first"]
+    assert _reported(text + again) == []
+    assert _reported(text + again.replace("dev *", "box *")) == ["first"]
+
+
+def test_a_scope_whose_cookie_is_thrown_away_is_the_threads() -> None:
+    text = "int f(void *arg) { memalloc_nofs_save(); serve(arg); return 0; }"
+    assert codes(text) == []
+    assert [code for _, code in codes(text.replace("memalloc", "int x = memalloc"))] == ["GFP203"]
+
+
+def test_two_locks_that_end_bottom_halves_end_them_twice() -> None:
+    text = """
+#define lock_both(b) do { spin_lock_bh(&(b)->lock); spin_lock_bh(&(b)->dev.lock); } while (0)
+#define unlock_both(b) do { spin_unlock_bh(&(b)->dev.lock); spin_unlock_bh(&(b)->lock); } while (0)
+void f(struct box *b)
+{
+	lock_both(b);
+	unlock_both(b);
+	b->dev.p = kmalloc(8, GFP_KERNEL);
+}
+"""
+    assert _reported(text) == []
+
+
+def test_directives_that_the_file_itself_decides() -> None:
+    text = b"#define DUMP 0\n#define MORE 1\n#define TWICE 1\n#define TWICE 0\nint x;\n"
+    source = blank(text + b"#if DUMP\n#endif\n#if !MORE\n#endif\n#if TWICE\n#endif\n")
+    arms = [d for d in source.conditionals(0, len(source.data)) if d.name == "if"]
+    assert [d.text.strip() for d in settled(arms, source)] == ["0", "0", "TWICE"]
+    assert source.numbers == {"DUMP": "0", "MORE": "1"}
+
+
+@pytest.mark.parametrize(
+    ("text", "meaning"),
+    [
+        ("in_atomic() || in_interrupt()", "atomic"),
+        ("in_interrupt()", "interrupt"),
+        ("!in_atomic() && !in_interrupt()", "sleepable"),
+        ("in_atomic() && in_interrupt()", ""),
+        ("in_atomic() || other()", ""),
+    ],
+)
+def test_what_questions_mean_together(text: str, meaning: str) -> None:
+    queries = {
+        "in_atomic": Query(name="in_atomic", true_means="atomic"),
+        "in_interrupt": Query(name="in_interrupt", true_means="interrupt"),
+    }
+    expr = lower_expression(text)
+    assert expr is not None
+    assert asked(expr, queries) == meaning
