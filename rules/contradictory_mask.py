@@ -89,5 +89,6 @@ RULE = Rule(
     summary="a mask whose parts exclude each other, or that an operator spoils",
     page=__doc__ or "",
     check=check,
+    preview=True,
     interest=interest,
 )

@@ -89,5 +89,6 @@ RULE = Rule(
     summary="a choice between kmalloc and vmalloc that kvmalloc makes itself",
     page=__doc__ or "",
     check=check,
+    preview=True,
     interest=interest,
 )

@@ -85,5 +85,6 @@ RULE = Rule(
     summary="a slab allocation of more than a page",
     page=__doc__ or "",
     check=check,
+    preview=True,
     interest=interest,
 )

@@ -1,7 +1,7 @@
-"""The reviewed findings: a random sample of those on Linux 6.12.117 at default settings, each read twice.
+"""The reviewed findings: random samples of those on Linux 6.12.117, advice and previews included.
 
 The two readers did not see each other's verdicts. ``reviewed.jsonl`` holds rule, path, function and both verdicts, and
-no source. The figures here are recomputed from it.
+no source. The figures here are recomputed from it. What was read once is there too (``unread``) and does not count.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from gfplint.rules import catalogue
 
 _ROWS = [json.loads(line) for line in (Path(__file__).parent / "reviewed.jsonl").read_text("utf-8").splitlines()]
 _VERDICTS = {"right", "wrong", "unsure"}
+_TWICE = [row for row in _ROWS if row["second"] != "unread"]
 #: Wilson's lower bound of the precision over all rules that was reached; it may only be raised.
 _REACHED = 0.58
 
@@ -34,19 +35,20 @@ def _right(row: dict[str, str]) -> bool:
     return row["first"] == row["second"] == "right"
 
 
-def test_every_row_is_of_a_rule_and_was_read_twice() -> None:
+def test_every_row_is_of_a_rule_and_was_read() -> None:
     codes = {rule.code for rule in catalogue()}
     for row in _ROWS:
         assert row["rule"] in codes
-        assert {row["first"], row["second"]} <= _VERDICTS
+        assert row["first"] in _VERDICTS
+        assert row["second"] in _VERDICTS | {"unread"}
 
 
 def test_the_precision_that_was_reached_stands() -> None:
-    right = sum(map(_right, _ROWS))
-    assert wilson_lower(right, len(_ROWS)) >= _REACHED
-    by_rule = Counter(row["rule"] for row in _ROWS)
+    right = sum(map(_right, _TWICE))
+    assert wilson_lower(right, len(_TWICE)) >= _REACHED
+    by_rule = Counter(row["rule"] for row in _TWICE)
     for code, total in sorted(by_rule.items()):
-        good = sum(_right(row) for row in _ROWS if row["rule"] == code)
+        good = sum(_right(row) for row in _TWICE if row["rule"] == code)
         print(f"{code}: {good} of {total} right, at least {wilson_lower(good, total):.0%}")
 
 
