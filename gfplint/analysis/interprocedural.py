@@ -48,6 +48,8 @@ _TRUTHS = frozenset(("true", "false", "NULL"))
 #: A function, or a macro of a file, with the depth to which it tells its callers what sleeps; or a member of a record
 #: of a file.
 Key = tuple[FunctionId, int] | tuple[int, str, int] | tuple[int, int, str]
+#: Stands for the end of the chain where the depth of a function that is not done yet stands else.
+_TOO_DEEP = -1
 #: Interpreter frames that a chain of MAX_DEPTH calls may need: each expression on the way is a few.
 _FRAMES = 30_000
 
@@ -113,6 +115,8 @@ class Linker:
         self._bodies: OrderedDict[FunctionId, Body] = OrderedDict()
         self._summaries: dict[Key, Summary] = {}
         self._provisional: dict[Key, tuple[Summary, int]] = {}
+        self._unsettled: list[Key] = []
+        self._cycles: dict[Key, frozenset[Key] | None] = {}
         self._stack: dict[Key, int] = {}
         self._lowest = MAX_DEPTH + 1
         self._environment: FileEnvironment | None = None
@@ -131,10 +135,11 @@ class Linker:
         """A summary from the store, or computed; None inside its own computation.
 
         What was computed while a function above it was not done depends on who asked first. It serves the question in
-        hand alone, so that the answer to a question never depends on those before it.
+        hand alone, so that the answer to a question never depends on those before it: nor does a function serve those
+        that it calls in turn, which would have found it undone.
         """
         known = self._summaries.get(key)
-        if known is not None:
+        if known is not None and self._serves(key):
             return known
         if key in self._provisional:
             provisional, lowest = self._provisional[key]
@@ -142,22 +147,36 @@ class Linker:
             return provisional
         depth = self._stack.get(key)
         if depth is not None or len(self._stack) > MAX_DEPTH:
-            self._lowest = min(self._lowest, depth or 0)
+            self._lowest = min(self._lowest, _TOO_DEEP if depth is None else depth)
             return None
         depth = len(self._stack)
         outer, self._lowest = self._lowest, MAX_DEPTH + 1
+        before = len(self._unsettled)
         self._stack[key] = depth
         result = compute()
         del self._stack[key]
         lowest, self._lowest = self._lowest, outer
         if self._provisional:  # those that waited for this function alone are to be computed anew
             self._provisional = {k: v for k, v in self._provisional.items() if v[1] < depth}
-        if lowest >= depth:
+        if lowest >= depth or not depth:
             self._summaries[key] = result
+            if lowest == _TOO_DEEP:
+                self._cycles[key] = None
+            elif len(self._unsettled) > before:
+                self._cycles[key] = frozenset(self._unsettled[before:])
+            del self._unsettled[before:]
         else:
             self._provisional[key] = (result, lowest)
+            self._unsettled.append(key)
             self._lowest = min(outer, lowest)
         return result
+
+    def _serves(self, key: Key) -> bool:
+        """Whether a known summary is what a computation here and now would come to."""
+        if key not in self._cycles:
+            return True
+        cycle = self._cycles[key]
+        return not self._stack if cycle is None else cycle.isdisjoint(self._stack)
 
     def environment(self, file: int) -> FileEnvironment:
         """What functions of a file see; kept while its functions are asked for."""
