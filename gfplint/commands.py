@@ -67,6 +67,8 @@ def _scanned(settings: Settings) -> ScanResult:
 
     with console.Progress(settings.quiet) as progress:
         result = engine.scan(settings, progress=progress)
+    for note in result.notes if not settings.quiet else ():
+        console.complain(note)
     for skipped in result.skipped:
         if skipped.failed:
             console.complain(f"{skipped.path}: {skipped.reason}")
@@ -226,8 +228,10 @@ def _index(options: Namespace) -> int:
 
     settings = _settings(options)
     with console.Progress(settings.quiet) as progress:
-        engine.index(settings, export=options.export, progress=progress)
-    return CLEAN
+        result = engine.index(settings, export=options.export, progress=progress)
+    if not settings.quiet:
+        console.complain(f"{result.statistics.get('files', 0)} files indexed")
+    return _status(result, exit_zero=True)
 
 
 def _completion(options: Namespace) -> int:

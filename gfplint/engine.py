@@ -6,27 +6,41 @@ import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
+
 from gfplint import select as selection_of_findings
+from gfplint.affected import affected
 from gfplint.config import Settings
 from gfplint.errors import GfplintError
+from gfplint.facts import FileFacts
 from gfplint.findings import ScanResult, Severity
 from gfplint.index.store import Store, default_folder
 from gfplint.rules import catalogue
 from gfplint.ruleset import Rule
 from gfplint.select import Chosen, RuleStatus, choose_rules
-from gfplint.states import Run, outcome_of
+from gfplint.skeletons import Gathered, Gatherer
+from gfplint.states import Outcome, Run, outcome_of
 from gfplint.target import NEWEST, Progress
 from gfplint.tree import Comparison, Selection, patched, since, staged, work_tree
 from gfplint.tree import select as select_paths
 
+#: Of so many files an index may lack one and still be one.
+_TOLERATED = 20
+#: Said where the effects of a change elsewhere are not looked for.
+NO_INDEX = "no index of this tree: effects beyond the folders that the change touches are not seen (see gfplint index)"
+STAGED = "only the folders of staged files are looked at: scan --diff HEAD also sees effects elsewhere"
+
 
 def scan(settings: Settings, progress: Progress | None = None) -> ScanResult:
     """Lint what the settings name; with ``diff``, ``staged`` or ``patch``, what the second state adds."""
+    if settings.kernel_index is not None:
+        raise GfplintError("--kernel-index: this version can't read summaries from a file")
     selected = select_paths(settings.paths)
     rules = catalogue()
     chosen = choose_rules([RuleStatus(r.code, r.preview, r.off) for r in rules], settings)
     comparison = _comparison(selected, settings)
     running = tuple(r for r in rules if r.code in chosen.codes and _may_show(r, chosen, settings, comparison))
+    notes: tuple[str, ...] = ()
     with _store(settings) as store:
         run = Run(settings, selected, running, rules, store, progress)
         if comparison is None:
@@ -34,11 +48,10 @@ def scan(settings: Settings, progress: Progress | None = None) -> ScanResult:
             findings = outcome.findings
             added = None
         else:
-            changes = comparison.changes
-            before = outcome_of(run, comparison.before, changes.changed, changes.renamed)
-            outcome = outcome_of(run, comparison.after, changes.changed)
+            before, outcome, said = _both(run, comparison)
             findings = selection_of_findings.new_findings(before.findings, outcome.findings)
-            added = changes.added
+            added = comparison.changes.added
+            notes += said
     shown = selection_of_findings.shown(findings, chosen, settings, selected.root.path, added)
     if settings.baseline is not None:
         shown = selection_of_findings.apply_baseline(
@@ -48,10 +61,45 @@ def scan(settings: Settings, progress: Progress | None = None) -> ScanResult:
         kernel_version=_version_text(selected, settings),
         files_scanned=outcome.files,
         findings=shown,
-        skipped=outcome.skipped + (comparison.skipped if comparison is not None else ()),
+        skipped=tuple(dict.fromkeys(outcome.skipped + (comparison.skipped if comparison is not None else ()))),
         degraded=outcome.degraded,
         statistics=outcome.statistics,
+        notes=notes,
     )
+
+
+def _both(run: Run, comparison: Comparison) -> tuple[Outcome, Outcome, tuple[str, ...]]:
+    """The outcomes of both states, and what to tell the user of how they were found."""
+    changes, notes = comparison.changes, comparison.notes
+    shared = msgspec.structs.replace(run, loaded={})
+    widened = _affected(shared, comparison)
+    if widened is None and changes.changed and run.store is not None and run.selected.root.version is not None:
+        notes += (STAGED if run.settings.staged else NO_INDEX,)
+    whole, only = widened is not None, widened if widened is not None else changes.changed
+    after = outcome_of(shared, comparison.after, only, whole=whole)
+    return outcome_of(shared, comparison.before, only, changes.renamed, whole), after, notes
+
+
+def _affected(run: Run, comparison: Comparison) -> frozenset[str] | None:
+    """The files in which a change may have an effect; None where there is no index to tell.
+
+    A hook does without: linking a tree takes longer than a commit may.
+    """
+    changed = comparison.changes.changed
+    if run.store is None or run.settings.staged or not changed:
+        return None
+    files = comparison.after.files()
+    gatherer = run.gatherer(comparison.after)
+    if gatherer.unknown(files) > len(changed) + len(files) // _TOLERATED:
+        return None
+    found = gatherer.gather(files)
+    old = run.gatherer(comparison.before)
+    before = old.gather(sorted(changed.intersection(comparison.before.files())))
+    return affected(_by_path(gatherer, found), _by_path(old, before), changed)
+
+
+def _by_path(gatherer: Gatherer, found: Gathered) -> dict[str, FileFacts]:
+    return dict(zip(found.paths, gatherer.facts(found, found.paths), strict=True))
 
 
 def root(settings: Settings) -> Path:
@@ -101,6 +149,12 @@ def _version_text(selected: Selection, settings: Settings) -> str:
     return f"{version[0]}.{version[1]}"
 
 
-def index(settings: Settings, export: str | None = None, progress: Progress | None = None) -> None:
-    """Build the index of a tree."""
-    raise GfplintError("this version keeps no index: every scan reads what it needs")
+def index(settings: Settings, export: str | None = None, progress: Progress | None = None) -> ScanResult:
+    """Build the index of a tree: by a scan of all of it, whose result is returned."""
+    if export is not None:
+        raise GfplintError("--export: this version can't write summaries to a file")
+    if not settings.cache:
+        raise GfplintError("--no-cache: an index that is not kept is of no use")
+    selected = select_paths(settings.paths)
+    whole = msgspec.structs.replace(settings, paths=(str(selected.root.path),), diff=None, staged=False, patch=None)
+    return scan(whole, progress)

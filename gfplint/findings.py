@@ -90,7 +90,10 @@ class Degraded(msgspec.Struct, frozen=True):
 
 
 class ScanResult(msgspec.Struct, frozen=True):
-    """What one scan found; sorted, and the same bytes for the same state whatever the jobs and the cache."""
+    """What one scan found; sorted, and the same bytes for the same state whatever the jobs and the cache.
+
+    ``notes``: for the user, of how it was found.
+    """
 
     kernel_version: str
     files_scanned: int
@@ -98,3 +101,4 @@ class ScanResult(msgspec.Struct, frozen=True):
     skipped: tuple[Skipped, ...] = ()
     degraded: tuple[Degraded, ...] = ()
     statistics: dict[str, int] = {}
+    notes: tuple[str, ...] = ()

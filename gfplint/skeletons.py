@@ -18,6 +18,7 @@ from gfplint.target import BATCH, Progress
 from gfplint.tree import State, UnreadableError
 
 _UNREADABLE = b"!"
+_EMPTY = FileFacts((), (), (), (), (), (), (), (), ())
 _KEY_BYTES = 16
 
 
@@ -42,7 +43,17 @@ class Gathered:
 class Gatherer:
     """Makes skeletons of a state's files, and keeps them in a store."""
 
-    def __init__(self, state: State, store: Store | None, root: str, jobs: int, progress: Progress | None) -> None:
+    def __init__(
+        self,
+        state: State,
+        store: Store | None,
+        root: str,
+        jobs: int,
+        progress: Progress | None,
+        loaded: dict[Key, FileFacts] | None = None,
+    ) -> None:
+        """``root``: names the tree in the store; ``loaded``: skeletons by content that another state's has at hand."""
+        self._loaded = loaded
         self.state = state
         self.store = store
         self.jobs = jobs
@@ -70,26 +81,41 @@ class Gatherer:
             self.contents.save(files if whole else None)
         return found
 
+    def unknown(self, files: Sequence[str]) -> int:
+        """How many of the files no earlier run saw as they are."""
+        if self.contents is None:
+            return len(files)
+        return len(files) - len(self.contents.known(files, self.state.identities()))
+
     def facts(self, found: Gathered, paths: Sequence[str]) -> list[FileFacts]:
-        """The skeletons of some of the gathered files. Raises StoreError where one is lost and can't be made again."""
+        """The skeletons of some of the gathered files; an empty one for a file that went away meanwhile."""
         wanted = [path for path in paths if path not in found.made]
         missing = self._load(wanted, found)
         if missing:
             again = Gathered()
             self._make(missing, again)
-            if any(again.keys.get(path) != found.keys[path] for path in missing):
-                raise StoreError("files change while they are read")
+            for path in missing:
+                if again.keys.get(path) != found.keys[path]:  # it changed since it was looked at
+                    found.complete = False
+            found.keys.update(again.keys)
             found.made.update(again.made)
-            missing = self._load([path for path in missing if path not in found.made], found)
-            if missing:
-                raise StoreError("the index lost what it held")
-        return [found.made[path] for path in paths]
+            found.failed += again.failed
+            for path in self._load([path for path in missing if path in again.keys and path not in found.made], found):
+                found.complete = False
+                found.failed.append(Skipped(path, "changes while it is read", failed=True))
+        if self._loaded is not None:
+            self._loaded.update((found.keys[path], found.made[path]) for path in paths if path in found.made)
+        return [found.made.get(path, _EMPTY) for path in paths]
 
     def _load(self, paths: Iterable[str], found: Gathered) -> list[str]:
         """Take skeletons from the store; returns the paths of those that it does not have."""
         by_key: dict[bytes, list[str]] = {}
         for path in paths:
-            by_key.setdefault(found.keys[path] + self._front, []).append(path)
+            at_hand = self._loaded.get(found.keys[path]) if self._loaded is not None else None
+            if at_hand is not None:
+                found.made[path] = at_hand
+            else:
+                by_key.setdefault(found.keys[path] + self._front, []).append(path)
         if self.store is not None and by_key:
             decode = msgspec.msgpack.Decoder(FileFacts).decode
             gc.disable()

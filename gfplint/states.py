@@ -17,7 +17,7 @@ import msgspec
 from gfplint import select as selection_of_findings
 from gfplint import workers
 from gfplint.config import Settings
-from gfplint.facts import Suppression
+from gfplint.facts import FileFacts, Suppression
 from gfplint.findings import Degraded, Finding, Skipped
 from gfplint.index.store import Store, StoreError
 from gfplint.index.versions import tool_digest
@@ -38,7 +38,7 @@ _KEPT_OUTCOMES = 64
 
 
 class Run(msgspec.Struct, frozen=True):
-    """What all states of one scan have in common."""
+    """What all states of one scan have in common. ``loaded``: skeletons by content, where states share them."""
 
     settings: Settings
     selected: Selection
@@ -46,6 +46,12 @@ class Run(msgspec.Struct, frozen=True):
     rules: tuple[Rule, ...]
     store: Store | None = None
     progress: Progress | None = None
+    loaded: dict[bytes, FileFacts] | None = None
+
+    def gatherer(self, state: State) -> Gatherer:
+        """What reads the files of a state."""
+        root = os.fspath(self.selected.root.path)
+        return Gatherer(state, self.store, root, _jobs(self.settings), self.progress, self.loaded)
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -59,16 +65,20 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 def outcome_of(
-    run: Run, state: State, only: frozenset[str] | None = None, renamed: Mapping[str, str] | None = None
+    run: Run,
+    state: State,
+    only: frozenset[str] | None = None,
+    renamed: Mapping[str, str] | None = None,
+    whole: bool = False,
 ) -> Outcome:
     """What the rules find in a state.
 
-    ``only``: lint these files alone, with what stands in their folders as the program. ``renamed``: paths in this
-    state to those in the other one of a comparison, for fingerprints.
+    ``only``: lint these files alone, with what stands in their folders as the program or, with ``whole``, with all
+    files of the tree. ``renamed``: paths in this state to those in the other one of a comparison, for fingerprints.
     """
-    gatherer = Gatherer(state, run.store, os.fspath(run.selected.root.path), _jobs(run.settings), run.progress)
-    files = program_files(state, run.selected, only)
-    found = gatherer.gather(files, whole=only is None and "" in run.selected.paths)
+    gatherer = run.gatherer(state)
+    files = list(state.files()) if whole else program_files(state, run.selected, only)
+    found = gatherer.gather(files, whole=whole or (only is None and "" in run.selected.paths))
     kernel = kernel_of(state, run.selected, run.settings)
     key = _key(run, kernel, found, only, renamed)
     outcome = _kept(run.store, key) if found.complete else None

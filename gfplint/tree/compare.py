@@ -89,21 +89,15 @@ def since(selection: Selection, revision: str) -> Comparison:
 def staged(selection: Selection) -> Comparison:
     """What the index adds to HEAD (to nothing before the first commit). Raises TreeError."""
     git = _git(selection.root)
-    index = GitIndex(git)
-    disk = work_tree(selection)
-    tracked = index.blobs()
-    unstaged = _names(git.run("diff-files", "-z", "--name-only", "--relative", "--ignore-submodules=all", *_SOURCES))
-    contents: dict[str, bytes | tuple[State, str] | None] = {path: None for path in disk.files() if path not in tracked}
-    contents |= {path: (index, path) if path in tracked else None for path in unstaged}
-    after = Overlay(disk, contents)
+    after = GitIndex(git)
     try:
         head: GitRevision | None = GitRevision(git, "HEAD")
     except TreeError:
         head = None
     base = head.commit if head is not None else git.empty_tree()
     files = _diff(git, "diff-index", "--cached", *_DIFF, base)
-    old = _old_contents(files, (), head) if head is not None else dict.fromkeys(tracked, None)
-    return Comparison(Overlay(after, old), after, _changes(files), skipped=tuple(index.skipped()))
+    old = _old_contents(files, (), head) if head is not None else dict.fromkeys(after.blobs(), None)
+    return Comparison(Overlay(after, old), after, _changes(files), skipped=tuple(after.skipped()))
 
 
 def _between(git: Git, left: str, right: str) -> Comparison:

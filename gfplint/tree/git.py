@@ -42,6 +42,9 @@ _TIMEOUT = 300
 #: Where the user keeps their own configuration.
 _KEPT = frozenset({"GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM"})
 
+#: Files of a revision that are looked up alone.
+_FEW = 24
+
 _FILTER_KEY = re.compile(r"^filter\..*\.(?:clean|smudge|process|required)$", re.DOTALL | re.IGNORECASE)
 
 
@@ -209,6 +212,7 @@ class GitRevision(_BlobState):
         super().__init__(git)
         self.commit = git.commit(revision)
         self._blobs: dict[str, str] | None = None
+        self._few: dict[str, str | None] = {}
 
     def blobs(self) -> Mapping[str, str]:
         if self._blobs is None:
@@ -216,6 +220,19 @@ class GitRevision(_BlobState):
             rows = (row.partition(b"\t") for row in listing.split(b"\0") if row)
             self._blobs = dict(_regular((*head.split(), name) for head, _, name in rows))
         return self._blobs
+
+    def _object(self, path: str) -> str:
+        """A few files are looked up one by one: a list of all takes longer."""
+        if self._blobs is not None or len(self._few) >= _FEW or "\0" in path:
+            return super()._object(path)
+        if path not in self._few:
+            row = self.git.run("ls-tree", "-z", self.commit, "--", path).rstrip(b"\0")
+            head, _, name = row.partition(b"\t")
+            self._few[path] = dict(_regular([(*head.split(), name)])).get(path) if row else None
+        found = self._few[path]
+        if found is None:
+            raise MissingError(path)
+        return found
 
 
 class GitIndex(_BlobState):
