@@ -50,8 +50,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gfplint.analysis.values import Memory
 from gfplint.analysis.worth import Reads
 from gfplint.findings import Finding, Severity
+from gfplint.kernel.model import Free
 from gfplint.ruleset import Rule, View, confidence_of_free, free_steps, frees_managed, right_frees
 
 
@@ -63,7 +65,7 @@ def check(view: View) -> Iterator[Finding]:
         row = kernel.frees[site.callee]
         if memory is None or memory.managed or memory.family in row.families or memory.family not in kernel.families:
             continue
-        if frees_managed(kernel, row):
+        if frees_managed(kernel, row) or _takes_apart(view, row, memory):
             continue
         family = kernel.families[memory.family]
         right = right_frees(kernel, memory.family)
@@ -75,6 +77,13 @@ def check(view: View) -> Iterator[Finding]:
             free_steps(view, site, f"allocates {family.title}", "frees it"),
             confidence=confidence_of_free(view, site),
         )
+
+
+def _takes_apart(view: View, row: Free, memory: Memory) -> bool:
+    """Whether the free is of an object that another function may have made of this very memory."""
+    families = view.kernel.families
+    built = all(families[f].built for f in row.families if f in families)
+    return built and not families[memory.family].built and memory.function != view.summary.name
 
 
 RULE = Rule(

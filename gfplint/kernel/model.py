@@ -104,6 +104,7 @@ class Free(Row, frozen=True, kw_only=True):
 class Family(Row, frozen=True, kw_only=True):
     """A kind of memory. ``contiguous``: physically contiguous; ``may_be``: families it may turn out to be
     (kvmalloc: kmalloc, vmalloc). ``content``: what a struct holds, not the struct: its free takes the struct's address.
+    ``built``: an object that its allocator makes of memory of another family, which its free takes apart again.
     ``sized``: freed with the size that was allocated. ``local``: used by tests, says nothing of other files.
     ``restricts``: mask bits that its allocators can't honour (mm/internal.h, GFP_SLAB_BUG_MASK); ``drops``: those that
     they take out of every mask without a word.
@@ -114,6 +115,7 @@ class Family(Row, frozen=True, kw_only=True):
     contiguous: bool = True
     managed: bool = False
     content: bool = False
+    built: bool = False
     sized: bool = False
     local: bool = False
     restricts: tuple[str, ...] = ()
