@@ -66,6 +66,8 @@ class Source:
     suppressions: tuple[Suppression, ...] = field(default=())
     #: The line of the file on which ``data`` starts.
     first_line: int = 1
+    #: The bytes of the whole file, where ``data`` is a part of it.
+    whole: bytes = b""
 
     @cached_property
     def line_starts(self) -> list[int]:
@@ -93,7 +95,7 @@ class Source:
         """The macros that the file defines once, as a plain number (``#define DUMP 0``)."""
         found: dict[str, str] = {}
         again: set[str] = set()
-        for match in _DEFINE.finditer(self.data):
+        for match in _DEFINE.finditer(self.whole or self.data):
             name, value = match.group(1).decode(), (match.group(2) or b"").decode()
             (again.add(name) if name in found else found.__setitem__(name, value))
         return {name: value for name, value in found.items() if value and name not in again}
@@ -161,7 +163,7 @@ def blank_part(data: bytes, start: int, end: int, line: int, at: int) -> Part:
         return Part(blank(data), start, end)
     source = blank(data[begin:end])
     first = line + data.count(b"\n", at, begin) if begin > at else line - data.count(b"\n", begin, at)
-    return Part(Source(source.data, source.code, source.directives, (), first), start - begin, end - begin)
+    return Part(Source(source.data, source.code, source.directives, (), first, data), start - begin, end - begin)
 
 
 def _take_directives(text: bytes) -> tuple[str, tuple[Directive, ...]]:

@@ -303,3 +303,19 @@ def test_what_questions_mean_together(text: str, meaning: str) -> None:
     expr = lower_expression(text)
     assert expr is not None
     assert asked(expr, queries) == meaning
+
+
+def test_a_body_is_decided_by_what_its_file_defines() -> None:
+    text = """
+#define DUMP_IT_BACK 0
+void f(struct dev *d)
+{
+	spin_lock(&d->lock);
+#if DUMP_IT_BACK
+	d->p = kmalloc(8, GFP_KERNEL);
+#endif
+	spin_unlock(&d->lock);
+}
+"""
+    assert _reported(text) == []
+    assert _reported(text.replace("BACK 0", "BACK 1")) == ["f"]
