@@ -291,7 +291,7 @@ class Run(ABC):
         own = holders_of(path, indices(expr), self.types, self.env)
         if not path or resolved == path:
             return own
-        elements = elements_of(resolved) if isinstance(expr, Name) else indices(expr)
+        elements = elements_of(resolved) + indices(expr) - elements_of(path)
         found = holders_of(self.typed(resolved, state), elements, self.types, self.env)
         return own if own and own[-1:] != found[-1:] else found
 

@@ -130,7 +130,7 @@ def blank(data: bytes) -> Source:
             return b"'" + b"0" * (len(text) - 2) + b"'"
         if len(text) > 1 and text[-1] == 0x22:
             return b'"' + text[1:-1].translate(_SPACES) + b'"'
-        return b" " * len(text)  # never closed
+        return text.translate(_SPACES)  # never closed
 
     text = _LEXICAL.sub(replace, data)
     if b"\r" in text:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gfplint.frontend.blank import blank
@@ -12,6 +12,7 @@ _C_LIKE = st.text(alphabet="ab0 \t\n\r\\\"'/*#;(){}=.,\0é", max_size=120).map(l
 
 
 @given(_C_LIKE | st.binary(max_size=200))
+@example(b'"\\\n')  # never closed, and continued
 def test_offsets_and_newlines_stay(data: bytes) -> None:
     source = blank(data)
     assert len(source.code) == len(data)
