@@ -64,6 +64,8 @@ def test_findings_are_arguments() -> None:
 
 def test_a_second_scan_says_the_same() -> None:
     paths = (str(_tree() / "block"),)
-    one = engine.scan(Settings(paths=paths, jobs=1))
-    two = engine.scan(Settings(paths=paths, jobs=3))
+    one = engine.scan(Settings(paths=paths, jobs=1, cache=False))
+    two = engine.scan(Settings(paths=paths, jobs=3, cache=False))
     assert one == two
+    kept = [engine.scan(Settings(paths=paths)) for _ in range(2)]
+    assert [scan.findings for scan in kept] == [one.findings] * 2
