@@ -164,36 +164,10 @@ def mask_of(row: Allocator, masks: Mapping[str, Mask]) -> MaskValue:
 
 
 def with_family(memory: Memory, family: str) -> Memory:
-    return Memory(
-        family,
-        memory.allocator,
-        memory.place,
-        memory.path,
-        memory.function,
-        memory.cache,
-        memory.order,
-        memory.size,
-        memory.device,
-        memory.nofail,
-        memory.offset,
-        memory.error,
-        memory.managed,
-    )
+    """The same memory, known to be of another family."""
+    return msgspec.structs.replace(memory, family=family)
 
 
 def offset_into(memory: Memory) -> Memory:
-    return Memory(
-        memory.family,
-        memory.allocator,
-        memory.place,
-        memory.path,
-        memory.function,
-        memory.cache,
-        memory.order,
-        memory.size,
-        memory.device,
-        memory.nofail,
-        True,
-        memory.error,
-        memory.managed,
-    )
+    """A pointer into the same memory, not to its start."""
+    return msgspec.structs.replace(memory, offset=True)

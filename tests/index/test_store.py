@@ -69,7 +69,7 @@ def test_flipped_bits_are_noticed(tmp_path: Path) -> None:
         for _ in range(chance.choice((1, 1, 1, 30))):
             data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
         store.path.write_bytes(data)
-        read_all(Store(tmp_path))
+        assert read_all(Store(tmp_path)) <= 200  # what is left is whole
         store.path.unlink(missing_ok=True)
 
 
