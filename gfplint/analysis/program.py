@@ -9,7 +9,7 @@ ambiguous is not resolved.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 
 from gfplint.analysis.wrappers import Wrappers
 from gfplint.facts import Definition, FileFacts, Function, Global, Macro, Record, Table
@@ -17,6 +17,10 @@ from gfplint.kernel.model import Kernel
 
 #: (file number, function number)
 FunctionId = tuple[int, int]
+#: What a function enters and leaves: (``enter`` or ``leave``, kind of context).
+Sign = frozenset[tuple[str, str]]
+#: Calls up to which names tell of contexts that are entered or left.
+EFFECT_LEVELS = 3
 
 
 class Program:
@@ -48,7 +52,7 @@ class Program:
             self.globals.setdefault(variable.name, []).append((at, variable))
         for definition in file.definitions:
             self.definitions.setdefault(definition.macro, []).append((at, definition))
-        self.own_names.append(_own_names(self.paths[at], file))
+        self.own_names.append(own_names(self.paths[at], file))
 
     def function(self, fid: FunctionId) -> Function:
         """The skeleton of a function."""
@@ -132,20 +136,20 @@ class Program:
 
     def _find_units(self) -> dict[int, frozenset[int]]:
         units: dict[int, set[int]] = {}
-        for at, facts in enumerate(self.facts):
-            folder = posixpath.dirname(self.paths[at])
-            for include in facts.includes:
-                other = (
-                    self.number.get(posixpath.normpath(posixpath.join(folder, include)))
-                    if include.endswith(".c")
-                    else None
-                )
-                if other is None:
-                    continue
+        for at, include in self._includes():
+            other = self.number.get(posixpath.normpath(posixpath.join(posixpath.dirname(self.paths[at]), include)))
+            if other is not None:
                 merged = units.get(at, {at}) | units.get(other, {other})
                 for member in merged:
                     units[member] = merged
         return {at: frozenset(members) for at, members in units.items()}
+
+    def _includes(self) -> Iterator[tuple[int, str]]:
+        """The files that include .c files, and these as written there."""
+        for at, facts in enumerate(self.facts):
+            for include in facts.includes:
+                if include.endswith(".c"):
+                    yield at, include
 
     def _sees(self, file: int, header: int) -> bool:
         if file == header:
@@ -196,7 +200,7 @@ class Program:
         return max(candidates, key=lambda c: (len(set(self.function(c).callees)), -c[1]))
 
 
-def _own_names(path: str, file: FileFacts) -> frozenset[str]:
+def own_names(path: str, file: FileFacts) -> frozenset[str]:
     """Names that a .c file defines: in it their bodies count, not what the tables say of them."""
     if path.endswith(".h"):
         return frozenset()
@@ -212,6 +216,49 @@ def weak_names(program: Program, kernel: Kernel) -> frozenset[str]:
 
 #: A level deeper than any that is looked at.
 NEVER = 1 << 30
+
+
+def tabled_names(program: Program, kernel: Kernel) -> frozenset[str]:
+    """Names of which the kernel's tables say all: their bodies don't count."""
+    known = kernel.allocators.keys() | kernel.frees.keys() | kernel.context_ops.keys()
+    return frozenset(known - weak_names(program, kernel))
+
+
+def atomic_names(kernel: Kernel) -> frozenset[str]:
+    """Functions that enter or leave a context which forbids sleeping."""
+    return frozenset(n for n, op in kernel.context_ops.items() if any(kernel.kinds[k].atomic for k in op.kinds))
+
+
+def locks_with_mask(function: Function, atomic: Set[str]) -> bool:
+    """Whether a function takes a mask and may use it under a lock of its own."""
+    return "gfp_t" in function.header and not atomic.isdisjoint(function.callees)
+
+
+class Direct:
+    """Calls of allocators and frees that may sleep; ``names`` are theirs."""
+
+    def __init__(self, program: Program, kernel: Kernel) -> None:
+        weak = weak_names(program, kernel)
+        frees = {n for n, f in kernel.frees.items() if f.sleeps != "never"}
+        self.names = frozenset(
+            {n for n, a in kernel.allocators.items() if a.sleeps != "never" and n not in weak} | frees
+        )
+        self._always = frozenset({n for n, a in kernel.allocators.items() if a.sleeps == "always"} | frees)
+        self._nonblocking = {
+            n for n, m in kernel.masks.items() if "__GFP_DIRECT_RECLAIM" not in m and n.startswith("GFP_")
+        }
+        self._modifiers = {n for n, m in kernel.masks.items() if n.startswith("__") and "__GFP_DIRECT_RECLAIM" not in m}
+
+    def sleeps(self, name: str, function: Function) -> bool:
+        """Whether a function's call of one of the names may sleep, as far as the mask names in it tell."""
+        if name in self._always:
+            return True
+        words = set(function.words) - self._modifiers
+        return not words or not self._nonblocking.issuperset(words) or "gfp_t" in function.header
+
+    def calls(self, function: Function) -> bool:
+        """Whether a function calls any of the names so that it may sleep."""
+        return any(name in self.names and self.sleeps(name, function) for name in function.callees)
 
 
 class Relevance:
@@ -232,12 +279,12 @@ class Relevance:
         self.macro_callers = _macro_callers(program, files)
         self.depth = depth
         self.reaching_macros: dict[str, int] = {}
-        known = kernel.allocators.keys() | kernel.frees.keys() | kernel.context_ops.keys()
-        self.tabled = frozenset(known - weak_names(program, kernel))
+        self.tabled = tabled_names(program, kernel)
         self.reach = self._reach(depth + 1)
         self.reaching_names = frozenset(program.function(fid).name for fid in self.reach).union(self.reaching_macros)
-        self.leaving: frozenset[str] = frozenset()
-        self.effects = self._effects()
+        self.signs = self._signs()
+        self.effects = frozenset(self.signs)
+        self.leaving = leaving(self.signs)
         self.wrappers = Wrappers(program, kernel, self.callers, self.macro_callers)
         self.locking = self._locking()
 
@@ -277,22 +324,13 @@ class Relevance:
         """Functions and macros that call an allocator or free which may sleep, as far as the mask names in them
         tell.
         """
-        kernel = self.kernel
-        weak = weak_names(self.program, kernel)
-        sleepy = {n for n, a in kernel.allocators.items() if a.sleeps != "never" and n not in weak}
-        always = {n for n, a in kernel.allocators.items() if a.sleeps == "always"}
-        frees = {n for n, f in kernel.frees.items() if f.sleeps != "never"}
-        nonblocking = {n for n, m in kernel.masks.items() if "__GFP_DIRECT_RECLAIM" not in m and n.startswith("GFP_")}
-        modifiers = {n for n, m in kernel.masks.items() if n.startswith("__") and "__GFP_DIRECT_RECLAIM" not in m}
+        direct = Direct(self.program, self.kernel)
         functions: set[FunctionId] = set()
         macros: set[str] = set()
-        for name in sleepy | frees:
-            for fid in self.callers.get(name, ()):
-                function = self.program.function(fid)
-                words = set(function.words) - modifiers
-                only_atomic = words and nonblocking.issuperset(words) and "gfp_t" not in function.header
-                if not only_atomic or name in always or name in frees:
-                    functions.add(fid)
+        for name in direct.names:
+            functions.update(
+                fid for fid in self.callers.get(name, ()) if direct.sleeps(name, self.program.function(fid))
+            )
             macros.update(self.macro_callers.get(name, ()))
         return functions, macros
 
@@ -316,56 +354,65 @@ class Relevance:
 
     def _locking(self) -> frozenset[str]:
         """Names of functions that take a mask and may use it under a lock of their own."""
-        atomic = {n for n, op in self.kernel.context_ops.items() if any(self.kernel.kinds[k].atomic for k in op.kinds)}
-        found = set()
-        for file in self.program.facts:
-            for function in file.functions:
-                if "gfp_t" in function.header and not atomic.isdisjoint(function.callees):
-                    found.add(function.name)
-        return frozenset(found)
+        atomic = atomic_names(self.kernel)
+        return frozenset(f.name for file in self.program.facts for f in file.functions if locks_with_mask(f, atomic))
 
-    def _effects(self) -> frozenset[str]:
-        """Names whose bodies enter and leave contexts unevenly, by the names of the calls alone, three levels up."""
-        ops = self.kernel.context_ops
-        signs: dict[str, frozenset[tuple[str, str]]] = {
-            name: frozenset((op.effect, kind) for kind in op.kinds if self.kernel.kinds[kind].atomic)
-            for name, op in ops.items()
-        }
-        signs = {n: s for n, s in signs.items() if s}
-        found: set[str] = set()
-        fresh = dict(signs)
-        for _ in range(3):
-            users: dict[tuple[int, int] | str, set[tuple[str, str]]] = {}
+    def _signs(self) -> dict[str, tuple[int, Sign]]:
+        """Names whose bodies enter and leave contexts unevenly, by the names of the calls alone, three levels up.
+
+        For each the level, and what it enters and leaves. Of several functions of a name, the last one counts.
+        """
+        signs = context_signs(self.kernel)
+        levels: dict[str, tuple[int, Sign]] = {}
+        fresh = {name for name, sign in signs.items() if sign}
+        for level in range(1, EFFECT_LEVELS + 1):
+            users: set[FunctionId] = set()
+            macros: set[str] = set()
             for name in fresh:
-                for fid in self.callers.get(name, ()):
-                    users.setdefault(fid, set())
-                for macro in self.macro_callers.get(name, ()):
-                    users.setdefault(macro, set())
-            fresh = {}
-            for user in users:
-                if isinstance(user, str):
-                    own, callees = user, {c for _, m in self.program.macros[user] for c in m.callees}
-                else:
-                    function = self.program.facts[user[0]].functions[user[1]]
-                    own, callees = function.name, set(function.callees)
-                if own in signs:
-                    continue
-                total: set[tuple[str, str]] = set()
-                for callee in callees:
-                    total |= signs.get(callee, frozenset())
-                entered = {k for e, k in total if e == "enter"}
-                left = {k for e, k in total if e == "leave"}
-                if entered != left and (entered - left or left - entered) and (entered ^ left) - {"lock_irq", "irq"}:
-                    fresh[own] = frozenset(
-                        {("enter", k) for k in entered - left} | {("leave", k) for k in left - entered}
-                    )
-                elif total and _names_a_lock(own):
-                    fresh[own] = frozenset()
-            found.update(fresh)
-            signs.update(fresh)
-            fresh = {n: s for n, s in fresh.items() if s}
-        self.leaving = frozenset(n for n in found if signs[n] and all(effect == "leave" for effect, _ in signs[n]))
-        return frozenset(found)
+                users.update(self.callers.get(name, ()))
+                macros.update(self.macro_callers.get(name, ()))
+            found: dict[str, Sign] = {}
+            for at, index in sorted(users):
+                function = self.program.facts[at].functions[index]
+                if function.name not in signs:
+                    sign = sign_of(function.name, function.callees, signs)
+                    if sign is not None:
+                        found[function.name] = sign
+            for macro in sorted(macros):
+                if macro not in signs:
+                    sign = sign_of(macro, {c for _, m in self.program.macros[macro] for c in m.callees}, signs)
+                    if sign is not None:
+                        found[macro] = sign
+            levels.update({name: (level, sign) for name, sign in found.items()})
+            signs.update(found)
+            fresh = {name for name, sign in found.items() if sign}
+        return levels
+
+
+def context_signs(kernel: Kernel) -> dict[str, Sign]:
+    """What the functions of the kernel's tables enter and leave, as far as it forbids sleeping."""
+    signs: dict[str, Sign] = {
+        name: frozenset((op.effect, kind) for kind in op.kinds if kernel.kinds[kind].atomic)
+        for name, op in kernel.context_ops.items()
+    }
+    return {name: sign for name, sign in signs.items() if sign}
+
+
+def leaving(signs: Mapping[str, tuple[int, Sign]]) -> frozenset[str]:
+    """Names that leave contexts and enter none."""
+    return frozenset(n for n, (_, sign) in signs.items() if sign and all(effect == "leave" for effect, _ in sign))
+
+
+def sign_of(name: str, callees: Iterable[str], signs: Mapping[str, Sign]) -> Sign | None:
+    """What a body enters and leaves in the end, by what its callees do; None where that is even."""
+    total: set[tuple[str, str]] = set()
+    for callee in callees:
+        total |= signs.get(callee, frozenset())
+    entered = {kind for effect, kind in total if effect == "enter"}
+    left = {kind for effect, kind in total if effect == "leave"}
+    if (entered ^ left) - {"lock_irq", "irq"}:
+        return frozenset({("enter", kind) for kind in entered - left} | {("leave", kind) for kind in left - entered})
+    return frozenset() if total and _names_a_lock(name) else None
 
 
 def _names_a_lock(name: str) -> bool:

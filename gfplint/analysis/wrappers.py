@@ -14,11 +14,14 @@ if TYPE_CHECKING:
 Names = frozenset[str]
 _NOTHING: Names = frozenset()
 #: Calls through which returned memory is followed.
-_RETURNS = 3
+RETURN_LEVELS = 3
 
 
 class Wrappers:
-    """What calls of a name may hand out, and which frees they may give their arguments to."""
+    """What calls of a name may hand out, and which frees they may give their arguments to.
+
+    ``places``: the families by name and defining file; ``levels``: calls between a name and a family's allocator.
+    """
 
     def __init__(
         self,
@@ -30,33 +33,38 @@ class Wrappers:
         self.program = program
         self.callers = callers
         self.macro_callers = macro_callers
-        self._returned: dict[str, dict[int, Names]] = {}
+        self.places: dict[str, dict[int, Names]] = {}
+        self.levels: dict[str, dict[str, int]] = {}
         self._freeing: dict[str, dict[int, Names]] = {}
         fresh: dict[str, Names] = {n: frozenset((a.family,)) for n, a in handing_out(kernel).items()}
-        for _ in range(_RETURNS):
-            fresh = self._note_returns(fresh)
+        for level in range(1, RETURN_LEVELS + 1):
+            fresh = self._note_returns(fresh, level)
         for free in kernel.frees:
             self._note_frees(free)
 
     def returned(self, name: str, file: int) -> Names:
         """The families of memory that a call in a file may return."""
-        return _of(self._returned, name, file)
+        return families_at(self.places.get(name), file)
 
     def freeing(self, name: str, file: int) -> Names:
         """The frees to which a function that is called in a file may give its parameters."""
-        return _of(self._freeing, name, file)
+        return families_at(self._freeing.get(name), file)
 
-    def _note_returns(self, fresh: dict[str, Names]) -> dict[str, Names]:
+    def _note_returns(self, fresh: dict[str, Names], level: int) -> dict[str, Names]:
         following: dict[str, Names] = {}
         for name, families in fresh.items():
             for file, index in self.callers.get(name, ()):
                 function = self.program.facts[file].functions[index]
-                if _returns_memory(function) and _add(self._returned, function.name, file, families):
+                if returns_memory(function) and _add(self.places, function.name, file, families):
                     following[function.name] = following.get(function.name, _NOTHING) | families
             for macro in self.macro_callers.get(name, ()):
                 for file, _row in self.program.macros[macro]:
-                    if _add(self._returned, macro, file, families):
+                    if _add(self.places, macro, file, families):
                         following[macro] = following.get(macro, _NOTHING) | families
+        for name, families in following.items():
+            known = self.levels.setdefault(name, {})
+            for family in families:
+                known.setdefault(family, level)
         return following
 
     def _note_frees(self, free: str) -> None:
@@ -73,9 +81,8 @@ def handing_out(kernel: Kernel) -> dict[str, Allocator]:
     return {n: a for n, a in kernel.allocators.items() if a.family in kernel.families and not a.hidden}
 
 
-def _of(table: dict[str, dict[int, Names]], name: str, file: int) -> Names:
-    """What a table says of a name as a file sees it: of its own definition, else of all that there are."""
-    places = table.get(name)
+def families_at(places: Mapping[int, Names] | None, file: int) -> Names:
+    """What is known of a name as a file sees it: of its own definition, else of all that there are."""
     if places is None:
         return _NOTHING
     own = places.get(file)
@@ -92,7 +99,7 @@ def _add(table: dict[str, dict[int, Names]], name: str, file: int, more: Names) 
     return True
 
 
-def _returns_memory(function: Function) -> bool:
+def returns_memory(function: Function) -> bool:
     """Whether what a header says before the name may be a pointer, or an address as a number."""
     lead = function.header.partition(function.name)[0]
     return "*" in lead or "long" in lead or "_t" in lead
