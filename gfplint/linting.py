@@ -186,8 +186,10 @@ def _with_callers(summary: Summary, kinds: frozenset[str]) -> Summary:
     if not kinds:
         return summary
     around = tuple(sorted(kinds))
-    allocs = tuple(msgspec.structs.replace(site, around=around) for site in summary.allocs)
-    return msgspec.structs.replace(summary, allocs=allocs)
+    allocs, passed = (
+        tuple(msgspec.structs.replace(site, around=around) for site in sites) for sites in (summary.allocs, summary.passed)
+    )
+    return msgspec.structs.replace(summary, allocs=allocs, passed=passed)
 
 
 def _check(view: View, rules: Sequence[Rule], findings: dict[Finding, None]) -> None:

@@ -54,7 +54,7 @@ from gfplint.ruleset import Rule, View, legacy_scope, titles
 
 def check(view: View) -> Iterator[Finding]:
     """Every legacy mask outside any scope that would do for it."""
-    for site in view.summary.allocs:
+    for site in (*view.summary.allocs, *view.summary.passed):
         kind = legacy_scope(site)
         if kind and not ({"nofs", "noio"} & {*site.scopes, *site.around}):
             yield _finding(view, site, kind)

@@ -48,7 +48,7 @@ _COVERED_BY = {"nofs": ("nofs", "noio"), "noio": ("noio",)}
 
 def check(view: View) -> Iterator[Finding]:
     """Every legacy mask inside a scope that reduces any mask to it."""
-    for site in view.summary.allocs:
+    for site in (*view.summary.allocs, *view.summary.passed):
         kind = legacy_scope(site)
         active = [k for k in _COVERED_BY.get(kind, ()) if k in site.scopes or k in site.around]
         if not active:

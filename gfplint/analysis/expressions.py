@@ -234,6 +234,7 @@ class Expressions(Callees):
                     self.waits = True
                     self.note_slept(name, expr.place, state)
                 return None
+        self.note_passed(name, expr, values, state)
         return self.call_function(name, expr, values, state)
 
     def page_of(self, what: str, arg: Expr, value: Value, state: State) -> Value:

@@ -111,6 +111,7 @@ class _Flow(Conditions):
             effects=self.effects() if self.depth != MEMORY else (),
             reports=tuple(self.reports.values()) if self.depth != MEMORY else (),
             allocs=self.sites(),
+            passed=tuple(self.passed.values()),
             frees=tuple(self.frees.values()),
             stores=tuple(msgspec.structs.replace(s, when=lasting(s.when, self.written)) for s in self.stores.values()),
             scope_faults=tuple(self.scope_faults.values()),

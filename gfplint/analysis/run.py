@@ -92,6 +92,7 @@ class Run(ABC):
         self.sleeps: dict[tuple[object, ...], Sleep] = {}
         self.reports: dict[tuple[object, ...], Report] = {}
         self.allocs: dict[Place, AllocSite] = {}
+        self.passed: dict[Place, AllocSite] = {}
         self.positions: list[tuple[Sequence[Stmt], int]] = []
         self.needless: dict[Place, Step | None] = {}
         self.unbound: dict[Place, bool] = {}

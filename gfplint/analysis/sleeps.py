@@ -22,6 +22,7 @@ from gfplint.analysis.texts import argument_text, condition_root, configs, flag_
 from gfplint.analysis.values import ZERO, MaskValue, Memory, Value, blocking
 from gfplint.facts import Break, Call, Continue, Expr, Goto, Name, Place, Return, Unary
 from gfplint.findings import Step
+from gfplint.kernel.masks import FS
 from gfplint.kernel.model import Allocator, Free, Kernel
 
 #: Calls to a sleep from which on every boot that meets it would have told.
@@ -42,9 +43,7 @@ class Sleeps(Run):
         masks = site.masks if site is not None else ()
         if mask not in masks and len(masks) < MAX_MASKS:
             masks = (*masks, mask)
-        scopes = tuple(c.kind for c in state.scopes)
-        if site is not None:
-            scopes = tuple(kind for kind in scopes if kind in site.scopes)
+        scopes = _scopes(site, state)
         self.allocs[place] = AllocSite(
             name,
             row.family,
@@ -79,6 +78,19 @@ class Sleeps(Run):
                 self.store_result(expr.args[row.result], memory, state, place)
             return None
         return memory
+
+    def note_passed(self, name: str, expr: Call, values: list[Value], state: State) -> None:
+        """A mask that keeps reclaim out of file systems or I/O, and is passed to a function that may allocate."""
+        for number, value in enumerate(values):
+            if isinstance(value, MaskValue) and not value.base and FS not in value.plus and blocking(value):
+                site = self.passed.get(expr.place)
+                if site is None and not self.env.may_sleep(name, self.env.reach):
+                    return
+                masks = tuple(dict.fromkeys((*(site.masks if site is not None else ()), value)))[:MAX_MASKS]
+                text = argument_text(expr, number)
+                self.passed[expr.place] = AllocSite(
+                    name, "", expr.place, masks, text, "", held=state.held, scopes=_scopes(site, state)
+                )
 
     def judge_mask(self, mask: MaskValue | None, place: Place, state: State) -> None:
         """Whether a mask that dips into the reserves is needed here, as far as this path tells."""
@@ -352,6 +364,11 @@ class Sleeps(Run):
         if in_interrupt or any(kinds[h.kind].interrupt for h in state.held if h.kind in kinds):
             return ()  # vfree and kvfree defer there
         return held
+
+
+def _scopes(site: AllocSite | None, state: State) -> tuple[str, ...]:
+    """The scopes that are active in a state, and on every path to a site before."""
+    return tuple(c.kind for c in state.scopes if site is None or c.kind in site.scopes)
 
 
 def _matches(hold: Hold, dropped: tuple[Lock, ...], kernel: Kernel) -> bool:

@@ -205,7 +205,8 @@ class Summary(msgspec.Struct, frozen=True, gc=False):
     """Everything about one function (or function-like macro).
 
     ``masks``: its parameters that are masks and stay what they are; ``waits``: it sleeps by other means than an
-    allocation, so its masks don't decide whether it does.
+    allocation, so its masks don't decide whether it does. ``passed``: masks that keep reclaim out of file systems or I/O
+    and are passed to functions which may allocate with them.
     """
 
     name: str
@@ -226,3 +227,4 @@ class Summary(msgspec.Struct, frozen=True, gc=False):
     calls: int = 0
     masks: tuple[str, ...] = ()
     waits: bool = False
+    passed: tuple[AllocSite, ...] = ()

@@ -18,6 +18,7 @@ from gfplint.analysis.program import NEVER, FunctionId, Program, Relevance
 from gfplint.analysis.regions import comes_back, loops_before, straight
 from gfplint.analysis.summary import Summary
 from gfplint.facts import Function
+from gfplint.kernel.masks import DIRECT_RECLAIM, FS
 from gfplint.kernel.model import Kernel
 
 Text = Callable[[], str]
@@ -88,6 +89,7 @@ class Worth:
         self.direct = self.always | tabled
         self.regions = _Regions(kernel, relevance, operations)
         self.masks = _Masks(kernel)
+        self.reduced = frozenset(n for n, m in kernel.masks.items() if DIRECT_RECLAIM in m and FS not in m)
         self.wrappers = relevance.wrappers
 
     def by_name(self, fid: FunctionId, function: Function, text: Text) -> int | None:
@@ -101,7 +103,7 @@ class Worth:
         if Reads.CONTEXTS in self.reads and self.regions.may_sleep(fid, function, names, text):
             return 0
         if self.direct.isdisjoint(names):
-            return None
+            return 0 if Reads.ALL in self.reads and not self.reduced.isdisjoint(function.words) else None
         if Reads.ALL in self.reads or not self.always.isdisjoint(names):
             return 0
         if Reads.SCOPES in self.reads and not self.scopes.isdisjoint(names):
