@@ -11,12 +11,13 @@ import msgspec
 
 from gfplint.analysis.accounting import Collector, Judge, Record, stack_records
 from gfplint.analysis.callers import Callers, CallersOf
-from gfplint.analysis.environment import LONG_CHAIN, MEMORY
+from gfplint.analysis.environment import LONG_CHAIN, MEMORY, RECLAIM_LEVELS
 from gfplint.analysis.interprocedural import Linker
 from gfplint.analysis.lifetime import Allocated, Lifetimes, Types
 from gfplint.analysis.ownership import FreeAt, StoreAt, join
 from gfplint.analysis.program import FunctionId, Program, Relevance
 from gfplint.analysis.reach import Reach, charges
+from gfplint.analysis.reclaim import Reclaim
 from gfplint.analysis.scopes import CallerScopes
 from gfplint.analysis.summary import Summary
 from gfplint.analysis.values import Memory
@@ -90,6 +91,8 @@ class _Linting:
         worth = self.wanted.worth
         fid = (self.file, index)
         depth = worth.by_name(fid, function, lambda: self.linker.code(fid))
+        if self.whole.reclaim is not None and self.whole.reclaim.wants(function, lambda: self.linker.code(fid)):
+            depth = max(depth or 0, RECLAIM_LEVELS)
         if depth is not None:
             self.analyse(index, depth)
         elif worth.has_memory(function):
@@ -120,6 +123,13 @@ class _Linting:
         """What the rules say of a summary."""
         _check(View(summary, self.linker.kernel, callers=callers), self.wanted.rules, self.findings)
 
+    def reclaim(self, known: Reclaim) -> None:
+        """What the rules say of the functions of the file that reclaim waits for."""
+        for fid in (f for f in known.inside if f[0] == self.file):
+            summary = self.linker.summary(fid, RECLAIM_LEVELS)
+            if summary is not None:
+                self.check(msgspec.structs.replace(_bare(summary), recursions=tuple(known.waited_for(fid, summary))))
+
     def result(self, first: bool) -> FileResult:
         """What was found; ``first``: with what is found once in a file."""
         return FileResult(
@@ -147,6 +157,8 @@ def lint_file(at: int, linker: Linker, wanted: Wanted, whole: Whole) -> FileResu
         if (summary := linker.rooted(root)) is not None:
             entered.add(root.function)
             linting.check(summary)
+    if whole.reclaim is not None:
+        linting.reclaim(whole.reclaim)
     return linting.result(first=True)
 
 
@@ -166,6 +178,7 @@ def whole_of(
     return Whole(
         Accounting(program, linker, linker.kernel, linted) if "accounting" in used else None,
         _scopes_of(program, linker) if "scopes" in used else None,
+        _reclaim_of(program, linker, linted) if "reclaim" in used else None,
     )
 
 
@@ -181,13 +194,27 @@ def _scopes_of(program: Program, linker: Linker) -> CallerScopes:
     )
 
 
+def _reclaim_of(program: Program, linker: Linker, linted: Callable[[str], bool]) -> Reclaim:
+    files = frozenset(at for at, path in enumerate(program.paths) if linted(path))
+    found = Reclaim(program, linker.kernel, files, linker.body, linker.environment, linker.record_fields)
+    linker.reclaim = found.classes
+    linker.forget_environment()
+    return found
+
+
+def _bare(summary: Summary) -> Summary:
+    """A summary without what has been looked at."""
+    return Summary(summary.name, summary.path, summary.params)
+
+
 def _with_callers(summary: Summary, kinds: frozenset[str]) -> Summary:
     """A summary whose allocations know the scopes that all callers are in."""
     if not kinds:
         return summary
     around = tuple(sorted(kinds))
     allocs, passed = (
-        tuple(msgspec.structs.replace(site, around=around) for site in sites) for sites in (summary.allocs, summary.passed)
+        tuple(msgspec.structs.replace(site, around=around) for site in sites)
+        for sites in (summary.allocs, summary.passed)
     )
     return msgspec.structs.replace(summary, allocs=allocs, passed=passed)
 
@@ -319,3 +346,4 @@ class Whole:
 
     accounting: Accounting | None = None
     scopes: CallerScopes | None = None
+    reclaim: Reclaim | None = None

@@ -20,6 +20,7 @@ _MODULES = (
     "manual_free_of_managed_memory",
     "nofs_noio_mask",
     "redundant_nofs_noio_mask",
+    "reclaim_recursion",
     "unaccounted_user_allocation",
     "unaccounted_user_cache",
     "unbalanced_scope",

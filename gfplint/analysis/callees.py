@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gfplint.analysis.contexts import Contexts
-from gfplint.analysis.environment import MAX_WRAPPED, MAX_WRAPPERS, MEMORY, PLAIN_TYPES, REST, UNKNOWN
+from gfplint.analysis.environment import MAX_WRAPPED, MAX_WRAPPERS, MEMORY, PLAIN_TYPES, RECLAIM_LEVELS, REST, UNKNOWN
 from gfplint.analysis.paths import path_of, root_of, substitute, text_of
 from gfplint.analysis.queries import ASKS
 from gfplint.analysis.state import State
@@ -22,6 +22,8 @@ class Callees(Contexts):
         depth = max(self.depth - 1, 0)
         if self.depth >= 0 and (env.locks_and_allocates(name) or any(h.kind in self.atomic for h in state.held)):
             depth = max(depth, env.reach)
+        if env.reclaim is not None and self.depth >= 0 and self.reclaims(state):
+            depth = max(depth, RECLAIM_LEVELS)
         sleeps = depth > 0 and env.may_sleep(name, depth)
         changes = self.depth >= 0 and env.may_change_context(name)
         owns = (self.wanted == id(expr) and env.may_return_memory(name)) or (
@@ -172,6 +174,7 @@ class Callees(Contexts):
             once,
             sleep.shared and bool(once),
             sleep.ignores or bool(summary.masks),
+            sleep.scopes,
         )
         if sleep.inner:
             self.inner_report(sleep, moved, expr, state)

@@ -5,9 +5,10 @@ Bounds are counted in steps, never in time, so that a result never depends on th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from gfplint.analysis.locks import LockClass, Taken
 from gfplint.analysis.summary import Summary
 from gfplint.analysis.values import Constant
 from gfplint.facts import Break, Expr, Param, Place, Stmt
@@ -31,6 +32,8 @@ MAX_MASKS = 8
 MAX_CHAIN = 7
 #: Steps beyond which a report is less sure: each call may depend on conditions that the analysis can't see.
 LONG_CHAIN = 4
+#: Calls from a held lock to an allocation that are looked through for reclaim that comes back to the lock.
+RECLAIM_LEVELS = 3
 #: The depth of a summary that is about memory alone: it reports no sleeps, and does not follow contexts.
 MEMORY = -1
 #: Calls from a function to the free of what it is given.
@@ -69,6 +72,8 @@ class Environment(Protocol):
 
     #: Calls between a context and an allocation that are looked through.
     reach: int
+    #: The locks that reclaim takes, where somebody asks for them.
+    reclaim: Mapping[LockClass, Taken] | None
 
     def may_sleep(self, name: str, depth: int) -> bool:
         """Whether a call to ``name`` can lead to an allocation or free that sleeps, as far as names tell.
@@ -126,6 +131,9 @@ class Environment(Protocol):
 
     def global_key(self, name: str) -> str:
         """A name for the file of a variable at file scope, if it is static; "" where there is no such variable."""
+
+    def lock_key(self, name: str) -> str:
+        """A name for the file of a lock at file scope, declared or made by a macro; "" where there is none."""
 
     def guard_class(self, name: str) -> GuardClass | None:
         """A guard class that the tree defines itself."""

@@ -112,6 +112,7 @@ class _Flow(Conditions):
             reports=tuple(self.reports.values()) if self.depth != MEMORY else (),
             allocs=self.sites(),
             passed=tuple(self.passed.values()),
+            recursions=tuple(self.recursions.values()),
             frees=tuple(self.frees.values()),
             stores=tuple(msgspec.structs.replace(s, when=lasting(s.when, self.written)) for s in self.stores.values()),
             scope_faults=tuple(self.scope_faults.values()),

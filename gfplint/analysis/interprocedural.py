@@ -6,7 +6,7 @@ import posixpath
 import re
 import sys
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -16,6 +16,7 @@ from gfplint.analysis.flow import analyse
 from gfplint.analysis.guards import MACROS as GUARD_MACROS
 from gfplint.analysis.guards import class_name, guard_class
 from gfplint.analysis.holders import INNER
+from gfplint.analysis.locks import LockClass, Taken
 from gfplint.analysis.operations import Operations, shared
 from gfplint.analysis.program import FunctionId, Program, Relevance, weak_names
 from gfplint.analysis.queries import ASKS, asked
@@ -120,6 +121,9 @@ class Linker:
         self._stack: dict[Key, int] = {}
         self._lowest = MAX_DEPTH + 1
         self._environment: FileEnvironment | None = None
+        self._made: dict[str, list[int]] | None = None
+        #: The locks that reclaim takes, once somebody asks for them.
+        self.reclaim: Mapping[LockClass, Taken] | None = None
 
     def summary(self, fid: FunctionId, depth: int) -> Summary | None:
         """The summary of a function; None while it is being computed (recursion) or where the chain is too deep."""
@@ -183,6 +187,20 @@ class Linker:
         if self._environment is None or self._environment.file != file:
             self._environment = FileEnvironment(self, file)
         return self._environment
+
+    def made(self, name: str) -> Sequence[int]:
+        """The files in which a macro at file scope (``DEFINE_MUTEX(name)``) makes a variable of a name."""
+        if self._made is None:
+            self._made = {}
+            for macro, found in self.program.definitions.items():
+                for at, definition in found if macro.startswith(("DEFINE_", "DECLARE_")) else ():
+                    if definition.args:
+                        self._made.setdefault(definition.args[0], []).append(at)
+        return self._made.get(name, ())
+
+    def forget_environment(self) -> None:
+        """Let environments see what was found out since."""
+        self._environment = None
 
     def operation(self, struct: str, member: str, file: int) -> Summary | None:
         """What the implementations of an operation share; None while that is being computed."""
@@ -295,6 +313,7 @@ class FileEnvironment:
         self.kernel = linker.kernel
         self.content_families = linker.content_families
         self.reach = linker.relevance.depth
+        self.reclaim = linker.reclaim
         self._levels: dict[str, int] = {}
         self._literals: dict[str, Constant | None] = {}
         self._own = linker.program.own_names[file]
@@ -456,6 +475,15 @@ class FileEnvironment:
         if found is None:
             return ""
         return self.linker.program.paths[self.file] if found.static else "(global)"
+
+    def lock_key(self, name: str) -> str:
+        """See flow.Environment."""
+        known = self.global_key(name)
+        if known:
+            return known
+        files = self.linker.made(name)
+        at = self.file if self.file in files else files[0] if len(files) == 1 else None
+        return self.linker.program.paths[at] if at is not None else ""
 
     def guard_class(self, name: str) -> GuardClass | None:
         """Guard classes that the tree defines: what their constructor does to the context."""

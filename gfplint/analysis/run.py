@@ -19,7 +19,16 @@ from gfplint.analysis.holders import (
 )
 from gfplint.analysis.paths import path_of, root_of, text_of
 from gfplint.analysis.state import State
-from gfplint.analysis.summary import AllocSite, FreedParam, FreeSite, MemberStore, Report, ScopedCall, ScopeFault, Sleep
+from gfplint.analysis.summary import (
+    AllocSite,
+    FreedParam,
+    FreeSite,
+    MemberStore,
+    Report,
+    ScopedCall,
+    ScopeFault,
+    Sleep,
+)
 from gfplint.analysis.syntax import indices
 from gfplint.analysis.texts import condition_root, mentions_root, same_constant
 from gfplint.analysis.values import (
@@ -92,7 +101,6 @@ class Run(ABC):
         self.sleeps: dict[tuple[object, ...], Sleep] = {}
         self.reports: dict[tuple[object, ...], Report] = {}
         self.allocs: dict[Place, AllocSite] = {}
-        self.passed: dict[Place, AllocSite] = {}
         self.positions: list[tuple[Sequence[Stmt], int]] = []
         self.needless: dict[Place, Step | None] = {}
         self.unbound: dict[Place, bool] = {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from gfplint.analysis.environment import (
@@ -11,20 +13,27 @@ from gfplint.analysis.environment import (
     MAX_MASKS,
     MAX_SLEEPS,
     MAX_VARIANTS,
+    Environment,
     doubt_of_length,
 )
+from gfplint.analysis.locks import LockClass, Taken, lock_class
 from gfplint.analysis.paths import last_of, root_of
 from gfplint.analysis.run import Run
 from gfplint.analysis.state import State
-from gfplint.analysis.summary import AllocSite, Hold, Lock, Report, Sleep
+from gfplint.analysis.summary import AllocSite, Hold, Lock, Recursion, Report, Sleep
 from gfplint.analysis.syntax import calls_of
 from gfplint.analysis.texts import argument_text, condition_root, configs, flag_test
 from gfplint.analysis.values import ZERO, MaskValue, Memory, Value, blocking
-from gfplint.facts import Break, Call, Continue, Expr, Goto, Name, Place, Return, Unary
+from gfplint.facts import Body, Break, Call, Continue, Expr, Goto, Name, Place, Return, Signature, Unary
 from gfplint.findings import Step
-from gfplint.kernel.masks import FS
-from gfplint.kernel.model import Allocator, Free, Kernel
+from gfplint.kernel.masks import DIRECT_RECLAIM, FS, effective
+from gfplint.kernel.model import Allocator, Free, Kernel, Mask
+from gfplint.kernel.reclaim import NEEDED
 
+#: Calls to an allocation within which it is sure to be reached.
+MAX_SURE = 3
+#: A mask that asks for no report of the kind (include/linux/gfp_types.h).
+NOLOCKDEP = "__GFP_NOLOCKDEP"
 #: Calls to a sleep from which on every boot that meets it would have told.
 _STEPS_SEEN = 3
 #: What a question about the context may be about.
@@ -33,6 +42,12 @@ _CONTEXTS = frozenset(("atomic", "interrupt", "sleepable"))
 
 class Sleeps(Run):
     """The layer of allocations and sleeps."""
+
+    def __init__(self, name: str, path: str, signature: Signature, body: Body, env: Environment, depth: int) -> None:
+        super().__init__(name, path, signature, body, env, depth)
+        self.passed: dict[Place, AllocSite] = {}
+        self.recursions: dict[tuple[Place, Hold], Recursion] = {}
+        self.lock_classes: dict[str, LockClass | None] = {}
 
     def allocate(self, row: Allocator, expr: Call, values: list[Value], state: State) -> Value:
         mask = self.mask_at(row, expr, values, state)
@@ -243,6 +258,8 @@ class Sleeps(Run):
             sleep = msgspec.structs.replace(sleep, uncertain=sleep.uncertain + 2)
         if sleep.sleeps == "irq" and len(sleep.steps) > 1:
             sleep = msgspec.structs.replace(sleep, uncertain=sleep.uncertain + 2)
+        if self.env.reclaim is not None:
+            self.note_recursion(sleep, place, state)
         certain = sleep.mask is None or self.known_blocking(sleep.mask, state) is True
         # Of a lock that is only said to be held, a callee may know better: its callers are told of it as well.
         said_only = len(sleep.steps) > 1 and all(h.asserted for h in held)
@@ -267,6 +284,39 @@ class Sleeps(Run):
             return
         inner = tuple((h.kind, h.lock) for h in held if not h.asserted)
         self.tell_callers(sleep, place, state, inner, task_only)
+
+    def reclaims(self, state: State) -> bool:
+        """Whether reclaim may wait for something that is held."""
+        return any(self.taken(hold) is not None for hold in state.held)
+
+    def taken(self, hold: Hold) -> Taken | None:
+        """How reclaim comes to wait for what is held, if it does."""
+        kind = self.kernel.kinds[hold.kind]
+        if kind.reclaim:
+            return Taken("any", ())
+        if kind.atomic or not kind.lock or not hold.lock or not self.env.reclaim:
+            return None
+        if hold.lock not in self.lock_classes:
+            self.lock_classes[hold.lock] = lock_class(
+                hold.lock, lambda path: self.type_of_path(path)[0], self.types.__contains__, self.env
+            )
+        known = self.lock_classes[hold.lock]
+        return self.env.reclaim.get(known) if known is not None else None
+
+    def note_recursion(self, sleep: Sleep, place: Place, state: State) -> None:
+        """An allocation from which reclaim may come back to what this function holds."""
+        bits = reclaim_bits(sleep, self.kernel, (c.kind for c in state.scopes))
+        if not bits:
+            return
+        for hold in state.held:
+            taken = self.taken(hold)
+            if taken is None or not bits >= NEEDED[taken.needs] or _matches(hold, sleep.dropped, self.kernel):
+                continue
+            doubt = taken.doubt + sleep.uncertain + hold.asserted + (len(sleep.steps) > MAX_SURE)
+            new = Recursion(hold, sleep, place, taken.steps, taken.needs, doubt)
+            old = self.recursions.get((place, hold))
+            if old is None or (doubt, len(sleep.steps)) < (old.doubt, len(old.sleep.steps)):
+                self.recursions[place, hold] = new
 
     def is_unlikely(self, state: State) -> bool:
         """On a path that others exclude as a rule: the last reference goes, none is left, or the kernel complained."""
@@ -314,6 +364,7 @@ class Sleeps(Run):
             task_only=task_only,
             once=(once := sleep.once or self.first_time(state)),
             shared=sleep.shared or (bool(once) and self.env.has_callers(self.name, 2)),
+            scopes=tuple(dict.fromkeys((*sleep.scopes, *(c.kind for c in state.scopes)))),
         )
         self.tell(told)
 
@@ -364,6 +415,20 @@ class Sleeps(Run):
         if in_interrupt or any(kinds[h.kind].interrupt for h in state.held if h.kind in kinds):
             return ()  # vfree and kvfree defer there
         return held
+
+
+def reclaim_bits(sleep: Sleep, kernel: Kernel, scopes: Iterable[str] = ()) -> Mask:
+    """What of its mask an allocation has left inside the scopes; none where it does not reclaim or is not known."""
+    inside = {*sleep.scopes, *scopes}
+    if "noreclaim" in inside:
+        return frozenset()
+    if sleep.kind == "mask":
+        bits = sleep.mask.plus if sleep.mask is not None and not sleep.mask.base else frozenset()
+    else:
+        row = kernel.allocators.get(sleep.how)
+        bits = kernel.masks.get(row.default, frozenset()) if row is not None and row.default else frozenset()
+    bits = effective(bits, inside)
+    return bits if DIRECT_RECLAIM in bits and NOLOCKDEP not in bits else frozenset()
 
 
 def _scopes(site: AllocSite | None, state: State) -> tuple[str, ...]:

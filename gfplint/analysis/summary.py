@@ -27,7 +27,8 @@ class Sleep(msgspec.Struct, frozen=True, gc=False):
     ``once``: the condition, false on the way, that the function itself makes true (``if (!x->ready)``, and then
     ``x->ready = 1``): it happens the first time only; "?" where the caller can't name it. ``shared``: others call it as
     well, who may have been the first.
-    ``ignores``: a function on the way takes a mask, which does not decide about it.
+    ``ignores``: a function on the way takes a mask, which does not decide about it. ``scopes``: the memalloc scopes on
+    the way.
     """
 
     kind: str
@@ -45,6 +46,7 @@ class Sleep(msgspec.Struct, frozen=True, gc=False):
     once: str = ""
     shared: bool = False
     ignores: bool = False
+    scopes: tuple[str, ...] = ()
 
 
 class Effect(msgspec.Struct, frozen=True, gc=False):
@@ -78,6 +80,21 @@ class Report(msgspec.Struct, frozen=True, gc=False):
     place: Place
     needs: tuple[str, ...] = ()
     root: Step | None = None
+
+
+class Recursion(msgspec.Struct, frozen=True, gc=False):
+    """An allocation from which reclaim may come back to what is held there.
+
+    ``hold``: that (None: the function itself is what reclaim waits for); ``way``: how reclaim comes to wait for it;
+    ``needs``: what of the mask lets it (``any``, ``io``, ``fs``); ``doubt``: how unsure it is, 0 being sure.
+    """
+
+    hold: Hold | None
+    sleep: Sleep
+    place: Place
+    way: tuple[Step, ...]
+    needs: str
+    doubt: int = 0
 
 
 class AllocSite(msgspec.Struct, frozen=True, gc=False):
@@ -205,8 +222,8 @@ class Summary(msgspec.Struct, frozen=True, gc=False):
     """Everything about one function (or function-like macro).
 
     ``masks``: its parameters that are masks and stay what they are; ``waits``: it sleeps by other means than an
-    allocation, so its masks don't decide whether it does. ``passed``: masks that keep reclaim out of file systems or I/O
-    and are passed to functions which may allocate with them.
+    allocation, so its masks don't decide whether it does. ``passed``: masks that keep reclaim out of file systems or
+    I/O and are passed to functions which may allocate with them.
     """
 
     name: str
@@ -228,3 +245,4 @@ class Summary(msgspec.Struct, frozen=True, gc=False):
     masks: tuple[str, ...] = ()
     waits: bool = False
     passed: tuple[AllocSite, ...] = ()
+    recursions: tuple[Recursion, ...] = ()

@@ -128,6 +128,7 @@ class ContextKind(Row, frozen=True, kw_only=True):
 
     ``interrupt``: in_interrupt() is true in it (vfree defers); ``lock``: has an identity (a lock argument).
     ``title``: as a message says it, e.g. "spin lock", "interrupts disabled". ``type``: the type of such a lock.
+    ``reclaim``: nothing in it may reclaim directly, as reclaim may wait for its end.
     """
 
     name: str
@@ -138,6 +139,7 @@ class ContextKind(Row, frozen=True, kw_only=True):
     interrupt: bool = False
     irqs_off: bool = False
     lock: bool = True
+    reclaim: bool = False
 
 
 class ContextOp(Row, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from pycparser import c_ast
 
 from gfplint.kernel.model import Kernel
-from gfplint.kernel.tables import read_table, rows
+from gfplint.kernel.reclaim import reclaim_entries
 from gfplint.simulator.program import Program
 
 #: Names of the callback tables' contexts (kernel/tables/contexts.toml) as contexts of the machine.
@@ -82,12 +82,12 @@ def entry_points(program: Program, kernel: Kernel) -> dict[str, str]:
 
 def reclaim_paths(program: Program, kernel: Kernel) -> dict[str, str]:
     """Functions that reclaim calls, with what the mask must allow for that: ``any``, ``fs`` or ``io``."""
-    table = {name: words[0] for name, words, _ in rows(read_table("reclaim"), kernel.version, kernel.probes)}
+    table = reclaim_entries(kernel)
     found = {}
     for store in (*_tables(program), *_stores(program)):
-        needs = table.get(f"{store.tag}.{store.member}")
-        if needs is not None and store.function in program.functions:
-            found[store.function] = needs
+        entry = table.get((store.tag, store.member))
+        if entry is not None and not entry.inside and store.function in program.functions:
+            found[store.function] = entry.needs
     return found
 
 

@@ -32,6 +32,7 @@ _CATALOGUE = {
     "GFP106": ("ignored-mask-parameter", Severity.WARNING, ""),
     "GFP201": ("nofs-noio-mask", Severity.ADVICE, ""),
     "GFP202": ("redundant-nofs-noio-mask", Severity.ADVICE, ""),
+    "GFP205": ("reclaim-recursion", Severity.ERROR, "recursion"),
     "GFP203": ("unbalanced-scope", Severity.ERROR, "task-flags-differ"),
     "GFP301": ("unaccounted-user-allocation", Severity.ADVICE, "uncharged"),
     "GFP302": ("unaccounted-user-cache", Severity.ADVICE, "uncharged"),
