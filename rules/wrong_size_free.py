@@ -55,6 +55,7 @@ from gfplint.kernel.model import Kernel
 from gfplint.ruleset import Rule, View, confidence_of_free, free_steps
 
 _PRODUCT = re.compile(r"\(?(\d+) \* (sizeof\(.+\))\)?")
+_PAGE, _MAX_ORDER = 4096, 32
 _VARIABLE = re.compile(r"[a-z_][\w.]*")
 
 
@@ -66,7 +67,7 @@ def check(view: View) -> Iterator[Finding]:
             continue
         if memory.family not in view.kernel.frees[site.callee].families:
             continue
-        found = _orders(site) or _sizes(site, view.kernel)
+        found = _orders(site) or _sizes(site, view.kernel) or _exact(site)
         if not found:
             continue
         what, given, freed = found
@@ -99,6 +100,15 @@ def _sizes(site: FreeSite, kernel: Kernel) -> tuple[str, str, str] | None:
     if one and two and one.group(2) == two.group(2) and int(one.group(1)) != int(two.group(1)):
         return ("size", given, freed)
     return None
+
+
+def _exact(site: FreeSite) -> tuple[str, str, str] | None:
+    """Pages of an exact size that go back as a block of an order, where pages have 4 KiB."""
+    memory, order = site.memory, site.order
+    if memory is None or memory.family != "exact" or not memory.size.isdigit() or not order.isdigit():
+        return None
+    given, freed = -(-int(memory.size) // _PAGE) * _PAGE, _PAGE << min(int(order), _MAX_ORDER)
+    return ("size", memory.size, str(freed)) if given != freed else None
 
 
 RULE = Rule(

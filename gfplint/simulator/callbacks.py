@@ -41,11 +41,11 @@ class _Store(NamedTuple):
 def callback_contexts(program: Program, kernel: Kernel) -> dict[str, str]:
     """Functions that the program registers, stores or puts into operation tables, by name."""
     found: dict[str, str] = {}
-    stores = [*_tables(program), *_stores(program)]
+    stores = _handed(program)
     given: dict[str, list[str]] = {}
     for store in stores:
         row = kernel.callbacks.get((store.tag, store.member))
-        if row is not None and store.function in program.functions:
+        if row is not None:
             found[store.function] = CONTEXTS.get(row.context, "plain")
             if row.context == _OPEN:
                 given.setdefault(store.base, []).append(store.function)
@@ -68,9 +68,9 @@ def callback_contexts(program: Program, kernel: Kernel) -> dict[str, str]:
 def entry_points(program: Program, kernel: Kernel) -> dict[str, str]:
     """Functions through which user space comes in, with who may do so (kernel/tables/entrypoints.toml)."""
     found: dict[str, str] = {}
-    for store in (*_tables(program), *_stores(program)):
+    for store in _handed(program):
         row = kernel.entries.get((store.tag, store.member))
-        if row is not None and store.function in program.functions:
+        if row is not None:
             found[store.function] = row.privilege
     for call in program.calls:
         for number, argument in enumerate(call.args.exprs if call.args is not None else []):
@@ -84,10 +84,19 @@ def reclaim_paths(program: Program, kernel: Kernel) -> dict[str, str]:
     """Functions that reclaim calls, with what the mask must allow for that: ``any``, ``fs`` or ``io``."""
     table = reclaim_entries(kernel)
     found = {}
-    for store in (*_tables(program), *_stores(program)):
+    for store in _handed(program):
         entry = table.get((store.tag, store.member))
-        if entry is not None and not entry.inside and store.function in program.functions:
+        if entry is not None and not entry.inside:
             found[store.function] = entry.needs
+    return found
+
+
+def _handed(program: Program) -> list[_Store]:
+    """Where the program stores functions of its own."""
+    found: list[_Store] | None = program.handed
+    if found is None:
+        found = [s for s in (*_tables(program), *_stores(program)) if s.function in program.functions]
+        program.handed = found
     return found
 
 
@@ -104,13 +113,17 @@ def _tables(program: Program) -> Iterator[_Store]:
 def _stores(program: Program) -> Iterator[_Store]:
     """The functions that the program's functions store into members of structs whose type is known."""
     for function in program.functions.values():
+        nodes = list(_all(function))
+        stores = [n for n in nodes if isinstance(n, c_ast.Assignment) and isinstance(n.lvalue, c_ast.StructRef)]
+        stores = [n for n in stores if _name(n.rvalue) in program.functions]
+        if not stores:
+            continue
         types = {name: node.type for name, node in program.variables.items()}
-        types |= {node.name: node.type for node in _all(function) if isinstance(node, c_ast.Decl) and node.name}
-        for node in _all(function.body):
-            if isinstance(node, c_ast.Assignment) and isinstance(node.lvalue, c_ast.StructRef):
-                base = node.lvalue.name
-                tag = _struct_tag(_type_of(base, types, program))
-                yield _Store(tag, node.lvalue.field.name, _name(node.rvalue), _path(base))
+        types |= {node.name: node.type for node in nodes if isinstance(node, c_ast.Decl) and node.name}
+        for node in stores:
+            base = node.lvalue.name
+            tag = _struct_tag(_type_of(base, types, program))
+            yield _Store(tag, node.lvalue.field.name, _name(node.rvalue), _path(base))
 
 
 def _wrappers(program: Program, registrars: dict[tuple[str, int], str]) -> dict[tuple[str, int], str]:
@@ -119,7 +132,7 @@ def _wrappers(program: Program, registrars: dict[tuple[str, int], str]) -> dict[
     for name, function in program.functions.items():
         params = function.decl.type.args.params if function.decl.type.args is not None else []
         numbers = {getattr(p, "name", None): at for at, p in enumerate(params)}
-        for call in _all(function.body):
+        for call in _all(function.body) if numbers else ():
             if not isinstance(call, c_ast.FuncCall) or not isinstance(call.name, c_ast.ID) or call.args is None:
                 continue
             for number, argument in enumerate(call.args.exprs):

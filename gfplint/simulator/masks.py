@@ -21,6 +21,8 @@ class MaskBits:
         # Bit 30 stays free: it is what a test of invalid bits uses.
         numbers = [n for n in range(len(names) + 1) if n != FIRST_INVALID_BIT]
         self.numbers = {name: 1 << numbers[i] for i, name in enumerate(names)}
+        self._all = sum(self.numbers.values())
+        self._names: dict[int, Mask] = {}
 
     def value(self, mask: Iterable[str]) -> int:
         """The number of a mask."""
@@ -28,8 +30,12 @@ class MaskBits:
 
     def names(self, value: int) -> Mask:
         """The named bits in a number."""
-        return frozenset(name for name, bit in self.numbers.items() if value & bit)
+        value &= self._all
+        found = self._names.get(value)
+        if found is None:
+            found = self._names[value] = frozenset(name for name, bit in self.numbers.items() if value & bit)
+        return found
 
     def unknown(self, value: int) -> bool:
         """Whether a number holds bits that no name has."""
-        return bool(value & ~sum(self.numbers.values()) & 0xFFFF_FFFF)
+        return bool(value & ~self._all & 0xFFFF_FFFF)

@@ -54,6 +54,7 @@ class Program:
     callees: frozenset[str] = frozenset()
     calls: list[Any] = field(default_factory=list)
     macros: dict[str, str] = field(default_factory=dict)  # of one name at file scope: module_init(f)
+    handed: Any = None  # where it stores functions of its own (callbacks.py), once that was asked
 
     # -- types
 

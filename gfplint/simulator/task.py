@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 #: Wait types of lockdep (include/linux/lockdep_types.h): what a lock's holder may wait for.
 WAIT_ANY, WAIT_FREE, WAIT_SPIN, WAIT_CONFIG, WAIT_SLEEP = 0, 1, 2, 3, 4
@@ -132,55 +132,35 @@ class Task:
         return any(h.kind in kinds for h in self.held)
 
 
-#: Contexts that code may run in, by name: how the task starts.
+_SOFT = {"context": "softirq", "softirq": 1, "limit": WAIT_CONFIG, "charged": False}
+_HARD = {"context": "hardirq", "hardirq": 1, "limit": WAIT_CONFIG, "charged": False, "irqs_off": True}
+#: Contexts that code may run in, by name: how the task starts. An interrupt that no thread can run
+#: (CONFIG_PREEMPT_RT leaves it alone) may wait only for raw locks.
+_CONTEXTS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "process": {},
+    "sleepable": {},
+    "kthread": {"charged": False},
+    "workqueue": {"charged": False},
+    "threaded-irq": {"charged": False},
+    "softirq": _SOFT,
+    "timer": _SOFT,
+    "tasklet": _SOFT,
+    "rcu": _SOFT,
+    "bh-workqueue": _SOFT,
+    "timer-irqsafe": {**_SOFT, "irqs_off": True},
+    "bh-disabled": {"softirq": 1, "charged": False},
+    "hardirq": _HARD,
+    "hrtimer": _HARD,
+    "ipi": {**_HARD, "limit": WAIT_SPIN},
+    "stopper": {"preempt": 1, "charged": False, "irqs_off": True},
+    "atomic": {"preempt": 1},
+    "irqs-off": {"irqs_off": True},
+}
+#: The names that ``fresh`` knows.
+CONTEXT_NAMES = tuple(_CONTEXTS)
+
+
 def fresh(context: str) -> Task:
     """The state with which a callback of this context starts. Raises KeyError for an unknown name."""
-    hard, soft, config = WAIT_SPIN, WAIT_CONFIG, WAIT_CONFIG
-    table = {
-        "plain": Task(),
-        "process": Task(),
-        "sleepable": Task(),
-        "kthread": Task(charged=False),
-        "workqueue": Task(charged=False),
-        "threaded-irq": Task(charged=False),
-        "softirq": Task("softirq", softirq=1, limit=soft, charged=False),
-        "timer": Task("softirq", softirq=1, limit=soft, charged=False),
-        "tasklet": Task("softirq", softirq=1, limit=soft, charged=False),
-        "rcu": Task("softirq", softirq=1, limit=soft, charged=False),
-        "bh-workqueue": Task("softirq", softirq=1, limit=soft, charged=False),
-        "timer-irqsafe": Task("softirq", softirq=1, limit=soft, charged=False, irqs_off=True),
-        "bh-disabled": Task(softirq=1, charged=False),
-        "hardirq": Task("hardirq", hardirq=1, limit=config, charged=False, irqs_off=True),
-        "hrtimer": Task("hardirq", hardirq=1, limit=config, charged=False, irqs_off=True),
-        "ipi": Task("hardirq", hardirq=1, limit=hard, charged=False, irqs_off=True),
-        "stopper": Task(preempt=1, charged=False, irqs_off=True),
-        "atomic": Task(preempt=1),
-        "irqs-off": Task(irqs_off=True),
-    }
-    task = table[context]
-    task.name = context
-    return task
-
-
-#: The names that ``fresh`` knows.
-CONTEXT_NAMES = (
-    "plain",
-    "process",
-    "sleepable",
-    "kthread",
-    "workqueue",
-    "threaded-irq",
-    "softirq",
-    "timer",
-    "tasklet",
-    "rcu",
-    "bh-workqueue",
-    "timer-irqsafe",
-    "bh-disabled",
-    "hardirq",
-    "hrtimer",
-    "ipi",
-    "stopper",
-    "atomic",
-    "irqs-off",
-)
+    return Task(**_CONTEXTS[context], name=context)

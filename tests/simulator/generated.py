@@ -1,23 +1,121 @@
-"""Generated C functions, and the comparison of what the linter says of them with what the simulator sees.
+"""Generated C programs: the same text from the same choices.
 
-A program has one struct, helpers that are called with what the callers hold, and functions that lock, branch, loop,
-return early, allocate and free. Every statement stands on a line of its own, so that lines compare.
+A program has one struct, helpers that are called with what the callers hold, callbacks, and a function that locks,
+branches, loops, leaves early, allocates and frees. Every statement stands on a line of its own, so that lines compare.
+What a program is made of depends on its profile: each asks for a group of rules and for the observables that they are
+about.
 """
 
 from __future__ import annotations
 
+import random
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Protocol, TypeVar
 
-from hypothesis import strategies as st
+T = TypeVar("T")
 
-from gfplint.simulator.observe import OBSERVABLES, Options, explore_program
-from gfplint.simulator.program import parse
-from tests.rules.harness import lint
 
-VERSION = (6, 12)
+class Choices(Protocol):
+    """Where a program's choices come from: random numbers, or hypothesis, which can shrink what it chose."""
+
+    def below(self, limit: int) -> int:
+        """A number from 0 to ``limit`` - 1; 0 is the simplest."""
+
+
+class Seeded:
+    """Random choices that a seed repeats."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)
+
+    def below(self, limit: int) -> int:
+        return int(self.random.random() * limit)
+
+
+@dataclass(frozen=True)
+class At:
+    """Where a statement stands. ``held``: what has to be left before a return, innermost last; ``loop``: how much of
+    it was held where the innermost loop began, None outside loops.
+    """
+
+    held: tuple[str, ...] = ()
+    loop: int | None = None
+
+    def within(self, leave: str) -> At:
+        return At((*self.held, leave), self.loop)
+
+
+@dataclass
+class Writer:
+    """Lines of one function. ``budget``: statements that may still nest."""
+
+    choices: Choices
+    profile: Profile
+    lines: list[str] = field(default_factory=list)
+    depth: int = 1
+    locks: int = 0
+    labels: int = 0
+    loops: int = 0
+    owned: int = 0
+    budget: int = 10
+
+    def put(self, text: str) -> None:
+        self.lines.append("\t" * self.depth + text)
+
+    def pick(self, options: Sequence[T]) -> T:
+        return options[self.choices.below(len(options))]
+
+    def maybe(self) -> bool:
+        return self.choices.below(2) == 1
+
+    def lock(self) -> int:
+        self.locks += 1
+        return self.locks - 1
+
+    def block(self, at: At, most: int = 3) -> None:
+        """A few statements, one level deeper in the program's nesting."""
+        for _ in range(1 + self.choices.below(most)):
+            self.statement(at)
+
+    def braces(self, head: str, at: At, tail: str = "}") -> None:
+        self.put(f"{head} {{")
+        self.depth += 1
+        self.block(at)
+        self.depth -= 1
+        self.put(tail)
+
+    def statement(self, at: At) -> None:
+        self.budget -= 1
+        if self.budget <= 0 or self.depth > 5 or self.maybe():
+            self.pick(self.profile.leaves)(self, at)
+        else:
+            self.pick(self.profile.forms)(self, at)
+
+
+Form = Callable[[Writer, At], None]
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What programs are made of, and what is compared. ``groups``: an observable, with the rules that report it;
+    ``failures``: allocations may fail; ``also``: rules that are off by themselves.
+    """
+
+    name: str
+    leaves: tuple[Form, ...]
+    forms: tuple[Form, ...]
+    groups: Mapping[str, frozenset[str]]
+    failures: bool = False
+    helpers: bool = True
+
+    @property
+    def rules(self) -> frozenset[str]:
+        return frozenset().union(*self.groups.values())
+
+
+# -- locks and other contexts
 
 LOCKS = (
     ("spin_lock(&d->spin{n});", "spin_unlock(&d->spin{n});"),
@@ -43,7 +141,156 @@ LOCKS = (
     ("rcu_read_lock_sched();", "rcu_read_unlock_sched();"),
     ("local_irq_disable();", "local_irq_enable();"),
     ("bit_spin_lock({n}, &d->bits);", "bit_spin_unlock({n}, &d->bits);"),
+    ("write_seqlock(&d->seq{n});", "write_sequnlock(&d->seq{n});"),
+    ("get_cpu();", "put_cpu();"),
 )
+GUARDS = (
+    "guard(spinlock)(&d->spin{n});",
+    "guard(spinlock_irqsave)(&d->spin{n});",
+    "guard(spinlock_bh)(&d->spin{n});",
+    "guard(mutex)(&d->mutex{n});",
+    "guard(raw_spinlock)(&d->raw{n});",
+    "guard(rwsem_read)(&d->sem{n});",
+    "guard(rcu)();",
+    "guard(preempt)();",
+)
+SCOPED = (
+    "scoped_guard(spinlock, &d->spin{n})",
+    "scoped_guard(spinlock_irq, &d->spin{n})",
+    "scoped_guard(mutex, &d->mutex{n})",
+    "scoped_guard(rcu)",
+    "scoped_guard(preempt)",
+)
+TRYLOCKS = (
+    ("spin_trylock(&d->spin{n})", "spin_unlock(&d->spin{n});"),
+    ("mutex_trylock(&d->mutex{n})", "mutex_unlock(&d->mutex{n});"),
+    ("read_trylock(&d->rw{n})", "read_unlock(&d->rw{n});"),
+    ("down_write_trylock(&d->sem{n})", "up_write(&d->sem{n});"),
+)
+CONDITIONS = ("a", "!a", "b", "!b", "d->ready", "!d->ready", "d->count > 3", "!(d->count > 3)")
+#: Of those, what nothing in the program changes.
+FIXED = CONDITIONS[:4]
+
+
+def lock(w: Writer, at: At) -> None:
+    enter, leave = w.pick(LOCKS)
+    n = w.lock()
+    w.put(enter.format(n=n))
+    w.block(at.within(leave.format(n=n)))
+    w.put(leave.format(n=n))
+
+
+def maybe_lock(w: Writer, at: At) -> None:
+    enter, leave = w.pick(LOCKS)
+    condition, n = w.pick(FIXED), w.lock()
+    w.put(f"if ({condition})")
+    w.put("\t" + enter.format(n=n))
+    w.block(at.within(f"if ({condition}) {leave.format(n=n)}"))
+    w.put(f"if ({condition})")
+    w.put("\t" + leave.format(n=n))
+
+
+def trylock(w: Writer, at: At) -> None:
+    enter, leave = w.pick(TRYLOCKS)
+    n = w.lock()
+    w.put(f"if ({enter.format(n=n)}) {{")
+    w.depth += 1
+    w.block(at.within(leave.format(n=n)))
+    w.put(leave.format(n=n))
+    w.depth -= 1
+    w.put("}")
+
+
+def guard(w: Writer, at: At) -> None:
+    text, n = w.pick(GUARDS), w.lock()
+    w.put("{")
+    w.depth += 1
+    w.put(text.format(n=n))
+    w.block(at)
+    w.depth -= 1
+    w.put("}")
+
+
+def scoped_guard(w: Writer, at: At) -> None:
+    # It is a loop of one round: what leaves a loop would leave this one.
+    w.braces(w.pick(SCOPED).format(n=w.lock()), At(at.held, None))
+
+
+def drop(w: Writer, at: At) -> None:
+    """A lock taken, dropped for what follows, and taken again."""
+    n = w.lock()
+    w.put(f"spin_lock(&d->spin{n});")
+    w.put(f"spin_unlock(&d->spin{n});")
+    w.block(at)
+    w.put(f"spin_lock(&d->spin{n});")
+    w.put(f"spin_unlock(&d->spin{n});")
+
+
+# -- control flow
+
+
+def branch(w: Writer, at: At) -> None:
+    other = w.maybe()
+    w.braces(f"if ({w.pick(CONDITIONS)})", at, "} else {" if other else "}")
+    if other:
+        w.depth += 1
+        w.block(at, 2)
+        w.depth -= 1
+        w.put("}")
+
+
+def loop(w: Writer, at: At) -> None:
+    n, w.loops = w.loops, w.loops + 1
+    inside = At(at.held, len(at.held))
+    if w.maybe():
+        w.braces(f"while (more{n}(d))", inside)
+    elif w.maybe():
+        w.braces("do", inside, f"}} while (more{n}(d));")
+    else:
+        w.braces(f"for (; more{n}(d); d->steps++)", inside)
+
+
+def switch(w: Writer, at: At) -> None:
+    w.put(f"switch (d->state{w.lock()}) {{")
+    for label in ("case 1:", "case 2:", "default:")[w.choices.below(2) :]:
+        w.put(label)
+        w.depth += 1
+        w.block(At(at.held, None), 2)
+        w.put("break;")
+        w.depth -= 1
+    w.put("}")
+
+
+def leave(w: Writer, at: At) -> None:
+    w.put(f"if ({w.pick(CONDITIONS)}) {{")
+    for text in reversed(at.held):
+        w.put("\t" + text)
+    w.put("\treturn;")
+    w.put("}")
+
+
+def leave_loop(w: Writer, at: At) -> None:
+    if at.loop is None:
+        leave(w, at)
+        return
+    w.put(f"if ({w.pick(CONDITIONS)}) {{")
+    for text in reversed(at.held[at.loop :]):
+        w.put("\t" + text)
+    w.put(f"\t{w.pick(('break;', 'continue;'))}")
+    w.put("}")
+
+
+def skip(w: Writer, at: At) -> None:
+    """What follows is left out under a condition."""
+    n, w.labels = w.labels, w.labels + 1
+    w.put(f"if ({w.pick(CONDITIONS)})")
+    w.put(f"\tgoto skip{n};")
+    w.block(at)
+    w.put(f"skip{n}: ;")
+
+
+# -- memory
+
 MASKS = (
     "GFP_KERNEL",
     "GFP_ATOMIC",
@@ -79,194 +326,120 @@ FAMILIES = (
     ("mempool_alloc(d->pool, {mask})", "mempool_free({p}, d->pool);"),
     ("devm_kmalloc(d->dev, 64, {mask})", "devm_kfree(d->dev, {p});"),
 )
+#: What a pool of unknown elements takes and gives nobody can say.
+TELLING = tuple(family for family in FAMILIES if "pool" not in family[0])
 PLACES = ("p{n}", "d->kept{n}")
-CONDITIONS = ("a", "!a", "b", "!b", "d->ready", "!d->ready", "d->count > 3", "!(d->count > 3)")
 
 
-@dataclass
-class Writer:
-    """Lines of one function."""
-
-    lines: list[str] = field(default_factory=list)
-    depth: int = 1
-    locks: int = 0
-    loops: int = 0
-    labels: int = 0
-    owned: int = 0
-
-    def put(self, text: str) -> None:
-        self.lines.append("\t" * self.depth + text)
+def allocate(w: Writer, at: At) -> None:
+    w.put(w.pick(ALLOCATIONS).format(mask=w.pick(MASKS), n=w.choices.below(4)))
 
 
-#: A statement: its kind, then what that kind needs.
-Block = tuple[Any, ...]
-
-simple = st.tuples(st.just("do"), st.sampled_from(ALLOCATIONS), st.sampled_from(MASKS), st.integers(0, 3))
+def choose_mask(w: Writer, at: At) -> None:
+    w.put(f"gfp = {w.pick(FIXED)} ? {w.pick(MASKS[:4])} : {w.pick(MASKS[:4])};")
 
 
-#: An allocation with a free, mostly its own. What a pool of unknown elements takes and gives nobody can say; what
-#: kvmalloc() hands out has to go to kvfree(), though either of the others would do for one size and mask.
-TELLING = [family for family in FAMILIES if "pool" not in family[0]]
-pairs = st.one_of(
-    st.sampled_from(FAMILIES),
-    st.tuples(st.sampled_from([f[0] for f in TELLING]), st.sampled_from([f[1] for f in TELLING])).filter(
-        lambda pair: "kvmalloc" not in pair[0] or "vfree" not in pair[1] or "kvfree" in pair[1]
-    ),
+def pair(w: Writer) -> tuple[str, str]:
+    """An allocation with a free, mostly its own. What kvmalloc() hands out has to go to kvfree(), though either of the
+    others would do for one size and mask.
+    """
+    if w.choices.below(3) < 2:
+        return w.pick(FAMILIES)
+    get, put = w.pick(TELLING)[0], w.pick(TELLING)[1]
+    if "kvmalloc" in get and put.startswith("vfree"):
+        put = "kvfree({p});"
+    return get, put
+
+
+def owned(w: Writer) -> str:
+    w.owned += 1
+    return w.pick(PLACES).format(n=w.owned - 1)
+
+
+def own(w: Writer, at: At) -> None:
+    """Memory is allocated, and freed in some way after something else."""
+    get, put = pair(w)
+    name = owned(w)
+    w.put(f"{name} = {get.format(mask=w.pick(MASKS))};")
+    if w.profile.failures and w.maybe():
+        leave_without(w, at, name)
+    free = put.format(p=name)
+    w.block(at.within(free))
+    w.put(free)
+
+
+def leave_without(w: Writer, at: At, name: str) -> None:
+    """The usual test for failure."""
+    w.put(f"if (!{name}) {{")
+    for text in reversed(at.held):
+        w.put("\t" + text)
+    w.put("\treturn;")
+    w.put("}")
+
+
+def either(w: Writer, at: At) -> None:
+    """Memory comes from one of two allocators, and goes back by the same condition or by its opposite."""
+    condition, (get, put), (other_get, other_put) = w.pick(FIXED), pair(w), pair(w)
+    name = owned(w)
+    w.put(f"if ({condition})")
+    w.put(f"\t{name} = {get.format(mask='GFP_NOWAIT')};")
+    w.put("else")
+    w.put(f"\t{name} = {other_get.format(mask='GFP_NOWAIT')};")
+    first, second = put.format(p=name), other_put.format(p=name)
+    # What a pool of unknown elements takes nobody can say, and kvmalloc() says nothing of where memory is.
+    if w.maybe() and "kvmalloc" not in get + other_get and "pool" not in get + other_get:
+        first, second = second, first
+    w.block(at.within(f"if ({condition}) {first} else {second}"))
+    w.put(f"if ({condition})")
+    w.put(f"\t{first}")
+    w.put("else")
+    w.put(f"\t{second}")
+
+
+def handed(w: Writer, at: At) -> None:
+    """Memory goes through another pointer, a member or both before it is freed."""
+    get, put = pair(w)
+    first, second = owned(w), owned(w)
+    w.put(f"{first} = {get.format(mask=w.pick(MASKS))};")
+    w.put(f"{second} = {first};")
+    free = put.format(p=second)
+    w.block(at.within(free), 2)
+    w.put(free)
+
+
+#: Memory whose size counts, with frees that name a size.
+SIZED = (
+    ("(void *)__get_free_pages({mask}, {n})", ("free_pages((unsigned long){p}, {n});",)),
+    ("alloc_pages({mask}, {n})", ("__free_pages({p}, {n});",)),
+    ("alloc_pages_exact({n} * 4096 + 4096, {mask})", ("free_pages_exact({p}, {n} * 4096 + 4096);",)),
 )
 
 
-def _nested(inner: st.SearchStrategy[Block]) -> st.SearchStrategy[Block]:
-    body = st.lists(inner, min_size=1, max_size=3)
-    return st.one_of(
-        st.tuples(st.just("lock"), st.sampled_from(LOCKS), body),
-        st.tuples(st.just("maybe-lock"), st.sampled_from(LOCKS), st.sampled_from(CONDITIONS[:4]), body),
-        st.tuples(st.just("if"), st.sampled_from(CONDITIONS), body, st.lists(inner, max_size=2)),
-        st.tuples(st.just("while"), body),
-        st.tuples(
-            st.just("mask"), st.sampled_from(CONDITIONS[:4]), st.sampled_from(MASKS[:4]), st.sampled_from(MASKS[:4])
-        ),
-        st.tuples(st.just("drop"), body),
-        st.tuples(st.just("leave"), st.sampled_from(CONDITIONS)),
-        st.tuples(st.just("goto"), st.sampled_from(CONDITIONS), body),
-        st.tuples(st.just("own"), pairs, st.sampled_from(MASKS), st.sampled_from(PLACES), body),
-        st.tuples(
-            *(st.just("either"), st.sampled_from(CONDITIONS[:4]), pairs, pairs),
-            *(st.booleans(), st.sampled_from(PLACES), body),
-        ),
-    )
+def sized(w: Writer, at: At) -> None:
+    """Pages go back with the same order or another."""
+    get, (put,) = w.pick(SIZED)
+    order = w.choices.below(4)
+    back = order if w.maybe() else w.choices.below(4)
+    w.owned += 1
+    page = "struct page" if get.startswith("alloc_pages(") else "void"
+    name = f"{'page' if page != 'void' else 'p'}{w.owned - 1}"
+    w.put(f"{name} = {get.format(mask=w.pick(MASKS), n=order)};")
+    free = put.format(p=name, n=back)
+    w.block(at.within(free), 2)
+    w.put(free)
 
 
-statements = st.recursive(simple, _nested, max_leaves=8)
-
-
-def write(writer: Writer, block: Sequence[Block], held: tuple[str, ...] = ()) -> None:
-    """Write statements; ``held``: what has to be left before a return, innermost last."""
-    for kind, *rest in block:
-        _WRITERS[str(kind)](writer, rest, held)
-
-
-def _do(writer: Writer, rest: list[Any], held: tuple[str, ...]) -> None:
-    text, mask, number = rest
-    writer.put(str(text).format(mask=mask, n=number))
-
-
-def _lock(writer: Writer, rest: list[Any], held: tuple[str, ...]) -> None:
-    (enter, leave), body = rest
-    number, writer.locks = writer.locks, writer.locks + 1
-    writer.put(enter.format(n=number))
-    write(writer, body, (*held, leave.format(n=number)))
-    writer.put(leave.format(n=number))
-
-
-def _maybe_lock(writer: Writer, rest: list[Any], held: tuple[str, ...]) -> None:
-    (enter, leave), condition, body = rest
-    number, writer.locks = writer.locks, writer.locks + 1
-    writer.put(f"if ({condition})")
-    writer.put("\t" + enter.format(n=number))
-    write(writer, body, (*held, f"if ({condition}) {leave.format(n=number)}"))
-    writer.put(f"if ({condition})")
-    writer.put("\t" + leave.format(n=number))
-
-
-def _if(writer: Writer, rest: list[Any], held: tuple[str, ...]) -> None:
-    condition, body, other = rest
-    writer.put(f"if ({condition}) {{")
-    writer.depth += 1
-    write(writer, body, held)
-    writer.depth -= 1
-    if other:
-        writer.put("} else {")
-        writer.depth += 1
-        write(writer, other, held)
-        writer.depth -= 1
-    writer.put("}")
-
-
-def _while(writer: Writer, rest: list[Any], held: tuple[str, ...]) -> None:
-    number, writer.loops = writer.loops, writer.loops + 1
-    writer.put(f"while (more{number}(d)) {{")
-    writer.depth += 1
-    write(writer, rest[0], held)
-    writer.depth -= 1
-    writer.put("}")
-
-
-def _mask(writer: Writer, rest: list[Any], held: tuple[str, ...]) -> None:
-    condition, first, second = rest
-    writer.put(f"gfp = {condition} ? {first} : {second};")
-
-
-def _drop(writer: Writer, rest: list[Any], held: tuple[str, ...]) -> None:
-    """A lock taken, dropped for what follows, and taken again."""
-    number, writer.locks = writer.locks, writer.locks + 1
-    writer.put(f"spin_lock(&d->spin{number});")
-    writer.put(f"spin_unlock(&d->spin{number});")
-    write(writer, rest[0], held)
-    writer.put(f"spin_lock(&d->spin{number});")
-    writer.put(f"spin_unlock(&d->spin{number});")
-
-
-def _leave(writer: Writer, rest: list[Any], held: tuple[str, ...]) -> None:
-    writer.put(f"if ({rest[0]}) {{")
-    for leave in reversed(held):
-        writer.put("\t" + leave)
-    writer.put("\treturn;")
-    writer.put("}")
-
-
-def _goto(writer: Writer, rest: list[Any], held: tuple[str, ...]) -> None:
-    """What follows is left out under a condition."""
-    condition, body = rest
-    number, writer.labels = writer.labels, writer.labels + 1
-    writer.put(f"if ({condition})")
-    writer.put(f"\tgoto skip{number};")
-    write(writer, body, held)
-    writer.put(f"skip{number}: ;")
-
-
-def _own(writer: Writer, rest: list[Any], held: tuple[str, ...]) -> None:
-    """Memory is allocated, and freed in some way after something else."""
-    (get, put), mask, place, body = rest
-    number, writer.owned = writer.owned, writer.owned + 1
-    name = place.format(n=number)
-    writer.put(f"{name} = {get.format(mask=mask)};")
-    free = put.format(p=name)
-    write(writer, body, (*held, free))
-    writer.put(free)
-
-
-def _either(writer: Writer, rest: list[Any], held: tuple[str, ...]) -> None:
-    """Memory comes from one of two allocators, and goes back by the same condition or by its opposite."""
-    condition, (get, put), (other_get, other_put), crossed, place, body = rest
-    number, writer.owned = writer.owned, writer.owned + 1
-    name = place.format(n=number)
-    writer.put(f"if ({condition})")
-    writer.put(f"\t{name} = {get.format(mask='GFP_NOWAIT')};")
-    writer.put("else")
-    writer.put(f"\t{name} = {other_get.format(mask='GFP_NOWAIT')};")
-    first, second = put.format(p=name), other_put.format(p=name)
-    if crossed and "kvmalloc" not in get + other_get:
-        first, second = second, first
-    write(writer, body, (*held, f"if ({condition}) {first} else {second}"))
-    writer.put(f"if ({condition})")
-    writer.put(f"\t{first}")
-    writer.put("else")
-    writer.put(f"\t{second}")
-
-
-_WRITERS = {
-    "do": _do,
-    "lock": _lock,
-    "maybe-lock": _maybe_lock,
-    "if": _if,
-    "while": _while,
-    "mask": _mask,
-    "drop": _drop,
-    "leave": _leave,
-    "goto": _goto,
-    "own": _own,
-    "either": _either,
-}
+FLOW = (lock, maybe_lock, trylock, guard, scoped_guard, drop, branch, loop, switch, leave, leave_loop, skip)
+GENERAL = Profile(
+    "general",
+    (allocate,),
+    (*FLOW, choose_mask, own, own, either, handed, sized),
+    {
+        "sleep-fault": frozenset({"GFP101", "GFP102", "GFP103"}),
+        "bad-free": frozenset({"GFP401", "GFP402", "GFP403", "GFP404"}),
+    },
+)
+PROFILES = (GENERAL,)
 
 #: Callbacks: how one looks, how it is handed over, and its struct member.
 CALLBACKS = (
@@ -280,121 +453,75 @@ CALLBACKS = (
     ("static void {name}(struct rcu_head *t)", "container_of(t, struct d, rcu)", "call_rcu(&d->rcu, {name});"),
     ("static irqreturn_t {name}(int irq, void *t)", "t", 'request_irq(d->count, {name}, 0, "d", d);'),
 )
+#: What the struct's members and the locals are, by how their names begin.
+MEMBERS = {
+    "spin": "spinlock_t {}",
+    "raw": "raw_spinlock_t {}",
+    "rw": "rwlock_t {}",
+    "mutex": "struct mutex {}",
+    "sem": "struct rw_semaphore {}",
+    "seq": "seqlock_t {}",
+    "kept": "void *{}",
+    "slot": "void *{}",
+    "big": "void *{}",
+    "other": "void *{}",
+    "page": "struct page *{}",
+    "cache": "struct kmem_cache *{}",
+    "ready": "int {}",
+    "count": "int {}",
+    "state": "int {}",
+    "steps": "int {}",
+    "bits": "unsigned long {}",
+    "pool": "mempool_t *{}",
+    "timer": "struct timer_list {}",
+    "work": "struct work_struct {}",
+    "tasklet": "struct tasklet_struct {}",
+    "rcu": "struct rcu_head {}",
+    "dev": "struct device *{}",
+}
+LOCALS = {"flags": "unsigned long {}", "scope": "unsigned int {}", "p": "void *{}", "page": "struct page *{}"}
+_MEMBER = re.compile(r"\bd->([a-z]+)(\d*)")
+_LOCAL = re.compile(r"(?<![\w>])(flags|scope|page|p)(\d+)\b")
+_HANDED = re.compile(r"(?:container_of|from_\w+)\(.*?(\w+)\);")
 
-_COUNT = 12
-_HEAD = [
-    "struct d {",
-    *(
-        f"\tspinlock_t spin{n}; raw_spinlock_t raw{n}; rwlock_t rw{n}; "
-        f"struct mutex mutex{n}; struct rw_semaphore sem{n}; void *kept{n};"
-        for n in range(_COUNT)
-    ),
-    "\tvoid *slot0, *slot1, *slot2, *slot3, *big, *other;",
-    "\tstruct page *page; struct kmem_cache *cache; int ready, count; unsigned long bits; mempool_t *pool;",
-    "\tstruct timer_list timer; struct work_struct work; struct tasklet_struct tasklet; struct rcu_head rcu;",
-    "\tstruct device *dev;",
-    "};",
-    "int more0(struct d *d), more1(struct d *d), more2(struct d *d);",
-]
-_LOCALS = [f"\tunsigned long flags{n}; unsigned int scope{n}; void *p{n};" for n in range(_COUNT)]
-#: Frees, and what reports a wrong one.
-FREES = re.compile(
-    r"\b(?:kfree|kfree_sensitive|kvfree|vfree|kmem_cache_free|free_page|free_pages_exact|free_percpu|mempool_free|devm_kfree)\("
-)
 
-
-def _simple(draw: st.DrawFn, count: int, *, mask: bool) -> list[str]:
+def _simple(choices: Choices, profile: Profile, count: int, *, mask: bool) -> list[str]:
     """A few plain statements without calls of helpers."""
-    writer = Writer()
-    plain = simple.filter(lambda s: "helper" not in s[1] and (mask or s[2] != "gfp"))
-    write(writer, draw(st.lists(plain, min_size=1, max_size=count)))
+    writer = Writer(choices, profile)
+    for _ in range(1 + choices.below(count)):
+        text = writer.pick([a for a in ALLOCATIONS if "helper" not in a])
+        writer.put(text.format(mask=writer.pick(MASKS if mask else MASKS[:-1]), n=choices.below(4)))
     return writer.lines
 
 
-@st.composite
-def programs(draw: st.DrawFn) -> str:
-    """A program as text."""
-    lines = list(_HEAD)
-    lines += ["static void helper(struct d *d)", "{", *_simple(draw, 2, mask=False), "}"]
-    lines += ["static void helper_mask(struct d *d, gfp_t gfp)", "{", *_simple(draw, 2, mask=True), "}"]
-    given = []
-    for number, (head, owner, hand) in enumerate(draw(st.lists(st.sampled_from(CALLBACKS), max_size=2, unique=True))):
-        name = f"on_event{number}"
-        body = Writer()
-        write(body, draw(st.lists(simple.filter(lambda s: s[2] != "gfp"), min_size=1, max_size=1)))
-        result = ["\treturn IRQ_HANDLED;"] if "irqreturn" in head else []
-        lines += [head.format(name=name), "{", f"\tstruct d *d = {owner};", *body.lines, *result, "}"]
-        given.append("\t" + hand.format(name=name))
-    main = Writer()
-    write(main, draw(st.lists(statements, min_size=1, max_size=4)))
-    if max(main.locks, main.owned) > _COUNT or main.loops > 3:
-        main.lines = main.lines[:0]
-    start = ["void entry(struct d *d, int a, int b)", "{", "\tgfp_t gfp = GFP_KERNEL;", *_LOCALS]
-    lines += [*start, *given, *main.lines, "}"]
-    return "\n".join(lines) + "\n"
-
-
-#: Taking these where sleeping is a defect is one, but none of memory allocation.
-SLEEPING_LOCK = re.compile(r"\b(?:mutex_lock|down_read|down_write|request_irq)\(")
-#: The rules compared, with the observable that each of the group is about.
-GROUPS = {
-    "sleep-fault": frozenset({"GFP101", "GFP102", "GFP103"}),
-    "bad-free": frozenset({"GFP401", "GFP402", "GFP404"}),
-}
-
-
-#: What explains a finding but asks for none: sizes are for a rule of their own.
-EXCUSES = frozenset({"wrong-size"})
-
-
-class Seen(NamedTuple):
-    """What one run of a program showed: for each group the places, outermost line first, with the kind."""
-
-    places: dict[str, dict[tuple[int, ...], str]]
-    complete: bool
-
-
-def observed(text: str) -> Seen:
-    """All that the simulator sees of the groups."""
-    lines = text.split("\n")
-    places: dict[str, dict[tuple[int, ...], str]] = {group: {} for group in GROUPS}
-    options = Options(failures=False, survive=True, max_paths=256)
-    for run in explore_program(parse(text.encode()), options, None, VERSION):
-        if run.truncated or run.abandoned:
-            return Seen(places, False)
-        for item in run.observations:
-            line, stack = lines[item.line - 1], tuple(line for _, line in item.stack)
-            for group in GROUPS:
-                if item.kind in OBSERVABLES[group] and about(group, item.kind, line):
-                    places[group][stack] = item.kind
-    return Seen(places, True)
-
-
-def about(group: str, kind: str, line: str) -> bool:
-    """Whether an observation at this line is one of the group's: the kinds of groups overlap."""
-    if group == "bad-free":
-        return kind != "bug-on" and bool(FREES.search(line))
-    return not SLEEPING_LOCK.search(line)
-
-
-def disagreement(text: str) -> str:
-    """Where linter and simulator differ on a program; "" where they agree."""
-    findings = lint(text, VERSION)
-    seen = observed(text)
-    if not seen.complete:
-        return ""
-    for group, rules in GROUPS.items():
-        found = {f.line: f.rule for f in findings if f.rule in rules}
-        if why := _difference(found, seen.places[group], text.split("\n")):
-            return why
-    return ""
-
-
-def _difference(found: dict[int, str], seen: dict[tuple[int, ...], str], lines: list[str]) -> str:
-    for stack, kind in seen.items():
-        if kind not in EXCUSES and not found.keys() & set(stack):
-            return f"{kind} at {' > '.join(f'{n}: {lines[n - 1].strip()}' for n in stack)}, no finding"
-    for line, rule in sorted(found.items()):
-        if not any(line in stack for stack in seen):
-            return f"{rule} at {line}: {lines[line - 1].strip()}, nothing observed"
-    return ""
+def program(choices: Choices, profile: Profile = GENERAL, tag: str = "") -> str:
+    """A program as text; ``tag``: what its struct and its function are called, so that programs can stand together."""
+    body: list[str] = []
+    given: list[str] = []
+    if profile.helpers:
+        body += ["static void helper(struct d *d)", "{", *_simple(choices, profile, 2, mask=False), "}"]
+        body += ["static void helper_mask(struct d *d, gfp_t gfp)", "{", *_simple(choices, profile, 2, mask=True), "}"]
+        for number in range(max(0, choices.below(5) - 2)):
+            head, owner, hand = CALLBACKS[choices.below(len(CALLBACKS))]
+            if any(hand.split("(")[0] in text for text in given):
+                continue
+            name = f"on_event{number}"
+            result = ["\treturn IRQ_HANDLED;"] if "irqreturn" in head else []
+            plain = _simple(choices, profile, 1, mask=False)
+            body += [head.format(name=name), "{", f"\tstruct d *d = {owner};", *plain, *result, "}"]
+            given.append("\t" + hand.format(name=name))
+    writer = Writer(choices, profile)
+    for _ in range(1 + choices.below(4)):
+        writer.statement(At())
+    entry = [*given, *writer.lines]
+    used = "\n".join(entry)
+    locals_ = sorted({(m[1], m[2]) for m in _LOCAL.finditer(used)})
+    start = [f"void entry{tag}(struct d *d, int a, int b)", "{", "\tgfp_t gfp = GFP_KERNEL;"]
+    start += [f"\t{LOCALS[kind].format(kind + n)};" for kind, n in locals_]
+    everything = "\n".join([*body, *start, *entry, "}"]) + "\n"
+    members = {m[1] + m[2]: m[1] for m in _MEMBER.finditer(everything)}
+    members |= {kind: kind for kind in ("timer", "work", "tasklet", "rcu") if f", {kind})" in everything}
+    struct = ["struct d {", *(f"\t{MEMBERS[kind].format(name)};" for name, kind in sorted(members.items())), "};"]
+    loops = [f"int more{n}(struct d *d);" for n in range(writer.loops)]
+    text = "\n".join([*struct, *loops, everything])
+    return text.replace("struct d ", f"struct d{tag} ").replace("struct d,", f"struct d{tag},") if tag else text
