@@ -250,7 +250,7 @@ def _running(command: argparse.ArgumentParser) -> None:
     group.add_argument("--config", metavar="FILE", help="configuration file (default: .gfplint.toml of the tree)")
     group.add_argument("--cache-dir", metavar="DIR", help="folder of the index (default: the user's cache folder)")
     group.add_argument("--no-cache", action="store_true", help="neither read nor write the index")
-    group.add_argument("-q", "--quiet", action="store_true", help="no progress and no notes on stderr")
+    group.add_argument("-q", "--quiet", action="store_true", help="no progress, no notes, no word of no findings")
     group.add_argument("-v", "--verbose", action="store_true", help="say what was skipped and analysed in part")
 
 

@@ -21,7 +21,7 @@ from gfplint.config import Settings
 from gfplint.errors import CLEAN, FAILED, FOUND, GfplintError
 from gfplint.findings import ScanResult
 from gfplint.report import catalogue, facts, gcc, lines, sites, summaries, text
-from gfplint.report.presentation import Presentation
+from gfplint.report.presentation import Presentation, as_is
 
 
 def run(options: Namespace) -> int:
@@ -88,7 +88,7 @@ def _fixed(settings: Settings, result: ScanResult) -> ScanResult:
     if settings.staged:
         raise GfplintError("--fix changes the work tree, not what is staged; --fix-diff prints a patch")
     chosen = fixes.choose(result.findings)
-    root = engine.root(settings)
+    root = engine.root(settings).path
     for path, data in fixes.apply(chosen, engine.reader(settings)).items():
         console.replace(root / path, data)
     if not settings.quiet:
@@ -136,7 +136,7 @@ def _kbuild_report(source: str) -> Iterable[str]:
     from gfplint import engine
 
     settings = config.load_settings(config.Options(paths=(source,), jobs=1), Path(source), _codes())
-    root = engine.root(settings)
+    root = engine.root(settings).path
     # kbuild may run elsewhere (O=, M=): editors and make's log need paths from its folder.
     how = Presentation(__version__, shown=lambda path: os.path.relpath(root / path))
     return gcc.render(engine.scan(settings), how)
@@ -262,11 +262,28 @@ def _presentation(settings: Settings) -> Presentation:
 
     return Presentation(
         version=__version__,
+        shown=_from_the_top(settings) if settings.format in _FOR_SERVICES else as_is,
         read_lines=lines.reader(engine.reader(settings)),
         rules={rule.code: rule for rule in rules.catalogue()},
         colour=settings.output is None and console.wants_colour(settings.color, sys.stdout),
+        quiet=settings.quiet,
         verbose=settings.verbose,
     )
+
+
+#: Formats of services that show a finding beside a file of the repository.
+_FOR_SERVICES = frozenset({"sarif", "github", "gitlab", "junit", "rdjson"})
+
+
+def _from_the_top(settings: Settings) -> Callable[[str], str]:
+    """A path as the top of the repository sees it: a kernel may stand in a folder of it."""
+    from gfplint import engine
+
+    root = engine.root(settings)
+    if root.git is None or root.git == root.path:
+        return as_is
+    folder = root.path.relative_to(root.git).as_posix()
+    return lambda path: f"{folder}/{path}"
 
 
 _COMMANDS: Mapping[str, Callable[[Namespace], int]] = {

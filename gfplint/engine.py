@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import msgspec
 
@@ -21,7 +20,7 @@ from gfplint.select import Chosen, RuleStatus, choose_rules
 from gfplint.skeletons import Gathered, Gatherer
 from gfplint.states import Outcome, Run, outcome_of
 from gfplint.target import NEWEST, Progress
-from gfplint.tree import Comparison, Selection, patched, since, staged, work_tree
+from gfplint.tree import Comparison, Root, Selection, patched, since, staged, work_tree
 from gfplint.tree import select as select_paths
 
 #: Of so many files an index may lack one and still be one.
@@ -102,9 +101,9 @@ def _by_path(gatherer: Gatherer, found: Gathered) -> dict[str, FileFacts]:
     return dict(zip(found.paths, gatherer.facts(found, found.paths), strict=True))
 
 
-def root(settings: Settings) -> Path:
-    """The root to which the paths of findings are relative."""
-    return select_paths(settings.paths).root.path
+def root(settings: Settings) -> Root:
+    """The root of the named paths' tree, to which the paths of findings are relative."""
+    return select_paths(settings.paths).root
 
 
 def reader(settings: Settings) -> Callable[[str], bytes]:

@@ -18,6 +18,7 @@ from gfplint import cli, commands, config, report
 from gfplint.config import Settings
 from gfplint.findings import Edit, Fix, ScanResult, Severity
 from gfplint.report.presentation import Presentation
+from gfplint.tree import Root
 from tests.report.samples import RULES, SAFE, SOURCE, finding, result
 
 Run = Callable[..., int]
@@ -40,8 +41,8 @@ class Engine(types.ModuleType):
             progress(1, 1)
         return self.answer
 
-    def root(self, settings: Settings) -> Path:
-        return self.top
+    def root(self, settings: Settings) -> Root:
+        return Root(self.top)
 
     def reader(self, settings: Settings) -> Callable[[str], bytes]:
         return lambda path: (self.top / path).read_bytes()

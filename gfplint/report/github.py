@@ -21,18 +21,17 @@ _COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.ADVI
 
 def render(result: ScanResult, how: Presentation) -> Iterator[str]:
     """The ten worst findings as workflow commands and a line that counts them all."""
-    del how
     ordered = worst_first(result.findings)
     for finding in ordered[:LIMIT]:
-        yield _command(finding)
+        yield _command(finding, how)
     hidden = len(ordered) - LIMIT
     rest = f"; the {LIMIT} worst are annotated, {hidden} more are not" if hidden > 0 else ""
     yield f"gfplint: {count_line(result)}{rest}\n"
 
 
-def _command(finding: Finding) -> str:
+def _command(finding: Finding, how: Presentation) -> str:
     properties = {
-        "file": finding.path,
+        "file": how.shown(finding.path),
         "line": str(finding.line),
         "endLine": str(finding.end_line),
         # GitHub takes columns only for a place on one line.
@@ -41,7 +40,8 @@ def _command(finding: Finding) -> str:
     }
     written = ",".join(f"{key}={_property(value)}" for key, value in properties.items())
     steps = "".join(
-        f"\n{n}. {printable(s.path)}:{s.line}: {printable(s.message)}" for n, s in enumerate(finding.trace, 1)
+        f"\n{number}. {printable(how.shown(step.path))}:{step.line}: {printable(step.message)}"
+        for number, step in enumerate(finding.trace, 1)
     )
     return f"::{_COMMANDS[finding.severity]} {written}::{_data(printable(finding.message) + steps)}\n"
 

@@ -12,12 +12,11 @@ from gfplint.report.presentation import Presentation, unique_fingerprints
 
 def render(result: ScanResult, how: Presentation) -> Iterator[str]:
     """All findings as code quality issues."""
-    del how
     pairs = zip(result.findings, unique_fingerprints(result.findings), strict=True)
-    yield document([_issue(finding, fingerprint) for finding, fingerprint in pairs])
+    yield document([_issue(finding, fingerprint, how.shown(finding.path)) for finding, fingerprint in pairs])
 
 
-def _issue(finding: Finding, fingerprint: str) -> Json:
+def _issue(finding: Finding, fingerprint: str, path: str) -> Json:
     return {
         "type": "issue",
         "check_name": finding.rule,
@@ -25,7 +24,7 @@ def _issue(finding: Finding, fingerprint: str) -> Json:
         "categories": ["Bug Risk"],
         "fingerprint": hashlib.sha256(fingerprint.encode("utf-8", "backslashreplace")).hexdigest(),
         "severity": _severity(finding),
-        "location": {"path": finding.path, "lines": {"begin": finding.line, "end": finding.end_line}},
+        "location": {"path": path, "lines": {"begin": finding.line, "end": finding.end_line}},
     }
 
 

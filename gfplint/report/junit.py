@@ -15,30 +15,30 @@ from gfplint.report.presentation import Presentation
 
 def render(result: ScanResult, how: Presentation) -> Iterator[str]:
     """One ``testsuites`` document."""
-    del how
     failed = [skipped for skipped in result.skipped if skipped.failed]
     cases = len(result.findings) + len(failed)
     counts = f'tests="{cases or 1}" failures="{len(result.findings)}" errors="{len(failed)}"'
     yield '<?xml version="1.0" encoding="utf-8"?>\n'
     yield f'<testsuites name="gfplint" {counts}>\n  <testsuite name="gfplint" {counts}>\n'
     for finding in result.findings:
-        yield from _failure(finding)
+        yield from _failure(finding, how)
     for skipped in failed:
-        yield f'    <testcase classname="{_attribute(skipped.path)}" name="lint">\n'
+        yield f'    <testcase classname="{_attribute(how.shown(skipped.path))}" name="lint">\n'
         yield f'      <error message="{_attribute(skipped.reason)}"/>\n    </testcase>\n'
     if not cases:
         yield '    <testcase classname="gfplint" name="no findings"/>\n'
     yield "  </testsuite>\n</testsuites>\n"
 
 
-def _failure(finding: Finding) -> Iterator[str]:
+def _failure(finding: Finding, how: Presentation) -> Iterator[str]:
+    path = how.shown(finding.path)
     name = f"{finding.rule} {finding.name} line {finding.line} column {finding.column}"
-    place = f'file="{_attribute(finding.path)}" line="{finding.line}"'
-    yield f'    <testcase classname="{_attribute(finding.path)}" name="{_attribute(name)}" {place}>\n'
+    place = f'file="{_attribute(path)}" line="{finding.line}"'
+    yield f'    <testcase classname="{_attribute(path)}" name="{_attribute(name)}" {place}>\n'
     yield f'      <failure type="{finding.severity.value}" message="{_attribute(finding.message)}">'
-    lines = [f"{printable(finding.path)}:{finding.line}:{finding.column}: {printable(finding.message)}"]
+    lines = [f"{printable(path)}:{finding.line}:{finding.column}: {printable(finding.message)}"]
     lines += [
-        f"{number}. {printable(step.path)}:{step.line}: {printable(step.message)}"
+        f"{number}. {printable(how.shown(step.path))}:{step.line}: {printable(step.message)}"
         for number, step in enumerate(finding.trace, 1)
     ]
     yield _content("\n".join(lines)) + "</failure>\n    </testcase>\n"

@@ -47,15 +47,17 @@ def no_lines(path: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Presentation:
-    """How to present a result. ``rules``: the catalogue by code; ``colour`` and ``verbose`` concern text alone.
+    """How to present a result. ``rules``: the catalogue by code; ``colour``, ``quiet``, ``verbose`` concern text alone.
 
-    ``shown`` gives the path to show for a finding's path; compilers' logs need it relative to their own folder.
+    ``shown`` gives the path to show for a finding's path: compilers' logs need it relative to their own folder,
+    services relative to the top of the repository.
     """
 
     version: str
     read_lines: LineReader = no_lines
     rules: Mapping[str, Rule] = field(default_factory=dict)
     colour: bool = False
+    quiet: bool = False
     verbose: bool = False
     shown: Callable[[str], str] = as_is
 

@@ -16,23 +16,27 @@ def render(result: ScanResult, how: Presentation) -> Iterator[str]:
     yield document(
         {
             "source": {"name": "gfplint"},
-            "diagnostics": [_diagnostic(finding, how.read_lines) for finding in result.findings],
+            "diagnostics": [_diagnostic(finding, how) for finding in result.findings],
         }
     )
 
 
-def _diagnostic(finding: Finding, read_lines: LineReader) -> Json:
-    steps = "".join(f"\n{n}. {s.path}:{s.line}: {s.message}" for n, s in enumerate(finding.trace, 1))
+def _diagnostic(finding: Finding, how: Presentation) -> Json:
+    steps = "".join(f"\n{n}. {how.shown(s.path)}:{s.line}: {s.message}" for n, s in enumerate(finding.trace, 1))
     start, end = (finding.line, finding.column), (finding.end_line, finding.end_column)
-    edits = finding.fix.edits if finding.fix else ()
     return {
         "message": finding.message + steps,
-        "location": {"path": finding.path, "range": _range(read_lines(finding.path), start, end)},
+        "location": {"path": how.shown(finding.path), "range": _range(how.read_lines(finding.path), start, end)},
         "severity": _SEVERITIES[finding.severity],
         "code": {"value": finding.rule},
-        # A suggestion has no path of its own: an edit elsewhere can't be told.
-        "suggestions": [_suggestion(edit, read_lines) for edit in edits if edit.path == finding.path],
+        "suggestions": [_suggestion(edit, how.read_lines) for edit in _whole_fix(finding)],
     }
+
+
+def _whole_fix(finding: Finding) -> tuple[Edit, ...]:
+    """The fix, if one suggestion can be all of it: each is accepted alone, and has no path of its own."""
+    edits = finding.fix.edits if finding.fix is not None and finding.fix.safe else ()
+    return edits if len(edits) == 1 and edits[0].path == finding.path else ()
 
 
 def _suggestion(edit: Edit, read_lines: LineReader) -> Json:

@@ -14,8 +14,11 @@ from urllib.parse import quote
 from gfplint.escape import encodable
 from gfplint.findings import Edit, Finding, Fix, ScanResult, Severity, Step
 from gfplint.report.encode import Json, document
+from gfplint.report.linehash import line_hashes
 from gfplint.report.presentation import Presentation, Rule, unique_fingerprints, worst_first
 
+#: There the rules' reasons are.
+GUIDE = "https://www.kernel.org/doc/html/latest/core-api/memory-allocation.html"
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 
 #: GitHub's limits: results of a run, bytes of the compressed file, places of a code flow that it shows.
@@ -48,19 +51,24 @@ def _log(result: ScanResult, kept: list[Finding], numbered: Mapping[int, str], h
     codes = sorted({finding.rule for finding in kept} | set(how.rules))
     names = {finding.rule: finding.name for finding in kept}
     index = {code: number for number, code in enumerate(codes)}
+    hashes = _hashes(kept, how)
     run: Json = {
         "tool": {
             "driver": {
                 "name": "gfplint",
                 "version": how.version,
                 "semanticVersion": how.version,
+                "informationUri": GUIDE,
                 "rules": [_rule(code, names.get(code, code), how.rules.get(code)) for code in codes],
             }
         },
-        "originalUriBaseIds": {"SRCROOT": {"description": {"text": "The root of the scanned tree."}}},
+        "originalUriBaseIds": {"SRCROOT": {"description": {"text": "The top of the repository, or of the tree."}}},
         "columnKind": "unicodeCodePoints",
-        "invocations": [_invocation(result, len(result.findings) - len(kept))],
-        "results": [_result(finding, index[finding.rule], numbered[id(finding)]) for finding in kept],
+        "invocations": [_invocation(result, len(result.findings) - len(kept), how)],
+        "results": [
+            _result(finding, index[finding.rule], _fingerprints(numbered[id(finding)], hashes.get(id(finding))), how)
+            for finding in kept
+        ],
         "properties": {"kernelVersion": result.kernel_version},
     }
     return document({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]})
@@ -74,6 +82,7 @@ def _rule(code: str, name: str, rule: Rule | None) -> Json:
         "name": _pascal(rule.name),
         "shortDescription": {"text": rule.summary},
         "fullDescription": {"text": rule.summary},
+        "helpUri": GUIDE,
         "help": {"text": rule.page, "markdown": rule.page},
         "defaultConfiguration": {"level": _LEVELS[rule.severity]},
         "properties": {"tags": ["kernel", "memory-allocation"], "problem.severity": _PROBLEM[rule.severity]},
@@ -84,13 +93,13 @@ def _pascal(name: str) -> str:
     return "".join(part[:1].upper() + part[1:] for part in name.split("-"))
 
 
-def _invocation(result: ScanResult, dropped: int) -> Json:
+def _invocation(result: ScanResult, dropped: int, how: Presentation) -> Json:
     failed = [skipped for skipped in result.skipped if skipped.failed]
     notes: list[Json] = [
         {
             "level": "error",
             "message": {"text": f"not linted: {skipped.reason}"},
-            "locations": [{"physicalLocation": {"artifactLocation": _artifact(skipped.path)}}],
+            "locations": [{"physicalLocation": {"artifactLocation": _artifact(how.shown(skipped.path))}}],
         }
         for skipped in failed
     ]
@@ -99,24 +108,40 @@ def _invocation(result: ScanResult, dropped: int) -> Json:
     return {"executionSuccessful": not failed, "toolExecutionNotifications": notes}
 
 
-def _result(finding: Finding, rule_index: int, fingerprint: str) -> Json:
-    place = _physical(finding.path, (finding.line, finding.column), (finding.end_line, finding.end_column))
+def _result(finding: Finding, rule_index: int, fingerprints: Json, how: Presentation) -> Json:
+    place = _physical(how.shown(finding.path), (finding.line, finding.column), (finding.end_line, finding.end_column))
     value: dict[str, Json] = {
         "ruleId": finding.rule,
         "ruleIndex": rule_index,
         "level": _LEVELS[finding.severity],
         "message": {"text": finding.message},
         "locations": [_location(place, finding.function)],
-        # The second key is the one that GitHub matches alerts by.
-        "partialFingerprints": {"gfplint/v1": fingerprint, "primaryLocationLineHash": fingerprint},
+        "partialFingerprints": fingerprints,
         "properties": {"confidence": finding.confidence.value, "needs": list(finding.needs)},
     }
     if finding.trace:
-        flow: list[Json] = [{"location": _step(step)} for step in _shortened(finding.trace)]
+        flow: list[Json] = [{"location": _step(step, how)} for step in _shortened(finding.trace)]
         value["codeFlows"] = [{"threadFlows": [{"locations": flow}]}]
     if finding.fix and finding.fix.edits:
-        value["fixes"] = [_fix(finding.fix)]
+        value["fixes"] = [_fix(finding.fix, how)]
     return value
+
+
+def _fingerprints(own: str, line_hash: str | None) -> Json:
+    """``own`` is unique in the run; GitHub matches alerts by a hash of the line, its own, and by nothing else."""
+    return {"gfplint/v1": own, **({"primaryLocationLineHash": line_hash} if line_hash is not None else {})}
+
+
+def _hashes(findings: list[Finding], how: Presentation) -> Mapping[int, str]:
+    """GitHub's hash of each finding's line, by the finding's id, where its file can be read."""
+    by_path: dict[str, list[Finding]] = {}
+    for finding in findings:
+        by_path.setdefault(finding.path, []).append(finding)
+    found: dict[int, str] = {}
+    for path, here in by_path.items():
+        hashes = line_hashes(how.read_lines(path), {finding.line for finding in here})
+        found |= {id(finding): hashes[finding.line] for finding in here if finding.line in hashes}
+    return found
 
 
 def _shortened(trace: tuple[Step, ...]) -> tuple[Step, ...]:
@@ -124,8 +149,8 @@ def _shortened(trace: tuple[Step, ...]) -> tuple[Step, ...]:
     return trace if len(trace) <= MAX_STEPS else (*trace[: MAX_STEPS - 1], trace[-1])
 
 
-def _step(step: Step) -> Json:
-    place = _physical(step.path, (step.line, step.column), None)
+def _step(step: Step, how: Presentation) -> Json:
+    place = _physical(how.shown(step.path), (step.line, step.column), None)
     return {**_location(place, step.function), "message": {"text": step.message}}
 
 
@@ -152,7 +177,7 @@ def _artifact(path: str) -> Json:
     return {"uri": f"file://{uri}"} if path.startswith("/") else {"uri": uri, "uriBaseId": "SRCROOT"}
 
 
-def _fix(fix: Fix) -> Json:
+def _fix(fix: Fix, how: Presentation) -> Json:
     changes: dict[str, list[Edit]] = {}
     for edit in fix.edits:
         changes.setdefault(edit.path, []).append(edit)
@@ -160,7 +185,7 @@ def _fix(fix: Fix) -> Json:
         "description": {"text": "Safe fix." if fix.safe else "Fix that may change behaviour: read it first."},
         "artifactChanges": [
             {
-                "artifactLocation": _artifact(path),
+                "artifactLocation": _artifact(how.shown(path)),
                 "replacements": [
                     {"deletedRegion": _region(edit.start, edit.end), "insertedContent": {"text": edit.text}}
                     for edit in edits

@@ -23,13 +23,14 @@ _BOLD, _FAINT, _CARET = "1", "2", "1;32"
 
 
 def render(result: ScanResult, how: Presentation) -> Iterator[str]:
-    """Each finding as a block of lines, then one line that counts them."""
+    """Each finding as a block of lines, then one line that counts them; a hook (``quiet``) has no word for none."""
     for finding in result.findings:
         yield from _block(finding, how)
         yield "\n"
     if how.verbose:
         yield from _left_out(result)
-    yield count_line(result) + "\n"
+    if result.findings or not how.quiet:
+        yield count_line(result) + "\n"
 
 
 def count_line(result: ScanResult) -> str:

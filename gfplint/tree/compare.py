@@ -80,14 +80,18 @@ def since(selection: Selection, revision: str) -> Comparison:
         return _between(git, left, right)
     before = GitRevision(git, revision)
     after = work_tree(selection)
-    files = _diff(git, "diff-index", *_DIFF, before.commit)
-    untracked = _names(git.run("ls-files", "--others", "--exclude-standard", "-z", *_SOURCES))
+    files, odd = _diff(git, "diff-index", *_DIFF, before.commit)
+    untracked, odd_too = _names(git.run("ls-files", "--others", "--exclude-standard", "-z", *_SOURCES))
     changes = _with_new_files(_changes(files), untracked, after)
-    return Comparison(Overlay(after, _old_contents(files, untracked, before)), after, changes)
+    old = Overlay(after, _old_contents(files, untracked, before))
+    return Comparison(old, after, changes, skipped=odd + odd_too)
 
 
 def staged(selection: Selection) -> Comparison:
-    """What the index adds to HEAD (to nothing before the first commit). Raises TreeError."""
+    """What the index adds to HEAD (to nothing before the first commit). Raises TreeError.
+
+    While a merge is to be committed, what the other side brings as it is counts as old.
+    """
     git = _git(selection.root)
     after = GitIndex(git)
     try:
@@ -95,17 +99,28 @@ def staged(selection: Selection) -> Comparison:
     except TreeError:
         head = None
     base = head.commit if head is not None else git.empty_tree()
-    files = _diff(git, "diff-index", "--cached", *_DIFF, base)
+    files, odd = _diff(git, "diff-index", "--cached", *_DIFF, base)
+    files = _not_merged_in(git, files)
     old = _old_contents(files, (), head) if head is not None else dict.fromkeys(after.blobs(), None)
-    return Comparison(Overlay(after, old), after, _changes(files), skipped=tuple(after.skipped()))
+    return Comparison(Overlay(after, old), after, _changes(files), skipped=(*after.skipped(), *odd))
+
+
+def _not_merged_in(git: Git, files: tuple[FilePatch, ...]) -> tuple[FilePatch, ...]:
+    """Without the files that the index has from the other side of a merge, unaltered."""
+    try:
+        other = git.commit("MERGE_HEAD")
+    except TreeError:
+        return files
+    altered = {name for file in _diff(git, "diff-index", "--cached", *_DIFF, other)[0] for name in _paths(file)}
+    return tuple(file for file in files if not altered.isdisjoint(name for name in _paths(file) if name is not None))
 
 
 def _between(git: Git, left: str, right: str) -> Comparison:
     after = GitRevision(git, right.removeprefix(".") or "HEAD")
     start = git.commit(left or "HEAD")
     before = GitRevision(git, git.merge_base(start, after.commit) if right.startswith(".") else start)
-    files = _diff(git, "diff-tree", "-r", *_DIFF, before.commit, after.commit)
-    return Comparison(before, after, _changes(files))
+    files, odd = _diff(git, "diff-tree", "-r", *_DIFF, before.commit, after.commit)
+    return Comparison(before, after, _changes(files), skipped=odd)
 
 
 def _git(root: Root) -> Git:
@@ -114,16 +129,31 @@ def _git(root: Root) -> Git:
     return Git(root.path)
 
 
-def _diff(git: Git, *arguments: str) -> tuple[FilePatch, ...]:
-    """What git says is different; files whose names are not UTF-8 are in no state."""
+def _diff(git: Git, *arguments: str) -> tuple[tuple[FilePatch, ...], tuple[Skipped, ...]]:
+    """What git says is different; names that are not UTF-8 are in no state: what gets one is told beside."""
     files = parse_diff(git.run(*arguments, *_SOURCES), texts=False)
-    return tuple(file for file in files if is_unicode((file.old or "") + (file.new or "")))
+    named = (msgspec.structs.replace(file, old=_unicode(file.old), new=_unicode(file.new)) for file in files)
+    odd = {file.new[0 if file.bare else len("b/") :] for file in files if file.new and not is_unicode(file.new)}
+    return tuple(file for file in named if file.old or file.new), _odd(odd)
 
 
-def _names(listing: bytes) -> tuple[str, ...]:
-    """The sources in a list of names that NUL bytes end."""
-    names = (name.decode("utf-8", "surrogateescape") for name in listing.split(b"\0") if name)
-    return tuple(name for name in names if is_unicode(name) and is_source_path(name))
+def _unicode(name: str | None) -> str | None:
+    return name if name is not None and is_unicode(name) else None
+
+
+def _names(listing: bytes) -> tuple[tuple[str, ...], tuple[Skipped, ...]]:
+    """The sources in a list of names that NUL bytes end, and those whose names are not UTF-8."""
+    names = [name.decode("utf-8", "surrogateescape") for name in listing.split(b"\0") if name]
+    return (
+        tuple(name for name in names if is_unicode(name) and is_source_path(name)),
+        _odd({name for name in names if not is_unicode(name)}),
+    )
+
+
+def _odd(names: Iterable[str]) -> tuple[Skipped, ...]:
+    """The sources of these names: no report can name them as they are."""
+    shown = (name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace") for name in sorted(names))
+    return tuple(Skipped(name, "file name is not UTF-8", failed=True) for name in shown if is_source_path(name))
 
 
 def _changes(files: Iterable[FilePatch]) -> Changes:

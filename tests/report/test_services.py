@@ -166,6 +166,21 @@ def test_rdjson_counts_bytes() -> None:
     assert diagnostic["location"]["range"] == {"start": {"line": 1, "column": 8}, "end": {"line": 1, "column": 18}}
 
 
+def test_rdjson_suggests_no_half_of_a_fix_and_none_to_read_first() -> None:
+    assert SAFE is not None
+    two = Fix(True, (*SAFE.edits, Edit("drivers/ring.c", (7, 1), (7, 1), "x")))
+    for fix in (two, Fix(False, SAFE.edits), Fix(True, (msgspec.structs.replace(SAFE.edits[0], path="other.h"),))):
+        (diagnostic,) = _json("rdjson", result(finding(fix=fix)))["diagnostics"]
+        assert diagnostic["suggestions"] == []
+
+
+@pytest.mark.parametrize("form", ["sarif", "github", "gitlab", "junit", "rdjson"])
+def test_services_get_paths_from_the_top_of_the_repository(form: str) -> None:
+    how = dataclasses.replace(HOW, shown=lambda path: f"linux/{path}")
+    document = "".join(report.render(form, result(finding(fix=SAFE), failed=True), how))
+    assert document.count("drivers/ring.c") == document.count("linux/drivers/ring.c") > 0
+
+
 def test_rdjson_suggests_the_fix() -> None:
     (diagnostic,) = _json("rdjson", result(finding(fix=SAFE)))["diagnostics"]
     assert [suggestion["text"] for suggestion in diagnostic["suggestions"]] == ["GFP_NOWAIT"]
@@ -206,7 +221,13 @@ def test_sarif_describes_every_rule() -> None:
 
 def test_sarif_fingerprints_are_stable_and_unique() -> None:
     prints = [found["partialFingerprints"] for found in _run(result(finding(1), finding(1), finding(2)))["results"]]
-    assert [found["primaryLocationLineHash"] for found in prints] == [f"{1:032x}", f"{1:032x}.2", f"{2:032x}"]
+    assert [found["gfplint/v1"] for found in prints] == [f"{1:032x}", f"{1:032x}.2", f"{2:032x}"]
+
+
+def test_sarif_brings_the_hash_of_the_line_that_github_would_compute() -> None:
+    prints = [r["partialFingerprints"] for r in _run(result(finding(1), finding(2, path="gone.c")))["results"]]
+    assert set(prints[0]) == {"gfplint/v1", "primaryLocationLineHash"}
+    assert set(prints[1]) == {"gfplint/v1"}
 
 
 def test_sarif_paths_are_uris() -> None:

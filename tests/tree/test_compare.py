@@ -175,9 +175,43 @@ def test_hostile_names(tmp_path: Path) -> None:
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.c")).write_bytes(b"x\n")
     result = since(select([tmp_path]), "HEAD")
     assert result.changes.added == {name: frozenset({1}) for name in names}
+    assert [(item.path, item.failed) for item in result.skipped] == [("\\xff.c", True)]
     repository.git("add", "-A")
     assert staged(select([tmp_path])).changes.added == result.changes.added
+    assert staged(select([tmp_path])).skipped == result.skipped
     assert set(_contents(staged(select([tmp_path])))[0]) == set(names[:4])
+
+
+def test_names_that_are_no_text_come_and_go(tmp_path: Path) -> None:
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.c"))
+    repository = Repository(tmp_path)
+    repository.write("a.c", "a\nb\nc\n")
+    odd.write_bytes(b"x\ny\nz\n")
+    repository.commit()
+    odd.rename(tmp_path / "good.c")
+    (tmp_path / "a.c").rename(odd)
+    repository.git("add", "-A")
+    result = staged(select([tmp_path]))
+    assert result.changes.changed == {"a.c", "good.c"}
+    assert _contents(result)[0] == {"a.c": b"a\nb\nc\n"}
+    assert _contents(result)[1] == {"good.c": b"x\ny\nz\n"}
+    assert [item.path for item in result.skipped] == ["\\xff.c"]
+
+
+def test_what_a_merge_brings_along_is_old(tmp_path: Path) -> None:
+    repository = Repository(tmp_path)
+    repository.commit(a_c="a\n", b_c="b\n")
+    repository.git("checkout", "-q", "-b", "other")
+    repository.commit(a_c="theirs\n", b_c="b\ntheirs\n", new_c="new\n")
+    repository.git("checkout", "-q", "main")
+    repository.commit(a_c="ours\n")
+    with pytest.raises(Exception, match="merge"):
+        repository.git("merge", "-q", "other")
+    repository.write("a.c", "ours\ntheirs\n")
+    repository.git("add", "-A")
+    result = staged(select([tmp_path]))
+    assert result.changes.added == {"a.c": {2}}
+    assert result.before.read("new.c") == b"new\n"
 
 
 def test_conflicts_are_compared_as_they_stand(tmp_path: Path) -> None:
