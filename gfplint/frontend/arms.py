@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+import msgspec
+
 from gfplint.frontend.blank import Directive, Source
 
 _SYMBOL = re.compile(
@@ -63,7 +65,7 @@ def settled(directives: list[Directive], source: Source) -> list[Directive]:
         asks = directive.name in ("if", "elif") and bare.isidentifier() and not bare.startswith("CONFIG_")
         known = source.numbers.get(bare) if asks else None
         holds = "1" if (known != "0") != text.startswith("!") else "0"
-        found.append(directive if known is None else directive._replace(text=holds))
+        found.append(directive if known is None else msgspec.structs.replace(directive, text=holds))
     return found
 
 

@@ -8,28 +8,32 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import accumulate
 from typing import NamedTuple
 
+import msgspec
+
 from gfplint.facts import Suppression
 
 #: Comments and literals. Possessive throughout: one pass whatever the input; what is not closed ends at its line's end.
 _LEXICAL = re.compile(
-    rb"""/\*[^*]*+(?:\*(?!/)[^*]*+)*+(?:\*/|\Z)"""
+    rb"""(/\*[^*]*+(?:\*(?!/)[^*]*+)*+(?:\*/|\Z)"""
     rb"""|//[^\n\\]*+(?:\\(?s:.)[^\n\\]*+)*+"""
     rb"""|"[^"\\\n]*+(?:\\(?s:.)[^"\\\n]*+)*+"?"""
-    rb"""|'(?:[^'\\\n]|\\(?s:.)){1,12}+'"""
+    rb"""|'(?:[^'\\\n]|\\(?s:.)){1,12}+')"""
 )
-#: ``#define NAME 0x1`` behind the line's white space: register headers hold millions, so a run of them is one match.
+#: ``#define NAME 0x1``, ``#define NAME BIT(3)``: register headers hold millions, so a run of them is one match.
 _PLAIN_DEFINE = (
     rb"\#[ \t]*+define[ \t]++\w++"
-    rb"(?:[ \t]++(?:\(?[0-9]\w*+\)?|\([0-9]\w*+[ \t]*+<<[ \t]*+[0-9]++\)))?+[ \t]*+(?=\n)"
+    rb"(?:[ \t]++(?:\(?[0-9]\w*+\)?|\([0-9]\w*+[ \t]*+<<[ \t]*+[0-9]++\)"
+    rb"|(?!\w*GFP)[A-Za-z_]\w*+\([0-9][0-9, \t]*+\)))?+[ \t]*+(?=\n)"
 )
 _DIRECTIVE = re.compile(
-    rb"\n[ \t]*+(?:" + _PLAIN_DEFINE + rb"(?:(?:\n[ \t]*+)++" + _PLAIN_DEFINE + rb")*+"
-    rb"|\#[ \t]*+(\w*+)([^\n\\]*+(?:\\(?s:.)[^\n\\]*+)*+))"
+    _PLAIN_DEFINE + rb"(?:(?:\n[ \t]*+)++" + _PLAIN_DEFINE + rb")*+"
+    rb"|\#[ \t]*+(\w*+)([^\n\\]*+(?:\\(?s:.)[^\n\\]*+)*+)"
 )
 #: Macros worth keeping: function-like ones that hold a call, and other names for something; masks are looked for apart.
 _CODE_MACRO = re.compile(rb"[ \t]*+\w++(?:\([^)]*+\)[^(]*+\(|[ \t]++[ \t\\\n]*+\(?&?[A-Za-z_]\w*+\)?[ \t]*+\Z)")
@@ -40,13 +44,14 @@ _IGNORE = re.compile(rb"gfplint:\s*ignore\s*(?:\[([^\]\n]*)\])?[ \t]*([^\n*]*)")
 _ARMS = frozenset(("if", "ifdef", "ifndef", "elif", "elifdef", "elifndef", "else", "endif"))
 #: Bytes that may begin or end a comment, a literal or a directive.
 _DOUBTFUL = frozenset(b"/\"'#\\")
+_SLASH, _QUOTE, _DOUBLE_QUOTE = b"/'\""
 #: Every byte but a newline becomes a space.
 _SPACES = bytes(10 if byte == 10 else 32 for byte in range(256))
 #: What no later step should meet: other bytes than ASCII, and control characters that count as white space or nothing.
 _TAME = bytes(95 if byte > 127 else 32 if byte in b"\0\r\f\v" else byte for byte in range(256))
 
 
-class Directive(NamedTuple):
+class Directive(msgspec.Struct, frozen=True, gc=False):
     """``#name text``; ``start``/``end`` span the whole directive, ``text_start`` is where the text begins."""
 
     name: str
@@ -116,32 +121,28 @@ class Source:
 
 def blank(data: bytes) -> Source:
     """Blank comments, string contents and directives of a file's bytes."""
-    comments: list[tuple[int, bytes]] = []
-    watch = b"gfplint" in data
-
-    def replace(match: re.Match[bytes]) -> bytes:
-        text = match.group()
-        first = text[0]
-        if first == 0x2F:  # a comment
-            if watch and b"gfplint" in text:
-                comments.append((match.start(), text))
-            return text.translate(_SPACES)
-        if first == 0x27:
-            return b"'" + b"0" * (len(text) - 2) + b"'"
-        if len(text) > 1 and text[-1] == 0x22:
-            return b'"' + text[1:-1].translate(_SPACES) + b'"'
-        return text.translate(_SPACES)  # never closed
-
-    text = _LEXICAL.sub(replace, data)
+    parts = _LEXICAL.split(data)
+    lexemes = parts[1::2]
+    parts[1::2] = [text.translate(_SPACES) if text[0] == _SLASH else _literal(text) for text in lexemes]
+    text = b"".join(parts)
     if b"\r" in text:
         text = text.replace(b"\\\r\n", b" \\\n")
     if not text.isascii() or any(byte in text for byte in b"\0\r\f\v"):
         text = text.translate(_TAME)
     code, directives = _take_directives(text)
     source = Source(data, code, directives)
-    if not comments:
+    if b"gfplint" not in data:
         return source
-    return Source(data, code, directives, tuple(s for at, c in comments if (s := _suppression(source, at, c))))
+    return Source(data, code, directives, tuple(_suppressions(source, parts, lexemes)))
+
+
+def _literal(text: bytes) -> bytes:
+    """A string or a character without its content; all of it goes where it is never closed."""
+    if text[0] == _QUOTE:
+        return b"'" + b"0" * (len(text) - 2) + b"'"
+    if len(text) > 1 and text[-1] == _DOUBLE_QUOTE:
+        return b'"' + text[1:-1].translate(_SPACES) + b'"'
+    return text.translate(_SPACES)
 
 
 class Part(NamedTuple):
@@ -167,24 +168,39 @@ def blank_part(data: bytes, start: int, end: int, line: int, at: int) -> Part:
 
 
 def _take_directives(text: bytes) -> tuple[str, tuple[Directive, ...]]:
-    if b"#" not in text:
+    at = text.find(b"#")
+    if at < 0:
         return text.decode("ascii"), ()
     directives: list[Directive] = []
-    text = b"\n" + text  # so that every line starts behind a newline; offsets count from its end
     pieces = []
-    last = 1
-    for match in _DIRECTIVE.finditer(text):
-        start, end = match.span()
-        start += 1
+    last = floor = 0
+    while at >= 0:
+        start = text.rfind(b"\n", floor, at) + 1
+        if start < floor or text[start:at].strip(b" \t"):
+            floor = at + 1  # it does not begin a line, nor does another one behind it in this line
+            at = text.find(b"#", floor)
+            continue
+        match = _DIRECTIVE.match(text, at)
+        if match is None:
+            break
+        end = match.end()
         name, body = match.groups()
         if name is not None and (name != b"define" or b"GFP" in body or _CODE_MACRO.match(body)):
-            at = match.start(2) - 1
-            directives.append(Directive(name.decode("ascii"), body.decode("ascii"), start - 1, at, end - 1))
+            directives.append(Directive(name.decode("ascii"), body.decode("ascii"), start, match.start(2), end))
         pieces.append(text[last:start])
         pieces.append(text[start:end].translate(_SPACES))
-        last = end
+        last = floor = end
+        at = text.find(b"#", end)
     pieces.append(text[last:])
     return b"".join(pieces).decode("ascii"), tuple(directives)
+
+
+def _suppressions(source: Source, parts: list[bytes], lexemes: list[bytes]) -> Iterator[Suppression]:
+    """What the comments silence. ``parts``: the file cut in code and ``lexemes`` by turns."""
+    starts = list(accumulate(map(len, parts), initial=0))
+    for at, text in zip(starts[1::2], lexemes, strict=False):
+        if text[0] == _SLASH and b"gfplint" in text and (found := _suppression(source, at, text)):
+            yield found
 
 
 def _suppression(source: Source, start: int, comment: bytes) -> Suppression | None:

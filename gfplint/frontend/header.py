@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+
+import msgspec
 
 from gfplint.facts import Param, Signature
 
@@ -33,7 +34,13 @@ _QUALIFIERS = word_set(
 )
 
 
-class Header(NamedTuple):
+#: A header as nearly all are, with the brace of the body in column 0. Annotations behind the parameters are not.
+PLAIN_HEADER = re.compile(
+    r"\s*+((?:[A-Za-z_]\w*+[ \t\n*]++)++)([A-Za-z]\w*+)\([^(){};]*+\)\n(?=\{\n(?!\s*+\.))", re.ASCII
+)
+
+
+class Header(msgspec.Struct, frozen=True, gc=False):
     """Where the name of a function stands in its header's text (``at``) and where its own header begins (``cut``)."""
 
     name: str
@@ -60,6 +67,15 @@ def find_header(text: str) -> Header | None:
         name = _prefix(name) + match.group(1)
     lead = before[cut:]
     return Header(name, at, cut, "static" in lead, "inline" in lead)
+
+
+def plain_header(match: re.Match[str]) -> Header | None:
+    """``find_header`` of what ``PLAIN_HEADER`` matches; None where it has to look closer."""
+    lead, name = match.groups()
+    if len(name) >= _LONGEST_NAME or name in _KEYWORDS or _is_defining(name) or "typedef" in lead:
+        return None
+    start = match.start()
+    return Header(name, match.start(2) - start, 0, "static" in lead, "inline" in lead)
 
 
 def signature(header: str) -> Signature:

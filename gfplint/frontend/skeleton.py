@@ -6,8 +6,8 @@ This is the hot path of a cold scan: every byte of a tree passes here once, and 
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable
-from itertools import islice
 from typing import NamedTuple
 
 from gfplint.facts import (
@@ -22,17 +22,17 @@ from gfplint.facts import (
     Table,
 )
 from gfplint.frontend.blank import Directive, Source, blank
-from gfplint.frontend.header import find_header, split_top, word_set
-from gfplint.frontend.slicer import Item, items
+from gfplint.frontend.header import PLAIN_HEADER, Header, find_header, plain_header, split_top, word_set
+from gfplint.frontend.slicer import Item, Slicer
 
 #: A call in reversed code: an expression engine looks for a literal ``(`` far faster than for every word's start.
 _REVERSED_CALL = re.compile(r"\(\s?+(\w++)(?<=[A-Za-z_])")
-_MASK = re.compile(r"\b(?:__)?GFP_\w++")
+#: A literal first, which is found fast; what stands before it is looked at then.
+_MASK = re.compile(r"GFP_(?:(?<=\bGFP_)|(?<=\b(__)GFP_))\w++")
 _NOT_CALLS = word_set(
     "if while for switch return sizeof typeof __typeof__ defined do else case goto likely unlikely "
     "__attribute__ __aligned offsetof asm volatile"
 )
-_NOT_CALLS_BACKWARDS = frozenset(name[::-1] for name in _NOT_CALLS)
 _DEFINE = re.compile(r"[ \t]*+([A-Za-z_]\w*+)(\(([^)]*+)\))?+")
 _ALIAS = re.compile(r"\(?&?[A-Za-z_]\w*+\)?\Z")
 _RECORD = re.compile(
@@ -42,7 +42,8 @@ _TYPEDEF_RECORD = re.compile(r"\btypedef\s++(?:struct|union)\b[^;{}]*+\Z")
 _TYPEDEF_NAME = re.compile(r"\s*+(?:__\w++(?:\([^;]{0,40}\))?\s++)?+([A-Za-z_]\w*+)\s*+[;,]")
 _TABLE_NAME = re.compile(r"\b([A-Za-z_]\w*+)\s*+((?:\[[^\]]*+\]\s*+)*+)(?:__\w++(?:\([^()]*+\)){0,2}\s*+)*+=\s*+\Z")
 _TYPE_WORDS = re.compile(r"[\w\s*]*+\Z")
-_TABLE_TOKEN = re.compile(r"\.([A-Za-z_]\w*+)\s*+=\s*+|([{}])")
+#: A value of one word comes along.
+_TABLE_TOKEN = re.compile(r"\.([A-Za-z_]\w*+)\s*+=\s*+(?:(?:&\s*+)?+(\w{1,50}+)\s{0,9}+(?=[,}]))?+|([{}])", re.ASCII)
 _TABLE_VALUE = re.compile(r"(?:&\s*+)?+(?:\([^()]*+\)\s*+)?([^,{}]{1,60})")
 _LITERAL = re.compile(
     r"&?\s*+\(\s*+(?:const\s++)?+(?:struct\s++|union\s++)?+(\w++)\s*+(?:\[[^\]]{0,40}\]\s*+)?+\)\s*+\{"
@@ -52,7 +53,8 @@ _DECLARATOR = re.compile(r"\s*(\**)\s*([A-Za-z_]\w*)\s*(?=[=\[]|$)")
 _GLOBAL = re.compile(
     r"\s*+((?:[A-Za-z_]\w*+[\s*]*+)+?)\b([A-Za-z_]\w*+)\s*+(?:\[[^\]]*+\]\s*+)*+(?:__\w++(?:\([^)]*+\))?\s*+)*+[=;,]"
 )
-_STORE = re.compile(r"(?:->|\.)\s*+([A-Za-z_]\w*+)\s*+=\s*+(?:&\s*+)?+([A-Za-z_]\w*+)\s*+;")
+#: ``->member = name;`` in reversed code: semicolons are found fast, and are rarer than points.
+_REVERSED_STORE = re.compile(r";\s*+(\w++)(?<=[A-Za-z_])(?:\s*+&)?+\s*+=\s*+(\w++)(?<=[A-Za-z_])\s*+(?:>-|\.)")
 _INCLUDE = re.compile(r'\s*+(?:<([^>\n]++)>|"([^"\n]++)")')
 #: The end of an item's header that is searched for what it declares, and the start of a declaration.
 _TAIL = 600
@@ -79,10 +81,17 @@ def skeleton(data: bytes) -> FileFacts:
 def skeleton_of(source: Source, data: bytes) -> FileFacts:
     """The skeleton of a source that is blanked already."""
     found = _Found(source)
-    last = 0
-    for item in islice(items(source.code), MAX_ITEMS):
-        found.take(item)
-        last = item.end
+    slicer = Slicer(source.code)
+    last = len(source.code) if source.code.isspace() else 0
+    for _ in range(MAX_ITEMS):
+        end = found.plain_function(last, slicer)
+        if not end:
+            item = slicer.item(last)
+            if item is None:
+                break
+            found.take(item)
+            end = item.end
+        last = end
     if len(source.code) > last and source.code[last:].strip():
         found.errors.append(f"more than {MAX_ITEMS} items at file scope; the rest is left out")
     found.leave_out(_never_compiled(source))
@@ -121,8 +130,13 @@ def _never_compiled(source: Source) -> list[tuple[int, int]]:
 
 def names_used(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The names that a piece of code calls, and the mask names in it; both sorted."""
-    words = tuple(sorted(set(_MASK.findall(text)))) if "GFP_" in text else ()
+    words = tuple(sorted({word for _, word in _masks(text)}))
     return _called(_REVERSED_CALL.findall(text[::-1])), words
+
+
+def _masks(code: str) -> list[tuple[int, str]]:
+    """The mask names in a piece of code, each with the offset of its ``GFP_``."""
+    return [(m.start(), (m.group(1) or "") + m.group()) for m in _MASK.finditer(code)] if "GFP_" in code else []
 
 
 def _called(backwards: list[str]) -> tuple[str, ...]:
@@ -131,14 +145,10 @@ def _called(backwards: list[str]) -> tuple[str, ...]:
 
 def _in_order(backwards: list[str]) -> tuple[str, ...]:
     """Calls in the order of the text; of a name called again and again without others between, one."""
-    found: list[str] = []
-    last = ""
-    for name in reversed(backwards):
-        if name != last:
-            last = name
-            if name not in _NOT_CALLS_BACKWARDS:
-                found.append(name[::-1])
-    return tuple(found)
+    names = ",".join(backwards)[::-1].split(",")  # all turned around at once
+    return tuple(
+        [name for name, before in zip(names, ["", *names], strict=False) if name != before and name not in _NOT_CALLS]
+    )
 
 
 class _Found:
@@ -148,7 +158,9 @@ class _Found:
         self.source = source
         self.code = source.code
         self.backwards = self.code[::-1]
-        self.masks = "GFP_" in self.code
+        masks = _masks(self.code)
+        self.mask_offsets = [at for at, _ in masks]
+        self.masks = [name for _, name in masks]
         self.functions: list[Function] = []
         self.records: list[Record] = []
         self.tables: list[Table] = []
@@ -172,6 +184,19 @@ class _Found:
         if spans:
             self.functions = [f for f in self.functions if not any(a <= f.start < b for a, b in spans)]
 
+    def plain_function(self, position: int, slicer: Slicer) -> int:
+        """Take a function whose text is as usual; returns its end, or 0 where ``take`` has to look closer."""
+        code = self.code
+        match = PLAIN_HEADER.match(code, position)
+        header = plain_header(match) if match is not None else None
+        if match is None or header is None or match.end() - position > _HEADER_LIMIT:
+            return 0
+        brace = match.end()
+        end = slicer.plain(brace)
+        if end:
+            self._add_function(header, code[position:brace], position + header.at, brace, end)
+        return end
+
     def take(self, item: Item) -> None:
         if item.brace < 0:
             self._declaration(item)
@@ -194,9 +219,10 @@ class _Found:
         """``names_used`` of a span of the code."""
         size = len(self.code)
         callees = _in_order(_REVERSED_CALL.findall(self.backwards, size - end, size - start))
-        if not self.masks or self.code.find("GFP_", start, end) < 0:
+        if not self.masks:
             return callees, ()
-        return callees, tuple(sorted(set(_MASK.findall(self.code, start, end))))
+        first, last = bisect_left(self.mask_offsets, start), bisect_left(self.mask_offsets, end)
+        return callees, tuple(sorted(set(self.masks[first:last]))) if first < last else ()
 
     def _function(self, item: Item, text: str) -> None:
         header = find_header(text)
@@ -207,21 +233,26 @@ class _Found:
             return
         if header.cut and item.brace - len(text) == item.start:
             self._invocations(item, text[: header.cut])  # declaring macros without a semicolon stand before it
-        callees, words = self._names(item.brace, item.end)
-        start = item.brace - len(text) + header.at
+        self._add_function(header, text[header.cut :], item.brace - len(text) + header.at, item.brace, item.end)
+
+    def _add_function(self, header: Header, text: str, start: int, brace: int, end: int) -> None:
+        callees, words = self._names(brace, end)
+        line = self.line(start)
+        end_line = line + self.code.count("\n", start, end - 1)
+        self.cursor = (end - 1, end_line)
         self.functions.append(
             Function(
-                name=header.name,
-                line=self.line(start),
-                end_line=self.line(item.end - 1),
-                start=start,
-                body=item.brace,
-                end=item.end,
-                static=header.static,
-                inline=header.inline,
-                header=" ".join(text[header.cut :].split()),
-                callees=callees,
-                words=words,
+                header.name,
+                line,
+                end_line,
+                start,
+                brace,
+                end,
+                header.static,
+                header.inline,
+                " ".join(text.split()),
+                callees,
+                words,
             )
         )
 
@@ -300,15 +331,16 @@ class _Found:
         found = []
         index = 0
         functions = self.functions
-        for match in _STORE.finditer(self.code) if functions else ():
-            value = match.group(2)
-            if value not in known:
-                continue
-            at = match.start()
+        known = {name[::-1] for name in known}
+        size = len(self.code)
+        matches = [m for m in _REVERSED_STORE.finditer(self.backwards) if m.group(1) in known] if functions else []
+        for match in reversed(matches):
+            at = size - match.end()
             while index < len(functions) and functions[index].end <= at:
                 index += 1
             if index < len(functions) and functions[index].body <= at:
-                found.append(Store(functions[index].name, match.group(1), value, self.line(at)))
+                value, member = match.groups()
+                found.append(Store(functions[index].name, member[::-1], value[::-1], self.line(at)))
         return tuple(found)
 
     def directives(self, data: bytes) -> tuple[tuple[Macro, ...], tuple[str, ...]]:
@@ -381,16 +413,21 @@ def table_entries(line: Callable[[int], int], body: str, base: int, depth: int) 
     levels: list[_Level] = []
     pending = literal = ""
     for match in _TABLE_TOKEN.finditer(body):
-        member, brace = match.groups()
-        if member:
+        member, value, brace = match.groups()
+        if value:
+            if levels:
+                path = levels[-1].path
+                member = ".".join([*path, member]) if path else member
+                levels[-1].entries.append(Entry(member, value, line(base + match.start())))
+        elif member:
             at = match.end()
             opening = _LITERAL.match(body, at, at + 120)
             if opening or body.startswith("{", at):
                 pending = member
                 literal = opening.group(1) if opening and body[at] == "&" else ""
-            elif levels and (value := _TABLE_VALUE.match(body, at)):
-                path = ".".join([*levels[-1].path, member])
-                levels[-1].entries.append(Entry(path, value.group(1).strip(), line(base + match.start())))
+            elif levels and (text := _TABLE_VALUE.match(body, at)):
+                member = ".".join([*levels[-1].path, member])
+                levels[-1].entries.append(Entry(member, text.group(1).strip(), line(base + match.start())))
         elif brace == "{":
             if literal or len(levels) < depth:
                 levels.append(_Level((), [], True, literal))

@@ -7,8 +7,8 @@ braces do not balance (``#if`` arms, typos) ends at that brace and costs nothing
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import NamedTuple
+
+import msgspec
 
 _STOP = re.compile(r"[;{]")
 _BRACE = re.compile(r"[{}]")
@@ -18,7 +18,7 @@ _LINE_LIMIT = 5_000
 _HEADER_LIMIT = 80_000
 
 
-class Item(NamedTuple):
+class Item(msgspec.Struct, frozen=True, gc=False):
     """A top-level item: its header is ``[start, brace)``, its braces ``[brace, end)``; ``brace`` is -1 without any."""
 
     start: int
@@ -26,33 +26,36 @@ class Item(NamedTuple):
     end: int
 
 
-def items(code: str) -> Iterator[Item]:
-    """Yield the top-level items of blanked code in order. Time grows with the code's length, whatever it holds."""
-    slicer = _Slicer(code)
-    position, size = 0, len(code)
-    while position < size:
-        at = slicer.stop(position)
-        if at < 0:
-            if code[position:].strip():
-                yield Item(position, -1, size)
-            return
-        if code[at] == ";":
-            end = at + 1
-            yield Item(position, -1, end)
-        else:
-            end = slicer.closing(at)
-            yield Item(position, at, end)
-        position = end
-
-
-class _Slicer:
-    """The next item's bounds in one code."""
+class Slicer:
+    """Cuts blanked code into items, one after the other. Time grows with the code's length, whatever it holds."""
 
     def __init__(self, code: str) -> None:
         self.code = code
         self.next_margin = -1
         #: Characters that may still be spent in looking for parentheses that never close.
         self.patience = 4 * len(code) + _HEADER_LIMIT
+
+    def item(self, position: int) -> Item | None:
+        """The item that begins at an offset; None where nothing follows."""
+        code = self.code
+        at = self.stop(position)
+        if at < 0:
+            return Item(position, -1, len(code)) if code[position:].strip() else None
+        if code[at] == ";":
+            return Item(position, -1, at + 1)
+        return Item(position, at, self.closing(at))
+
+    def plain(self, brace: int) -> int:
+        """The end of braces that open and close in column 0, as ``closing`` finds it; 0 where it has to look closer.
+
+        ``brace`` stands alone on its line.
+        """
+        code = self.code
+        close = code.find("}", brace)
+        margin = self.margin(brace)
+        if close < 0 or (close != margin - 1 and code.find("{", brace + 1, close) < 0):
+            return 0
+        return margin if code.find("\n{", brace, margin) < 0 else 0
 
     def margin(self, position: int) -> int:
         """The end of the next ``}`` in column 0; the end of the code where there is none."""

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gfplint.frontend.slicer import items
+from gfplint.frontend.header import PLAIN_HEADER, find_header, plain_header
+from gfplint.frontend.slicer import Item, Slicer
+
+
+def items(code: str) -> Iterator[Item]:
+    """The items of a code in order."""
+    slicer, position = Slicer(code), 0
+    while item := slicer.item(position):
+        yield item
+        position = item.end
 
 
 @given(st.text(alphabet="ab;{}() \n=", max_size=300))
@@ -17,6 +28,26 @@ def test_items_are_ordered_disjoint_and_cover(code: str) -> None:
         assert item.brace == -1 or item.start <= item.brace < item.end
         position = item.end
     assert not code[position:].strip()
+
+
+_LEADS = ("static ", "inline int\n", "struct s *", "typedef ", "__init ", "DEFINE_X ", "unsigned ", " ", "")
+_NAMES = ("f", "sizeof", "if", "SYSCALL_DEFINE1", "DEFINE_X", "READ", "get_typedef", "a" * 300)
+
+
+@given(
+    st.lists(st.sampled_from(_LEADS), max_size=4),
+    st.sampled_from(_NAMES),
+    st.text(alphabet="ab ,*\n", max_size=20),
+    st.text(alphabet="a{}\n\t;", max_size=60),
+)
+def test_what_looks_plain_is_read_as_if_looked_at_closely(lead: list[str], name: str, params: str, body: str) -> None:
+    code = f"{''.join(lead)}{name}({params})\n{{\n{body}\n}}\nint g(void)\n{{\n}}\n"
+    match = PLAIN_HEADER.match(code)
+    if match is None:
+        return
+    assert plain_header(match) in (None, find_header(match.group()))
+    assert Slicer(code).item(0) == Item(0, match.end(), Slicer(code).closing(match.end()))
+    assert Slicer(code).plain(match.end()) in (0, Slicer(code).closing(match.end()))
 
 
 def _texts(code: str) -> list[str]:
