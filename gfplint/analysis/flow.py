@@ -7,7 +7,8 @@ kernel tables or from the callee's summary; a call that is not known changes not
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import msgspec
 
@@ -31,13 +32,11 @@ from gfplint.analysis.state import State, close, dedupe
 from gfplint.analysis.summary import Hold, Summary
 from gfplint.analysis.syntax import (
     assigned,
-    called_members,
     count_conditions,
     find_branching,
     has_default,
     is_endless,
     leaves,
-    set_paths,
 )
 from gfplint.analysis.texts import called_expr, decision, is_test
 from gfplint.analysis.values import ONE, ZERO, Constant, MaskValue, Memory, Pending, Ref, Symbol, Value
@@ -91,8 +90,6 @@ class _Flow(Conditions):
     def run(self) -> Summary:
         count_conditions(self.body.stmts, self.seen_conditions)
         assigned(self.body.stmts, self.reassigned)
-        self.operations = frozenset(called_members(self.body.stmts))
-        self.set_here = frozenset(set_paths(self.body.stmts))
         start = State()
         for param in self.signature.params:
             if param.name and param.pointers == 0:
@@ -218,7 +215,7 @@ class _Flow(Conditions):
             if row is not None and state.conds.get(name) is not False and memory is not ZERO:
                 self.free_site(row, Name(name), name, memory, place, state, (), scope_exit=True)
 
-    def statement(self, stmt: Stmt, states: list[State]) -> list[State]:  # noqa: PLR0911, PLR0912, C901 - one arm a kind
+    def statement(self, stmt: Stmt, states: list[State]) -> list[State]:
         self.steps += 1
         if self.steps > MAX_STEPS:
             raise GiveUpError
@@ -232,46 +229,33 @@ class _Flow(Conditions):
             return self.case(stmt, states)  # type: ignore[arg-type]
         if not states and not self.may_enter(stmt):
             return states
-        match stmt:
-            case Do():
-                return self.do(stmt.expr, states)
-            case Declare():
-                return self.declare(stmt, states)
-            case If():
-                return self.if_(stmt, states)
-            case Return():
-                return self.return_(stmt, states)
-            case Goto():
-                if states:
-                    self.unwind(states, self.depth_of(stmt.name))
-                    waiting = self.pending.setdefault(stmt.name, [])
-                    self.pending[stmt.name] = dedupe(waiting + states)
-                return []
-            case Loop():
-                return self.loop(stmt, states)
-            case Switch():
-                return self.switch(stmt, states)
-            case Break():
-                if self.breaks:
-                    self.unwind(states, self.break_depths[-1])
-                    self.breaks[-1] += states
-                return []
-            case Continue():
-                if self.continues:
-                    self.unwind(states, self.continue_depths[-1])
-                    self.continues[-1] += states
-                return []
-            case Guard():
-                return self.guard(stmt, states)
-            case Scoped():
-                return self.scoped(stmt, states)
-            case Arms():
-                return self.arms(stmt, states)
-        return states
+        return _RUN[kind](self, stmt, states)
+
+    def expression(self, stmt: Do, states: list[State]) -> list[State]:
+        return self.do(stmt.expr, states)
+
+    def goto(self, stmt: Goto, states: list[State]) -> list[State]:
+        if states:
+            self.unwind(states, self.depth_of(stmt.name))
+            waiting = self.pending.setdefault(stmt.name, [])
+            self.pending[stmt.name] = dedupe(waiting + states)
+        return []
+
+    def break_(self, stmt: Break, states: list[State]) -> list[State]:
+        if self.breaks:
+            self.unwind(states, self.break_depths[-1])
+            self.breaks[-1] += states
+        return []
+
+    def continue_(self, stmt: Continue, states: list[State]) -> list[State]:
+        if self.continues:
+            self.unwind(states, self.continue_depths[-1])
+            self.continues[-1] += states
+        return []
 
     def may_enter(self, stmt: Stmt) -> bool:
         """Dead code is entered only for the labels in it."""
-        return isinstance(stmt, (If, Loop, Switch, Scoped, Arms)) and bool(self.pending)
+        return type(stmt) in _WITH_LABELS and bool(self.pending)
 
     def do(self, expr: Expr, states: list[State]) -> list[State]:
         if isinstance(expr, Binary) and expr.op in ("&&", "||"):
@@ -626,3 +610,20 @@ class _Flow(Conditions):
             for truth, new in self.leaf(test, state):
                 (true_states if truth else false_states).append(new)
         return true_states, false_states
+
+
+_WITH_LABELS = frozenset((If, Loop, Switch, Scoped, Arms))
+_RUN: dict[type, Callable[[_Flow, Any, list[State]], list[State]]] = {
+    Do: _Flow.expression,
+    Declare: _Flow.declare,
+    If: _Flow.if_,
+    Return: _Flow.return_,
+    Goto: _Flow.goto,
+    Loop: _Flow.loop,
+    Switch: _Flow.switch,
+    Break: _Flow.break_,
+    Continue: _Flow.continue_,
+    Guard: _Flow.guard,
+    Scoped: _Flow.scoped,
+    Arms: _Flow.arms,
+}

@@ -434,11 +434,11 @@ class FileEnvironment:
 
         Skeletons don't hold plain numbers (register headers hold millions); this looks at the text.
         """
-        define = re.compile(
-            rb"^[ \t]*#[ \t]*define[ \t]+" + name.encode() + rb"[ \t]+((?:[^\n\\]|\\\n)+)", re.MULTILINE
-        )
+        plain = name.encode()
+        define = re.compile(rb"^[ \t]*#[ \t]*define[ \t]+" + plain + rb"[ \t]+((?:[^\n\\]|\\\n)+)", re.MULTILINE)
         for at in (self.file, *self._included()):
-            found = define.findall(self.linker.sources.raw(at).data)
+            data = self.linker.sources.raw(at).data
+            found = define.findall(data) if plain in data else None
             if found:
                 text = found[0].decode("ascii", "replace").partition("/*")[0].partition("//")[0].replace("\\\n", " ")
                 return lower_expression(text) if len(set(found)) == 1 else None

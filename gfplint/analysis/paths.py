@@ -7,6 +7,11 @@ indirection.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
 from gfplint.facts import (
     Assign,
     Binary,
@@ -21,65 +26,121 @@ from gfplint.facts import (
     Number,
     Opaque,
     SizeOf,
-    StatementExpr,
     String,
     Unary,
 )
 
 #: Longer texts are not worth comparing.
 MAX_TEXT = 160
+_ROOT_ENDS = re.compile(r"[.\[(]")
 
 
 def path_of(expr: Expr) -> str:
     """The access path of an expression, "" where it has none."""
-    if isinstance(expr, Name):
+    if type(expr) is Name:
         return expr.name
-    if isinstance(expr, Member):
-        base = path_of(expr.base)
-        return f"{base}.{expr.field}" if base and len(base) < MAX_TEXT else ""
-    if isinstance(expr, Unary):
-        return path_of(expr.operand) if expr.op in "&*" else ""
-    if isinstance(expr, Cast):
-        return path_of(expr.value)
-    if isinstance(expr, Index):
-        base = path_of(expr.base)
-        return f"{base}[{text_of(expr.index)}]" if base and len(base) < MAX_TEXT else ""
-    if isinstance(expr, Binary) and expr.op == "+":
+    how = _PATH.get(type(expr))
+    return how(expr) if how is not None else ""
+
+
+def _path_of_member(expr: Member) -> str:
+    base = path_of(expr.base)
+    return f"{base}.{expr.field}" if base and len(base) < MAX_TEXT else ""
+
+
+def _path_of_unary(expr: Unary) -> str:
+    return path_of(expr.operand) if expr.op in "&*" else ""
+
+
+def _path_of_cast(expr: Cast) -> str:
+    return path_of(expr.value)
+
+
+def _path_of_index(expr: Index) -> str:
+    base = path_of(expr.base)
+    return f"{base}[{text_of(expr.index)}]" if base and len(base) < MAX_TEXT else ""
+
+
+def _path_of_call(expr: Call) -> str:
+    if type(expr.func) is not Name:
         return ""
-    if isinstance(expr, Call) and isinstance(expr.func, Name):
-        args = ",".join(path_of(a) or text_of(a) for a in expr.args)
-        return f"{expr.func.name}({args})" if len(args) < MAX_TEXT else ""
-    return ""
+    args = ",".join([path_of(a) or text_of(a) for a in expr.args])
+    return f"{expr.func.name}({args})" if len(args) < MAX_TEXT else ""
+
+
+#: Kinds of nodes are told by their exact type: a chain of isinstance() costs more than all that is done with a node.
+_PATH: dict[type, Callable[[Any], str]] = {
+    Member: _path_of_member,
+    Unary: _path_of_unary,
+    Cast: _path_of_cast,
+    Index: _path_of_index,
+    Call: _path_of_call,
+}
 
 
 def text_of(expr: Expr) -> str:
     """A canonical text of an expression, for comparing conditions; "" where it is too long or not understood."""
+    if type(expr) is Name and len(expr.name) <= MAX_TEXT:
+        return expr.name
     text = _text(expr)
     return text if len(text) <= MAX_TEXT else ""
 
 
-def _text(expr: Expr) -> str:  # noqa: PLR0911 - one line for each kind of node
-    if isinstance(expr, Name):
+def _text(expr: Expr) -> str:
+    if type(expr) is Name:
         return expr.name
-    if isinstance(expr, Number):
-        return expr.text
-    if isinstance(expr, Member):
-        return f"{_text(expr.base)}.{expr.field}"
-    if isinstance(expr, Unary):
-        return f"{expr.op}{_text(expr.operand)}" if expr.op not in "*" else f"*{_text(expr.operand)}"
-    if isinstance(expr, Binary):
-        return f"({_text(expr.left)} {expr.op} {_text(expr.right)})"
-    if isinstance(expr, Call):
-        return f"{_text(expr.func)}({','.join(_text(a) for a in expr.args)})"
-    if isinstance(expr, Cast):
-        return _text(expr.value)
-    if isinstance(expr, Index):
-        return f"{_text(expr.base)}[{_text(expr.index)}]"
-    if isinstance(expr, SizeOf):
-        return f"sizeof({expr.type or (_text(expr.value) if expr.value else '')})"
-    if isinstance(expr, String):
-        return '""'
-    return "?" * (MAX_TEXT + 1)
+    how = _TEXT.get(type(expr))
+    return how(expr) if how is not None else _NO_TEXT
+
+
+def _text_of_number(expr: Number) -> str:
+    return expr.text
+
+
+def _text_of_member(expr: Member) -> str:
+    return f"{_text(expr.base)}.{expr.field}"
+
+
+def _text_of_unary(expr: Unary) -> str:
+    return f"{expr.op}{_text(expr.operand)}"
+
+
+def _text_of_binary(expr: Binary) -> str:
+    return f"({_text(expr.left)} {expr.op} {_text(expr.right)})"
+
+
+def _text_of_call(expr: Call) -> str:
+    return f"{_text(expr.func)}({','.join([_text(a) for a in expr.args])})"
+
+
+def _text_of_cast(expr: Cast) -> str:
+    return _text(expr.value)
+
+
+def _text_of_index(expr: Index) -> str:
+    return f"{_text(expr.base)}[{_text(expr.index)}]"
+
+
+def _text_of_size(expr: SizeOf) -> str:
+    return f"sizeof({expr.type or (_text(expr.value) if expr.value else '')})"
+
+
+def _text_of_string(expr: String) -> str:
+    return '""'
+
+
+_NO_TEXT = "?" * (MAX_TEXT + 1)
+_TEXT: dict[type, Callable[[Any], str]] = {
+    Number: _text_of_number,
+    Member: _text_of_member,
+    Unary: _text_of_unary,
+    Binary: _text_of_binary,
+    Call: _text_of_call,
+    Cast: _text_of_cast,
+    Index: _text_of_index,
+    SizeOf: _text_of_size,
+    String: _text_of_string,
+}
 
 
 def names_in(expr: Expr) -> set[str]:
@@ -117,12 +178,11 @@ def substitute(path: str, names: dict[str, str]) -> str:
     return replacement + path[len(root) :] if replacement else ""
 
 
+@lru_cache(1 << 16)
 def root_of(path: str) -> str:
     """The variable at the root of a path."""
-    for at, char in enumerate(path):
-        if char in ".[(":
-            return path[:at]
-    return path
+    end = _ROOT_ENDS.search(path)
+    return path if end is None else path[: end.start()]
 
 
 def last_of(path: str) -> str:
@@ -130,28 +190,25 @@ def last_of(path: str) -> str:
     return path.rpartition(".")[2]
 
 
-def children(expr: Expr) -> tuple[Expr, ...]:  # noqa: PLR0911 - one line for each kind of node
+def children(expr: Expr) -> tuple[Expr, ...]:
     """The direct operands of an expression (not the statements of a statement expression)."""
-    match expr:
-        case Member(base=base):
-            return (base,)
-        case Index(base=base, index=index):
-            return (base, index)
-        case Unary(operand=operand):
-            return (operand,)
-        case Binary(left=left, right=right):
-            return (left, right)
-        case Assign(target=target, value=value):
-            return (target, value)
-        case Call(func=func, args=args):
-            return (func, *args)
-        case Conditional(test=test, then=then, otherwise=otherwise):
-            return (test, otherwise) if then is None else (test, then, otherwise)
-        case Cast(value=value):
-            return (value,)
-        case Initializer(items=items):
-            return tuple(v for _, v in items)
-        case Opaque(inner=inner):
-            return inner
-        case StatementExpr() | _:
-            return ()
+    how = _CHILDREN.get(type(expr))
+    return how(expr) if how is not None else ()
+
+
+def _of_conditional(expr: Conditional) -> tuple[Expr, ...]:
+    return (expr.test, expr.otherwise) if expr.then is None else (expr.test, expr.then, expr.otherwise)
+
+
+_CHILDREN: dict[type, Callable[[Any], tuple[Expr, ...]]] = {
+    Member: lambda expr: (expr.base,),
+    Index: lambda expr: (expr.base, expr.index),
+    Unary: lambda expr: (expr.operand,),
+    Binary: lambda expr: (expr.left, expr.right),
+    Assign: lambda expr: (expr.target, expr.value),
+    Call: lambda expr: (expr.func, *expr.args),
+    Conditional: _of_conditional,
+    Cast: lambda expr: (expr.value,),
+    Initializer: lambda expr: tuple([value for _, value in expr.items]),
+    Opaque: lambda expr: expr.inner,
+}

@@ -29,7 +29,7 @@ from gfplint.analysis.summary import (
     ScopeFault,
     Sleep,
 )
-from gfplint.analysis.syntax import indices
+from gfplint.analysis.syntax import called_members, indices, set_paths
 from gfplint.analysis.texts import condition_root, mentions_root, same_constant
 from gfplint.analysis.values import (
     ZERO,
@@ -127,14 +127,30 @@ class Run(ABC):
         self.degraded: list[str] = list(body.errors)
         self.steps = 0
         self.calls = 0
-        self.operations: frozenset[str] = frozenset()
-        self.set_here: frozenset[str] = frozenset()
+        self._operations: set[str] | None = None
+        self._set_here: set[str] | None = None
         self.kinds_by_type = {v.type: k for k, v in self.kernel.kinds.items() if v.type}
         self.atomic = frozenset(k for k, v in self.kernel.kinds.items() if v.atomic)
 
     @abstractmethod
     def eval(self, expr: Expr, state: State) -> Value:
         """The value of an expression in a state, with what its calls and assignments do to the state."""
+
+    @property
+    def operations(self) -> set[str]:
+        """The texts of the function pointers in members that are called here: walked for where somebody asks."""
+        if self._operations is None:
+            self._operations = set()
+            called_members(self.body.stmts, self._operations)
+        return self._operations
+
+    @property
+    def set_here(self) -> set[str]:
+        """The texts of what is given a value other than zero here: walked for where somebody asks."""
+        if self._set_here is None:
+            self._set_here = set()
+            set_paths(self.body.stmts, self._set_here)
+        return self._set_here
 
     def access(self, expr: Expr) -> str:
         """``path_of`` for a node of the body, computed once."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
-from gfplint.analysis.paths import children, path_of, root_of, text_of
+from gfplint.analysis.paths import children, path_of, text_of
 from gfplint.analysis.texts import comparison
 from gfplint.facts import (
     Arms,
@@ -42,12 +43,12 @@ def find_branching(expr: Expr, found: list[Expr]) -> None:
     kind = type(expr)
     if kind is Name or kind is Number:
         return
-    if isinstance(expr, StatementExpr):
+    if kind is StatementExpr:
         found.append(expr)
         return
     for child in children(expr):
         find_branching(child, found)
-    if isinstance(expr, Conditional):
+    if kind is Conditional:
         found.append(expr)
 
 
@@ -76,93 +77,101 @@ def count_conditions(stmts: Sequence[Stmt], counts: dict[str, int]) -> None:
             count_conditions(inner, counts)
 
 
-def tests_of(stmt: Stmt) -> list[Expr]:
+def tests_of(stmt: Stmt) -> tuple[Expr, ...]:
     """The conditions that a statement asks."""
-    match stmt:
-        case If(test=test):
-            return [test]
-        case Loop(test=test) if test is not None:
-            return [test]
-        case Return(value=value) if value is not None:
-            return [value]
-        case Do(expr=Assign(value=Conditional(test=test))):
-            return [test]
-        case Declare(init=Conditional(test=test)):
-            return [test]
-    return []
+    how = _TESTS.get(type(stmt))
+    return how(stmt) if how is not None else ()
 
 
-def inner_of(stmt: Stmt) -> list[Sequence[Stmt]]:
+def _test_of(value: Expr | None) -> tuple[Expr, ...]:
+    return (value.test,) if isinstance(value, Conditional) else ()
+
+
+_TESTS: dict[type, Callable[[Any], tuple[Expr, ...]]] = {
+    If: lambda stmt: (stmt.test,),
+    Loop: lambda stmt: () if stmt.test is None else (stmt.test,),
+    Return: lambda stmt: () if stmt.value is None else (stmt.value,),
+    Do: lambda stmt: _test_of(stmt.expr.value) if isinstance(stmt.expr, Assign) else (),
+    Declare: lambda stmt: _test_of(stmt.init),
+}
+
+
+def inner_of(stmt: Stmt) -> Sequence[Sequence[Stmt]]:
     """The statement lists directly inside a statement."""
-    match stmt:
-        case Block(body=body):
-            return [body]
-        case If(then=then, otherwise=otherwise):
-            return [(then,), (otherwise,)] if otherwise is not None else [(then,)]
-        case Loop(body=body) | Switch(body=body) | Scoped(body=body):
-            return [(body,)]
-        case Arms(arms=arms):
-            return [stmts for _, stmts in arms]
-    return []
+    how = _INNER.get(type(stmt))
+    return how(stmt) if how is not None else ()
+
+
+def _inner_of_if(stmt: If) -> Sequence[Sequence[Stmt]]:
+    return ((stmt.then,), (stmt.otherwise,)) if stmt.otherwise is not None else ((stmt.then,),)
+
+
+_INNER: dict[type, Callable[[Any], Sequence[Sequence[Stmt]]]] = {
+    Block: lambda stmt: (stmt.body,),
+    If: _inner_of_if,
+    Loop: lambda stmt: ((stmt.body,),),
+    Switch: lambda stmt: ((stmt.body,),),
+    Scoped: lambda stmt: ((stmt.body,),),
+    Arms: lambda stmt: [stmts for _, stmts in stmt.arms],
+}
 
 
 def assigned(stmts: Sequence[Stmt], names: set[str]) -> None:
     """Names that are assigned anywhere: a condition on them says nothing of their value on entry."""
     for stmt in stmts:
-        match stmt:
-            case Do(expr=expr):
-                assigned_in(expr, names)
-            case If(test=test):
-                assigned_in(test, names)
-            case Loop(init=init, test=test, step=step, args=args):
-                if init is not None:
-                    assigned((init,), names)
-                for part in (test, step, *args):
-                    if part is not None:
-                        assigned_in(part, names)
-            case _:
-                pass
+        if isinstance(stmt, Do):
+            assigned_in(stmt.expr, names)
+        elif isinstance(stmt, If):
+            assigned_in(stmt.test, names)
+        elif isinstance(stmt, Loop):
+            if stmt.init is not None:
+                assigned((stmt.init,), names)
+            for part in (stmt.test, stmt.step, *stmt.args):
+                if part is not None:
+                    assigned_in(part, names)
         for inner in inner_of(stmt):
             assigned(inner, names)
 
 
-def set_paths(stmts: Sequence[Stmt]) -> Iterator[str]:
+def set_paths(stmts: Sequence[Stmt], found: set[str]) -> None:
     """The texts of what is given a value other than zero."""
     for stmt in stmts:
         for expr in expressions_of(stmt):
-            yield from _set_in(expr)
+            _set_in(expr, found)
         for inner in inner_of(stmt):
-            yield from set_paths(inner)
+            set_paths(inner, found)
 
 
-def _set_in(expr: Expr) -> Iterator[str]:
+def _set_in(expr: Expr, found: set[str]) -> None:
+    if type(expr) is Name:
+        return
     if isinstance(expr, Assign) and expr.op in ("=", "|=") and text_of(expr.value) not in ("0", "NULL", "false"):
-        yield text_of(expr.target)
+        found.add(text_of(expr.target))
     for child in children(expr):
-        yield from _set_in(child)
+        _set_in(child, found)
 
 
-def called_members(stmts: Sequence[Stmt]) -> Iterator[str]:
+def called_members(stmts: Sequence[Stmt], found: set[str]) -> None:
     """The texts of the function pointers in members that are called."""
     for stmt in stmts:
         for expr in expressions_of(stmt):
-            yield from called_in(expr)
+            called_in(expr, found)
         for inner in inner_of(stmt):
-            yield from called_members(inner)
+            called_members(inner, found)
 
 
 def expressions_of(stmt: Stmt) -> tuple[Expr, ...]:
     """The expressions of a statement, those of inner statements apart."""
-    match stmt:
-        case Do(expr=expr):
-            return (expr,)
-        case If(test=test):
-            return (test,)
-        case Return(value=value) if value is not None:
-            return (value,)
-        case Declare(init=init) if init is not None:
-            return (init,)
-    return ()
+    how = _EXPRESSIONS.get(type(stmt))
+    return how(stmt) if how is not None else ()
+
+
+_EXPRESSIONS: dict[type, Callable[[Any], tuple[Expr, ...]]] = {
+    Do: lambda stmt: (stmt.expr,),
+    If: lambda stmt: (stmt.test,),
+    Return: lambda stmt: () if stmt.value is None else (stmt.value,),
+    Declare: lambda stmt: () if stmt.init is None else (stmt.init,),
+}
 
 
 def calls_of(stmt: Stmt) -> Iterator[Call]:
@@ -183,18 +192,24 @@ def _certain_calls(expr: Expr) -> Iterator[Call]:
             yield from _certain_calls(child)
 
 
-def called_in(expr: Expr) -> Iterator[str]:
+def called_in(expr: Expr, found: set[str]) -> None:
     """The texts of function pointers in members that an expression calls."""
+    if type(expr) is Name:
+        return
     if isinstance(expr, Call) and isinstance(expr.func, Member):
-        yield text_of(expr.func)
+        found.add(text_of(expr.func))
     for child in children(expr):
-        yield from called_in(child)
+        called_in(child, found)
 
 
 def assigned_in(expr: Expr, names: set[str]) -> None:
     """Names that an expression assigns."""
+    kind = type(expr)
+    if kind is Name or kind is Number:
+        return
     if isinstance(expr, Assign):
-        names |= {root_of(path_of(expr.target))} if isinstance(expr.target, Name) else set()
+        if isinstance(expr.target, Name):
+            names.add(expr.target.name)
     elif isinstance(expr, Unary) and expr.op in ("++", "--", "p++", "p--") and isinstance(expr.operand, Name):
         names.add(expr.operand.name)
     for child in children(expr):
