@@ -9,6 +9,7 @@ from typing import Any
 
 from gfplint.simulator.interp import Interpreter
 from gfplint.simulator.memory import Cache, Memory
+from gfplint.simulator.operators import operate
 from gfplint.simulator.program import Program
 from gfplint.simulator.values import Obj, Ptr, Value
 
@@ -81,7 +82,7 @@ def at_exit(program: Program, name: str, interpreter: Interpreter, value: Value)
         return
     machine = interpreter.machine
     leave = program.macros.get(UNLOADED)
-    if interpreter.truth(interpreter.operate("<", value, 0)):
+    if interpreter.truth(operate(interpreter, "<", value, 0)):
         _left(interpreter, "loading the module fails, and the cache stays")
     elif leave in program.functions:
         interpreter.frames.clear()

@@ -14,8 +14,12 @@ from typing import TYPE_CHECKING, Any
 from pycparser import c_ast
 
 from gfplint.simulator.events import SurvivedError
-from gfplint.simulator.paths import LOOP_ROUNDS, MAX_ROUNDS, BudgetError, Path
+from gfplint.simulator.forms import SPECIAL
+from gfplint.simulator.operators import character, operate
+from gfplint.simulator.paths import LOOP_ROUNDS, BudgetError, Path
 from gfplint.simulator.program import CType, Program, ProgramError, number
+from gfplint.simulator.statements import compound, execute, settle
+from gfplint.simulator.static_types import sizeof
 from gfplint.simulator.values import (
     FIRST_PAGE,
     MAX_ERRNO,
@@ -28,7 +32,6 @@ from gfplint.simulator.values import (
     Text,
     Value,
     identity,
-    signed,
 )
 
 if TYPE_CHECKING:
@@ -39,13 +42,6 @@ MAX_DEPTH = 64
 
 #: Macros of this name evaluate their second argument again and again (include/linux/wait.h).
 WAIT_EVENT = "wait_event"
-
-BREAK, CONTINUE, RETURN = "break", "continue", "return"
-#: What a statement ends with: None, one of the above, or ("goto", label).
-Signal = str | tuple[str, str] | None
-
-_COMPARE = {"==": "==", "!=": "!=", "<": "<", ">": ">", "<=": "<=", ">=": ">="}
-_SWAP = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "==": "==", "!=": "!="}
 
 
 class Frame:
@@ -79,20 +75,6 @@ class Interpreter:
         self.named: list[Any] = []  # the arguments of the call that is made, as they are written
         self.last_return = 0
         self.machine.attach(self)
-        self._statements: dict[type, Callable[[Any, str | None], Signal]] = {
-            c_ast.Compound: self._compound,
-            c_ast.If: self._if,
-            c_ast.While: self._while,
-            c_ast.DoWhile: self._do,
-            c_ast.For: self._for,
-            c_ast.Switch: self._switch,
-            c_ast.Label: self._label,
-            c_ast.Return: self._return,
-            c_ast.Decl: self._decl,
-            c_ast.DeclList: self._decl_list,
-            c_ast.Case: self._case,
-            c_ast.Default: self._case,
-        }
         self._expressions: dict[type, Callable[[Any], Value]] = {
             c_ast.ID: self._id,
             c_ast.Constant: self._constant,
@@ -136,7 +118,7 @@ class Interpreter:
         frame.given = len(args)
         self.frames.append(frame)
         try:
-            signal = self._compound(node.body, None)
+            signal = compound(self, node.body, None)
             if isinstance(signal, tuple):
                 raise ProgramError(f"no label {signal[1]!r} in {name}()")
             return frame.value
@@ -198,178 +180,12 @@ class Interpreter:
                     inner.obj.memory.escaped = True
             obj = obj.parent
 
-    # -- statements
+    # -- declarations
 
-    def execute(self, node: Any, seek: str | None = None) -> Signal:
-        """Run one statement; ``seek``: the label at which to start inside it."""
-        self.path.step()
-        coord = node.coord
-        if coord is not None:
-            self.frames[-1].line = coord.line
-        handler = self._statements.get(type(node))
-        if handler is not None:
-            return handler(node, seek)
-        if isinstance(node, c_ast.Goto):
-            return ("goto", node.name)
-        if isinstance(node, c_ast.Break):
-            return BREAK
-        if isinstance(node, c_ast.Continue):
-            return CONTINUE
-        if isinstance(node, (c_ast.EmptyStatement, c_ast.Typedef, c_ast.StaticAssert, c_ast.Pragma)):
-            return None
-        self.evaluate(node)
-        return None
-
-    def _compound(self, node: Any, seek: str | None) -> Signal:
-        frame = self.frames[-1]
-        owed = len(frame.cleanups)
-        signal = self._items(node.block_items or [], seek)
-        while isinstance(signal, tuple) and signal[1] in frame.program.labels_in(node):
-            signal = self._items(node.block_items or [], signal[1])
-        self._settle(frame, owed)
-        return signal
-
-    def _items(self, items: list[Any], seek: str | None) -> Signal:
-        labels = self.frames[-1].program.labels_in
-        for item in items:
-            if seek is not None:
-                if seek not in labels(item):
-                    continue
-                signal = self.execute(item, seek)
-                seek = None
-            else:
-                signal = self.execute(item)
-            if signal is not None:
-                return signal
-        return None
-
-    def _settle(self, frame: Frame, owed: int) -> None:
-        """Run the cleanups of a block that ends, last first."""
-        while len(frame.cleanups) > owed:
-            kind, target, args, line = frame.cleanups.pop()
-            if kind == "__guard":
-                self.machine.guard_leave(target, args)
-            else:
-                # What a cleanup does is told of the declaration that asked for it.
-                here, frame.line = frame.line, line
-                self._cleanup(kind, target)
-                frame.line = here
-
-    def _cleanup(self, kind: str, variable: str) -> None:
-        frame = self.frames[-1]
-        value = frame.locals.fields.get(variable, 0)
-        if kind.startswith("cleanup "):
-            self.call_name(kind[8:], [Ptr(frame.locals, variable)])
-            return
-        for program in self.programs:
-            if f"__free_{kind}" in program.functions:
-                self.enter(program, f"__free_{kind}", [value])
-                return
-        value = self.resolve(value)
-        if isinstance(value, int) and (value == 0 or value % WRAP >= WRAP - MAX_ERRNO):
-            return
-        self.call_name(kind, [value])
-
-    def _if(self, node: Any, seek: str | None) -> Signal:
-        if seek is not None:
-            branch = node.iftrue if seek in self.frames[-1].program.labels_in(node.iftrue) else node.iffalse
-            return self.execute(branch, seek)
-        if self.condition(node.cond):
-            return self.execute(node.iftrue)
-        return self.execute(node.iffalse) if node.iffalse is not None else None
-
-    def _rounds(self, test: Any, body: Any, step: Any, seek: str | None, first: bool) -> Signal:
-        """A loop; one that asks for choices runs LOOP_ROUNDS rounds at most."""
-        path, rounds, chosen = self.path, 0, 0
-        while True:
-            asked = len(path.answers)
-            if seek is None and not first and test is not None and not self.condition(test):
-                return None
-            first = False
-            signal = self.execute(body, seek)
-            seek = None
-            if signal == BREAK:
-                return None
-            if signal is not None and signal != CONTINUE:
-                return signal
-            if step is not None:
-                self.evaluate(step)
-            rounds += 1
-            chosen += len(path.answers) > asked
-            if chosen >= LOOP_ROUNDS and len(path.answers) > asked:
-                if test is None or self._constant_true(test):
-                    raise BudgetError("an endless loop reached its bound")
-                return None
-            if rounds > MAX_ROUNDS:
-                raise BudgetError(f"a loop ran more than {MAX_ROUNDS} rounds")
-
-    @staticmethod
-    def _constant_true(test: Any) -> bool:
-        return isinstance(test, c_ast.Constant) or (isinstance(test, c_ast.ID) and test.name == "true")
-
-    def _while(self, node: Any, seek: str | None) -> Signal:
-        return self._rounds(node.cond, node.stmt, None, seek, False)
-
-    def _do(self, node: Any, seek: str | None) -> Signal:
-        if isinstance(node.cond, c_ast.Constant) and node.cond.value == "0":
-            signal = self.execute(node.stmt, seek)
-            return None if signal in (BREAK, CONTINUE) else signal
-        return self._rounds(node.cond, node.stmt, None, seek, True)
-
-    def _for(self, node: Any, seek: str | None) -> Signal:
-        if node.init is not None and seek is None:
-            self.execute(node.init)
-        return self._rounds(node.cond, node.stmt, node.next, seek, False)
-
-    def _switch(self, node: Any, seek: str | None) -> Signal:
-        items = node.stmt.block_items or [] if isinstance(node.stmt, c_ast.Compound) else [node.stmt]
-        if seek is None:
-            value = self.evaluate(node.cond)
-            start = self._matching_case(items, value)
-            if start is None:
-                return None
-            items = items[start:]
-        frame = self.frames[-1]
-        owed = len(frame.cleanups)
-        signal = self._items(items, seek)
-        while isinstance(signal, tuple) and signal[1] in frame.program.labels_in(node.stmt):
-            signal = self._items(node.stmt.block_items, signal[1])
-        self._settle(frame, owed)
-        return None if signal == BREAK else signal
-
-    def _matching_case(self, items: list[Any], value: Value) -> int | None:
-        default = None
-        for n, item in enumerate(items):
-            node = item
-            while isinstance(node, (c_ast.Case, c_ast.Default)):
-                if isinstance(node, c_ast.Default):
-                    default = n
-                elif self.truth(self.operate("==", value, self.evaluate(node.expr))):
-                    return n
-                node = node.stmts[0] if node.stmts else None
-        return default
-
-    def _case(self, node: Any, seek: str | None) -> Signal:
-        return self._items(node.stmts or [], seek)
-
-    def _label(self, node: Any, seek: str | None) -> Signal:
-        return self.execute(node.stmt, None if seek == node.name else seek)
-
-    def _return(self, node: Any, seek: str | None) -> Signal:
-        frame = self.frames[-1]
-        frame.value = self.evaluate(node.expr) if node.expr is not None else 0
-        if len(self.frames) == 1 and node.coord is not None:
-            self.last_return = node.coord.line
-        return RETURN
-
-    def _decl_list(self, node: Any, seek: str | None) -> Signal:
-        for decl in node.decls:
-            self._decl(decl, None)
-        return None
-
-    def _decl(self, node: Any, seek: str | None) -> Signal:
+    def declare(self, node: Any) -> None:
+        """A variable begins to exist."""
         if node.name is None or isinstance(node.type, c_ast.FuncDecl):
-            return None
+            return
         frame = self.frames[-1]
         ctype = frame.program.type_of(node.type)
         frame.types[node.name] = ctype
@@ -378,9 +194,8 @@ class Interpreter:
             if "value" not in home.fields:
                 home.fields["value"] = self._initial(node, ctype, zero=True)
             frame.statics[node.name] = home
-            return None
+            return
         frame.locals.fields[node.name] = self._initial(node, ctype, zero=False)
-        return None
 
     def _initial(self, node: Any, ctype: CType, zero: bool) -> Value:
         """The value of a variable that is being declared."""
@@ -472,16 +287,16 @@ class Interpreter:
         return value
 
     def _id(self, node: Any) -> Value:
-        return self.decay(self._variable(node.name))
+        return self.decay(self.variable(node.name))
 
-    def _variable(self, name: str) -> Value:
+    def variable(self, name: str) -> Value:
         if self.frames:
             fields = self.frames[-1].locals.fields
             if name in fields:
                 return self.resolve(fields[name])
             if name in self.frames[-1].statics:
                 return self.resolve(self.frames[-1].statics[name].fields["value"])
-        home = self._global(name)
+        home = self.global_home(name)
         if home is not None:
             return self.resolve(home.fields[name])
         for program in self.programs:
@@ -496,7 +311,7 @@ class Interpreter:
             return Func(name)
         return Sym(("name", name))
 
-    def _global(self, name: str) -> Obj | None:
+    def global_home(self, name: str) -> Obj | None:
         """The object that holds a global variable, initialised when first used."""
         if name in self.globals.fields:
             return self.globals
@@ -528,7 +343,7 @@ class Interpreter:
         if node.type == "string":
             return Text(node.value.strip('"'))
         if node.type == "char":
-            return _character(node.value)
+            return character(node.value)
         return number(node.value)
 
     def lvalue(self, node: Any) -> tuple[Obj, Any] | None:
@@ -539,7 +354,7 @@ class Interpreter:
                 return self.frames[-1].locals, node.name
             if node.name in self.frames[-1].statics:
                 return self.frames[-1].statics[node.name], "value"
-            home = self._global(node.name)
+            home = self.global_home(node.name)
             if home is None:
                 home = self.globals
                 home.fields.setdefault(node.name, Sym(("name", node.name)))
@@ -551,14 +366,14 @@ class Interpreter:
             return self._element(node)
         if isinstance(node, c_ast.UnaryOp) and node.op == "*":
             pointer = self.evaluate(node.expr)
-            return self._target(pointer)
+            return self.target(pointer)
         if isinstance(node, c_ast.Cast):
             return self.lvalue(node.expr)
         return None
 
     def _element(self, node: Any) -> tuple[Obj, Any] | None:
         base, index = self.evaluate(node.name), self.evaluate(node.subscript)
-        place = self._target(base)
+        place = self.target(base)
         if place is None:
             return None
         obj, key = place
@@ -580,7 +395,7 @@ class Interpreter:
         pointer = self.evaluate(node)
         if isinstance(pointer, Obj):
             return pointer
-        place = self._target(pointer)
+        place = self.target(pointer)
         if place is None:
             return None
         obj, key = place
@@ -588,7 +403,7 @@ class Interpreter:
             return obj
         return obj.embed(key)
 
-    def _target(self, pointer: Value) -> tuple[Obj, Any] | None:
+    def target(self, pointer: Value) -> tuple[Obj, Any] | None:
         """What a pointer points to; a NULL or error pointer is an oops."""
         pointer = self.resolve(pointer)
         if isinstance(pointer, Ptr):
@@ -642,7 +457,7 @@ class Interpreter:
         place = self.lvalue(node.lvalue)
         if node.op != "=":
             old = self.load(place) if place is not None else Sym(("read", id(node)))
-            value = self.operate(node.op[:-1], old, value)
+            value = operate(self, node.op[:-1], old, value)
         elif isinstance(node.lvalue, c_ast.ID):
             ctype = self.frames[-1].types.get(node.lvalue.name)
             if ctype is not None:
@@ -686,9 +501,9 @@ class Interpreter:
         for item in node.block_items or []:
             if type(item) in self._expressions and not isinstance(item, c_ast.Compound):
                 value = self.evaluate(item)
-            elif self.execute(item) is not None:
+            elif execute(self, item) is not None:
                 break
-        self._settle(frame, owed)
+        settle(self, frame, owed)
         return value
 
     def _literal(self, node: Any) -> Value:
@@ -712,86 +527,26 @@ class Interpreter:
             value = self.evaluate(node.expr)
             if isinstance(value, (Func, Text)):
                 return value
-            place = self._target(value)
+            place = self.target(value)
             return Sym(("read", id(node), self.calls)) if place is None else self.decay(self.load(place))
         if op == "!":
             return int(not self.condition(node.expr))
         if op in ("++", "--", "p++", "p--"):
             place = self.lvalue(node.expr)
             old = self.load(place) if place is not None else Sym(("read", id(node)))
-            new = self.operate("+" if "+" in op else "-", old, 1)
+            new = operate(self, "+" if "+" in op else "-", old, 1)
             self.store(place, new)
             return old if op[0] == "p" else new
         if op in ("sizeof", "_Alignof"):
-            return self._sizeof(node.expr)
+            return sizeof(self, node.expr)
         value = self.evaluate(node.expr)
         if isinstance(value, int):
             return {"-": -value, "~": ~value, "+": value}[op]
         return Sym(("unary", op, identity(value)))
 
-    def _sizeof(self, node: Any) -> Value:
-        program = self.frames[-1].program
-        if isinstance(node, c_ast.Typename):
-            ctype = program.type_of(node)
-            if ctype.kind == "struct" and ctype.tag:
-                return next(
-                    (p.type_of(p.structs[ctype.tag]).size for p in self.programs if ctype.tag in p.structs), ctype.size
-                )
-            return ctype.size
-        ctype2 = self._static_type(node)
-        return ctype2.size if ctype2 is not None else UNKNOWN_SIZE_OF_EXPRESSION
-
-    def _static_type(self, node: Any) -> CType | None:
-        """The declared type of a simple expression."""
-        frame = self.frames[-1]
-        if isinstance(node, c_ast.ID):
-            ctype = frame.types.get(node.name)
-            if ctype is None:
-                for program in self.programs:
-                    if node.name in program.variables:
-                        return program.type_of(program.variables[node.name].type)
-            return ctype
-        if isinstance(node, c_ast.UnaryOp) and node.op == "*":
-            inner = self._static_type(node.expr)
-            return inner.element if inner is not None else None
-        if isinstance(node, c_ast.ArrayRef):
-            inner = self._static_type(node.name)
-            return inner.element if inner is not None else None
-        if isinstance(node, c_ast.StructRef):
-            return self._member_type(node)
-        return None
-
-    def _member_type(self, node: Any) -> CType | None:
-        """The declared type of ``x.f`` or ``p->f``."""
-        tag = self._tag(node.name)
-        for program in self.programs:
-            record = program.structs.get(tag)
-            for decl in record.decls if record is not None else []:
-                if getattr(decl, "name", None) == node.field.name:
-                    return program.type_of(decl.type)
-        return None
-
-    def _tag(self, node: Any) -> str:
-        """The tag of the struct that an expression is or points to."""
-        ctype = self._static_type(node)
-        while ctype is not None and ctype.kind in ("ptr", "array"):
-            ctype = ctype.element
-        return ctype.tag if ctype is not None else ""
-
-    def class_of(self, node: Any) -> tuple[str, str] | None:
-        """The class of a lock: the struct and member that hold it, or the variable that it is."""
-        if not isinstance(node, c_ast.UnaryOp) or node.op != "&":
-            return None
-        if isinstance(node.expr, c_ast.StructRef):
-            tag = self._tag(node.expr.name)
-            return (tag, node.expr.field.name) if tag else None
-        if isinstance(node.expr, c_ast.ID) and any(node.expr.name in p.variables for p in self.programs):
-            return "", node.expr.name
-        return None
-
     def _address(self, node: Any) -> Value:
         if isinstance(node, c_ast.ID):
-            value = self._variable(node.name)
+            value = self.variable(node.name)
             if isinstance(value, Func):
                 return value
             if isinstance(value, Obj):
@@ -815,55 +570,7 @@ class Interpreter:
             return int(self.condition(node.left) and self.condition(node.right))
         if node.op == "||":
             return int(self.condition(node.left) or self.condition(node.right))
-        return self.operate(node.op, self.evaluate(node.left), self.evaluate(node.right))
-
-    def operate(self, op: str, left: Value, right: Value) -> Value:
-        """A binary operator on values."""
-        left, right = self.resolve(left), self.resolve(right)
-        if isinstance(left, int) and isinstance(right, int):
-            result = arithmetic(op, left, right)
-            if isinstance(left, GivenMask) or isinstance(right, GivenMask):
-                if op in ("&", "|"):
-                    return GivenMask(result)
-                self.path.mask_tested = True
-            return result
-        if op in _COMPARE:
-            return self._compare(op, left, right)
-        if isinstance(left, Ptr) or isinstance(right, Ptr):
-            return self._pointer(op, left, right)
-        return Sym(("op", op, identity(left), identity(right)))
-
-    def _compare(self, op: str, left: Value, right: Value) -> Value:
-        if isinstance(left, Ptr) and isinstance(right, Ptr):
-            same = left.same(right)
-            return int(same if op in ("==", "<=", ">=") else not same if op == "!=" else False)
-        if isinstance(right, Sym) and not isinstance(left, Sym):
-            left, right, op = right, left, _SWAP[op]
-        if isinstance(left, Sym):
-            return Sym(("cmp", left.key, op, identity(right)))
-        if isinstance(left, (Ptr, Text, Func)) and isinstance(right, int):
-            address = self.machine.address(left)
-            return arithmetic(op, address, right % WRAP)
-        if isinstance(right, (Ptr, Text, Func)) and isinstance(left, int):
-            return arithmetic(op, left % WRAP, self.machine.address(right))
-        same = identity(left) == identity(right)
-        return int(same if op == "==" else not same)
-
-    def _pointer(self, op: str, left: Value, right: Value) -> Value:
-        if isinstance(right, Ptr) and op == "+":
-            left, right = right, left
-        if isinstance(left, Ptr) and isinstance(right, int) and op in ("+", "-"):
-            offset = right if op == "+" else -right
-            if left.key is None or isinstance(left.key, int):
-                return Ptr(left.obj, (left.key or 0) + offset)
-            return left
-        if isinstance(left, Ptr) and isinstance(right, Ptr) and op == "-" and left.obj is right.obj:
-            first, second = left.key or 0, right.key or 0
-            if isinstance(first, int) and isinstance(second, int):
-                return first - second
-        if isinstance(left, Ptr) and isinstance(right, int):
-            return arithmetic(op, self.machine.address(left), right)
-        return Sym(("op", op, identity(left), identity(right)))
+        return operate(self, node.op, self.evaluate(node.left), self.evaluate(node.right))
 
     # -- calls in expressions
 
@@ -874,7 +581,7 @@ class Interpreter:
         exprs = node.args.exprs if node.args is not None else []
         if isinstance(node.name, c_ast.ID) and node.name.name not in frame.locals.fields:
             name = node.name.name
-            special = _SPECIAL.get(name)
+            special = SPECIAL.get(name)
             if special is not None and not any(name in p.functions for p in self.programs):
                 return special(self, exprs)
             if name.startswith(WAIT_EVENT) and len(exprs) > 1:
@@ -883,7 +590,7 @@ class Interpreter:
             frame.line = node.coord.line if node.coord is not None else frame.line
             self.named = exprs
             if self._global_pointer(name):
-                return self.call_value(self._variable(name), args)
+                return self.call_value(self.variable(name), args)
             return self.call_name(name, args)
         target = self.evaluate(node.name)
         return self.call_value(target, [self.evaluate(e) for e in exprs])
@@ -911,186 +618,3 @@ class Interpreter:
 
     def _global_pointer(self, name: str) -> bool:
         return any(name in p.variables for p in self.programs)
-
-    # -- special forms: their arguments are not evaluated as they stand
-
-    def _for_each(self, exprs: list[Any]) -> Value:
-        """One more round or not; the loop's variables become unknown."""
-        self.calls += 1
-        if self.path.choose(2, f"{exprs[0].value.strip(chr(34))} ends") == 0:
-            return 0
-        for expr in exprs[1:]:
-            if isinstance(expr, c_ast.ID) and expr.name in self.frames[-1].locals.fields:
-                current = self.frames[-1].locals.fields[expr.name]
-                if not isinstance(current, Obj):
-                    self.frames[-1].locals.fields[expr.name] = Sym(("each", expr.name, self.calls))
-        return 1
-
-    def _owe(self, kind: str, target: str, args: list[Value]) -> None:
-        """Run a cleanup when the block ends."""
-        frame = self.frames[-1]
-        frame.cleanups.append((kind, target, args, frame.line))
-
-    def _guard(self, exprs: list[Any]) -> Value:
-        name = exprs[0].value.strip('"')
-        args = [self.evaluate(e) for e in exprs[1:]]
-        self.named = exprs[1:]
-        self.machine.guard_enter(name, args)
-        self._owe("__guard", name, args)
-        return 0
-
-    def _cond_guard(self, exprs: list[Any]) -> Value:
-        name = exprs[0].value.strip('"')
-        args = [self.evaluate(e) for e in exprs[1:]]
-        if self.path.choose(2, f"{name} taken") == 1:
-            return 0
-        self.machine.guard_enter(name, args)
-        self._owe("__guard", name, args)
-        return 1
-
-    def _register_cleanup(self, exprs: list[Any]) -> Value:
-        kind = exprs[0].value.strip('"')
-        if isinstance(exprs[1], c_ast.ID):
-            self._owe(kind, exprs[1].name, [])
-        return 0
-
-    def _class(self, exprs: list[Any]) -> Value:
-        name = exprs[0].value.strip('"')
-        args = [self.evaluate(e) for e in exprs[1:]]
-        if self.machine.is_guard(name):
-            self.machine.guard_enter(name, args)
-            self._owe("__guard", name, args)
-            return 1
-        return self.call_name(f"class_{name}_constructor", args)
-
-    def _container_of(self, exprs: list[Any]) -> Value:
-        value = self.resolve(self.evaluate(exprs[0]))
-        if isinstance(value, Ptr):
-            obj = value.obj
-            if value.key is not None and not isinstance(value.key, int):
-                return Ptr(obj)
-            return Ptr(obj.parent) if obj.parent is not None else value
-        return Sym(("container", identity(value)))
-
-    def _offset_of(self, exprs: list[Any]) -> Value:
-        return 0
-
-    def _keep(self, exprs: list[Any]) -> Value:
-        """no_free_ptr(p), return_ptr(p): the value, and the variable becomes NULL."""
-        value = self.evaluate(exprs[0])
-        self.store(self.lvalue(exprs[0]), 0)
-        return value
-
-    def _identity(self, exprs: list[Any]) -> Value:
-        return self.evaluate(exprs[0])
-
-    def _constant_p(self, exprs: list[Any]) -> Value:
-        return int(isinstance(exprs[0], c_ast.Constant))
-
-    def _configured(self, exprs: list[Any]) -> Value:
-        """IS_ENABLED(CONFIG_X): unknown, and the same all along a path."""
-        name = exprs[0].name if isinstance(exprs[0], c_ast.ID) else "?"
-        return Sym(("name", name))
-
-    def _array_size(self, exprs: list[Any]) -> Value:
-        value = self.evaluate(exprs[0])
-        if isinstance(value, Ptr) and value.obj.array:
-            known = self._static_type(exprs[0])
-            if known is not None and known.count:
-                return known.count
-            return max((k for k in value.obj.fields if isinstance(k, int)), default=-1) + 1
-        return Sym(("size", identity(value)))
-
-    def _swap_in(self, exprs: list[Any]) -> Value:
-        """xchg(p, v)"""
-        place = self._target(self.evaluate(exprs[0]))
-        old = self.load(place) if place is not None else Sym(("xchg", self.calls))
-        self.store(place, self.evaluate(exprs[1]))
-        return old
-
-    def _write_once(self, exprs: list[Any]) -> Value:
-        value = self.evaluate(exprs[1])
-        self.store(self.lvalue(exprs[0]), value)
-        return value
-
-
-#: sizeof an expression whose type is not known.
-UNKNOWN_SIZE_OF_EXPRESSION = 64
-
-_SPECIAL: dict[str, Callable[[Interpreter, list[Any]], Value]] = {
-    "__for_each": Interpreter._for_each,
-    "__guard": Interpreter._guard,
-    "__cond_guard": Interpreter._cond_guard,
-    "__cleanup": Interpreter._register_cleanup,
-    "__class": Interpreter._class,
-    "container_of": Interpreter._container_of,
-    "container_of_const": Interpreter._container_of,
-    "list_entry": Interpreter._container_of,
-    "rb_entry": Interpreter._container_of,
-    "hlist_entry": Interpreter._container_of,
-    "from_timer": Interpreter._container_of,
-    "from_tasklet": Interpreter._container_of,
-    "no_free_ptr": Interpreter._keep,
-    "return_ptr": Interpreter._keep,
-    "offsetof": Interpreter._offset_of,
-    "IS_ENABLED": Interpreter._configured,
-    "IS_BUILTIN": Interpreter._configured,
-    "IS_REACHABLE": Interpreter._configured,
-    "likely": Interpreter._identity,
-    "unlikely": Interpreter._identity,
-    "READ_ONCE": Interpreter._identity,
-    "__builtin_expect": Interpreter._identity,
-    "__builtin_constant_p": Interpreter._constant_p,
-    "ARRAY_SIZE": Interpreter._array_size,
-    "xchg": Interpreter._swap_in,
-    "WRITE_ONCE": Interpreter._write_once,
-    "rcu_assign_pointer": Interpreter._write_once,
-    "RCU_INIT_POINTER": Interpreter._write_once,
-    "smp_store_release": Interpreter._write_once,
-    "rcu_dereference": Interpreter._identity,
-    "rcu_dereference_protected": Interpreter._identity,
-    "rcu_access_pointer": Interpreter._identity,
-}
-
-
-def arithmetic(op: str, left: int, right: int) -> int:
-    """A binary operator on numbers; division by zero gives 0 (the machine does not trap on it)."""
-    if op in ("/", "%"):
-        if right == 0:
-            return 0
-        quotient = abs(left) // abs(right) * (1 if (left < 0) == (right < 0) else -1)
-        return quotient if op == "/" else left - right * quotient
-    if op == "<<":
-        return (left << (right & 63)) % WRAP
-    if op == ">>":
-        return left >> (right & 63)
-    result = _ARITHMETIC[op](left, right)
-    return int(result) if -WRAP < result < WRAP else result % WRAP
-
-
-_ARITHMETIC: dict[str, Callable[[int, int], int]] = {
-    "+": lambda a, b: a + b,
-    "-": lambda a, b: a - b,
-    "*": lambda a, b: a * b,
-    "&": lambda a, b: a & b,
-    "|": lambda a, b: a | b,
-    "^": lambda a, b: a ^ b,
-    "==": lambda a, b: a == b,
-    "!=": lambda a, b: a != b,
-    "<": lambda a, b: a < b,
-    ">": lambda a, b: a > b,
-    "<=": lambda a, b: a <= b,
-    ">=": lambda a, b: a >= b,
-}
-
-_ESCAPES = {"n": 10, "t": 9, "0": 0, "r": 13}
-
-
-def _character(text: str) -> int:
-    inner = text.strip("'")
-    if inner.startswith("\\"):
-        return _ESCAPES.get(inner[1:2], ord(inner[1:2] or " "))
-    return ord(inner[:1] or " ")
-
-
-__all__ = ["MAX_DEPTH", "Frame", "Interpreter", "arithmetic", "signed"]

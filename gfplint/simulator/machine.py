@@ -21,6 +21,7 @@ from gfplint.simulator.lockdep import FS_RECLAIM, IO_RECLAIM, LEARNT_AT_BOOT, US
 from gfplint.simulator.masks import MaskBits
 from gfplint.simulator.memory import IMAGE, MODULE, STACK, Cache, Memory
 from gfplint.simulator.operations import Operations
+from gfplint.simulator.static_types import class_of
 from gfplint.simulator.task import (
     WAIT_CONFIG,
     WAIT_FREE,
@@ -462,7 +463,7 @@ class Machine:
         if (
             lock not in self.lock_classes
             and position < len(named)
-            and (found := self.interpreter.class_of(named[position]))
+            and (found := class_of(self.interpreter, named[position]))
         ):
             self.lock_classes[lock] = found
 

@@ -480,12 +480,12 @@ class Trial:
 
     def variable(self, name: str, value: Value) -> None:
         """Set a global variable."""
-        self.interpreter._global(name)
+        self.interpreter.global_home(name)
         self.interpreter.globals.fields[name] = value
 
     def value(self, name: str) -> Value:
         """A global variable's value."""
-        self.interpreter._global(name)
+        self.interpreter.global_home(name)
         found: Value = self.interpreter.globals.fields.get(name, 0)
         return found
 

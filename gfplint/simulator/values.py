@@ -124,6 +124,11 @@ def is_error(value: Value) -> bool:
     return isinstance(value, int) and value % WRAP >= WRAP - MAX_ERRNO
 
 
+def text_of(value: Value) -> str:
+    """What a literal says, or a function is called; else the value as text."""
+    return value.text if isinstance(value, Text) else value.name if isinstance(value, Func) else str(value)
+
+
 def identity(value: Value) -> Any:
     """A hashable stand-in for a value, for keys of unknown expressions."""
     if isinstance(value, Sym):
