@@ -121,7 +121,8 @@ class _Linting:
 
     def check(self, summary: Summary, callers: CallersOf | None = None) -> None:
         """What the rules say of a summary."""
-        _check(View(summary, self.linker.kernel, callers=callers), self.wanted.rules, self.findings)
+        view = View(summary, self.linker.kernel, callers=callers, source=lambda: self.linker.sources.get(self.file))
+        _check(view, self.wanted.rules, self.findings)
 
     def reclaim(self, known: Reclaim) -> None:
         """What the rules say of the functions of the file that reclaim waits for."""

@@ -14,6 +14,7 @@ from gfplint.analysis.values import blocking
 from gfplint.analysis.worth import Reads
 from gfplint.facts import Place
 from gfplint.findings import Confidence, Finding, Fix, Severity, Step
+from gfplint.frontend.blank import Source
 from gfplint.kernel.masks import FS, IO
 from gfplint.kernel.model import Free, Kernel
 
@@ -33,7 +34,7 @@ class View:
     """What a rule sees of one function: its summary, the kernel, and how sure names were resolved.
 
     ``code``: the function itself, for rules with an ``interest``; the summary then holds its name alone. ``callers``:
-    answers what is known of those who call it.
+    answers what is known of those who call it. ``source``: the blanked file, for fixes.
     """
 
     summary: Summary
@@ -41,6 +42,7 @@ class View:
     module: bool = True
     code: Code | None = None
     callers: Asked | None = None
+    source: Callable[[], Source] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,8 +211,9 @@ _SIBLINGS = {
 #: Evidence that an allocation's like is charged, by how much it says.
 _STRONG = ("object", "wrapper", "function", "holder")
 _WEAK = ("file", "owner", "operation", "entry")
-#: Calls from an entry point beyond which the way depends on too much that no text shows.
-_FAR, _NEAR = 6, 4
+#: Functions on the way from an entry point beyond which it depends on too much that no text shows. Those of the
+#: subsystem itself, which knows what it does, count up to _OWN.
+_FAR, _NEAR, _OWN = 6, 4, 3
 
 
 def accounting_evidence(site: Unaccounted) -> str:
@@ -222,7 +225,8 @@ def accounting_confidence(site: Unaccounted) -> Confidence:
     """How sure it is that an allocation should be charged."""
     if not site.evidence or site.transient or site.fate == "handed" or site.indirect > 1:
         return Confidence.LOW
-    if len(site.chain) > (_NEAR if site.evidence in _WEAK else _FAR):
+    length = site.far + min(len(site.chain) - site.far, _OWN)
+    if length > (_NEAR if site.evidence in _WEAK else _FAR):
         return Confidence.LOW
     if site.evidence == "owner" and site.privilege == "device-node":
         return Confidence.LOW  # who may open the device is not known

@@ -28,7 +28,8 @@ memalloc_nofs_restore(flags);
 
 ## Fix safety
 
-The effective mask stays the same. There is no automatic fix yet.
+Safe: the effective mask stays the same. A mask that is passed on to another function may be kept there for later: that
+fix is not applied by itself.
 
 ## References
 
@@ -37,11 +38,17 @@ The effective mask stays the same. There is no automatic fix yet.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
-from gfplint.findings import Finding, Severity, Step
+from gfplint.analysis.summary import AllocSite
+from gfplint.findings import Edit, Finding, Fix, Severity, Step
+from gfplint.frontend.spans import call_text, has_directive, is_plain
+from gfplint.kernel.masks import effective
 from gfplint.ruleset import Rule, View, legacy_scope
 
+_PLAIN = "GFP_KERNEL"
+_MASK = re.compile(r"\bGFP_[A-Z0-9_]+")
 #: The scopes in which a mask of each kind is reduced already.
 _COVERED_BY = {"nofs": ("nofs", "noio"), "noio": ("noio",)}
 
@@ -61,7 +68,29 @@ def check(view: View) -> Iterator[Finding]:
             site.place,
             f"{site.callee}() with {text} inside the {active[0].upper()} scope{whose}: GFP_KERNEL means the same there",
             [step],
+            fix=_fix(view, site, active[0], safe=site in view.summary.allocs),
         )
+
+
+def _fix(view: View, site: AllocSite, scope: str, *, safe: bool) -> Fix | None:
+    """GFP_KERNEL in the place of the one name in the call that means the same in the scope."""
+    source = view.source() if view.source is not None and len(site.masks) == 1 else None
+    text = call_text(source, site.place) if source is not None else None
+    if source is None or text is None or has_directive(source, text.whole):
+        return None
+    masks = view.kernel.masks
+    plain = effective(masks.get(_PLAIN, frozenset()), (scope,))
+    found = [
+        (arg.start + match.start(), arg.start + match.end())
+        for arg in text.args
+        if is_plain(source, arg)
+        for match in _MASK.finditer(source.code[arg.start : arg.end])
+        if match.group() != _PLAIN and effective(masks.get(match.group(), frozenset()), (scope,)) == plain
+    ]
+    if len(found) != 1:
+        return None
+    start, end = found[0]
+    return Fix(safe, (Edit(view.summary.path, source.position(start), source.position(end), _PLAIN),))
 
 
 RULE = Rule(

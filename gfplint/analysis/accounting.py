@@ -39,7 +39,21 @@ _KEPT = frozenset(("stored", "listed", "handed", "returned"))
 #: Calls from a function that returns memory up to the one that keeps it.
 _RETURNS = 3
 #: Triggers that leave something configured behind, and calls within which that is what was asked for.
-_CONFIGURES = frozenset(("netlink", "setsockopt", "unshare(NEWNET)", "unshare/clone", "mount", "io_uring"))
+_CONFIGURES = frozenset(
+    (
+        "fanotify",
+        "io_uring",
+        "mount",
+        "msgget",
+        "netlink",
+        "semget",
+        "setsockopt",
+        "setxattr",
+        "shmget",
+        "unshare(NEWNET)",
+        "unshare/clone",
+    )
+)
 _CLOSE = 2
 #: Names of folders that say nothing of the subsystem.
 _EVERYWHERE = frozenset(
@@ -286,7 +300,8 @@ class Judge:
             return "function", found
         for holder in record.holders:
             if (found := self.by_object.get(holder)) is not None:
-                return ("owner" if holder in self.common_holders else "holder"), found
+                everybodys = holder in self.common_holders and not self.kin(found.file, record.file)
+                return ("owner" if everybodys else "holder"), found
         for holder in record.holders:
             if (found := self.by_holder.get(holder)) is not None:
                 return "member", found
@@ -308,18 +323,23 @@ class Judge:
             and entry.privilege != "device-node"
             and entered.calls <= _CLOSE
             and not entered.indirect
-            and record.fate in ("stored", "listed")
+            and record.fate in ("stored", "listed", "returned")
             and bool(record.object or record.holders)
         )
 
     def near(self, one: int, two: int) -> bool:
         """Whether two files are of one subsystem: one's folder holds the other's, or they have the same name."""
         a, b = (folder(self.program.paths[f]) for f in (one, two))
-        return (
-            f"{a}/".startswith(f"{b}/")
-            or f"{b}/".startswith(f"{a}/")
-            or bool((set(a.split("/")) & set(b.split("/"))) - _EVERYWHERE)
-        )
+        return f"{a}/".startswith(f"{b}/") or f"{b}/".startswith(f"{a}/") or self.kin(one, two)
+
+    def kin(self, one: int, two: int) -> bool:
+        """Whether folders of two files have a name that says what they are about."""
+        a, b = (folder(self.program.paths[f]) for f in (one, two))
+        return bool((set(a.split("/")) & set(b.split("/"))) - _EVERYWHERE)
+
+    def far(self, fid: FunctionId) -> int:
+        """The functions on the way to one that stand neither in its file nor in its subsystem."""
+        return sum(f[0] != fid[0] and not self.kin(f[0], fid[0]) for f in self.reach.way(fid))
 
     def usual(self, entry: EntryPoint) -> bool:
         """Whether most implementations of an operation that keep memory charge it."""
@@ -340,6 +360,7 @@ class Judge:
             chain=self.reach.chain(fid),
             privilege=entered.entry.privilege,
             trigger=entered.entry.trigger,
+            far=self.far(fid),
             indirect=entered.indirect,
             transient=record.transient,
         )

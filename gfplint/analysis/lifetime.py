@@ -95,6 +95,7 @@ class Types:
         self.params = frozenset(self.variables)
         self.locals: set[str] = set()
         self.structs: set[str] = set()
+        self.arrays: set[str] = set()
         self.env = env
         for declared in _declarations(body.stmts):
             self.variables[declared.name] = (declared.type, declared.pointers + declared.array)
@@ -102,6 +103,8 @@ class Types:
                 self.locals.add(declared.name)
                 if not declared.pointers and not declared.array:
                     self.structs.add(declared.name)
+                if declared.array:
+                    self.arrays.add(declared.name)
 
     def of(self, path: str) -> str:
         """The record type of an access path; "" where unknown."""
@@ -149,6 +152,8 @@ class Lifetimes:
         self.items: list[_Item] = []
         self.managed: dict[str, str] = {}
         self.wanted: frozenset[str] = frozenset()
+        #: Local pointers to what is on the stack.
+        self.on_stack: set[str] = set()
         #: The arms that the statement at hand stands in, and how many there were.
         self.line: tuple[int, ...] = ()
         self.arms = 0
@@ -300,6 +305,7 @@ class Lifetimes:
         if call is not None and self.begins(call, stmt.name):
             return
         self.note_calls(stmt.init)
+        self.point(stmt.name, stmt.init)
         for item in self.holding(stmt.init):
             self.name(item, stmt.name)
 
@@ -360,18 +366,31 @@ class Lifetimes:
         if isinstance(expr.target, Name) and expr.target.name in self.types.locals | self.types.params:
             if not new:
                 self.forget(expr.target.name)
+                self.point(expr.target.name, expr.value)
             for item in items:
                 self.name(item, expr.target.name)
             return
         for item in items:
             self.store(item, expr.target, path)
 
+    def point(self, name: str, value: Expr) -> None:
+        """A local pointer gets a value: the address of something on the stack, or another."""
+        while isinstance(value, Cast):
+            value = value.value
+        inner = value.operand if isinstance(value, Unary) and value.op == "&" else value
+        root = root_of(path_of(inner))
+        taken = root in self.types.structs if inner is not value else root in self.types.arrays
+        if taken or (isinstance(value, Name) and value.name in self.on_stack):
+            self.on_stack.add(name)
+        elif not isinstance(value, Assign):
+            self.on_stack.discard(name)
+
     def store(self, item: _Item, target: Expr, path: str) -> None:
         root = root_of(path)
         if isinstance(target, Name):
             item.marks.add("global")
             return
-        if root in self.types.structs:
+        if root in self.types.structs or root in self.on_stack:
             item.names.append(path) if len(item.names) < _MAX_NAMES else None
             item.marks.add("local")
             return
@@ -420,8 +439,26 @@ class Lifetimes:
         if found is not None:
             item = _Item(call, found[0], found[1], [], self.line)
             item.object = self.sized(call)
-            item.marks.add("handed")
             self.items.append(item)
+            if not self.handed_out(item, call):
+                item.marks.add("handed")
+
+    def handed_out(self, item: _Item, call: Call) -> bool:
+        """Memory that an allocator stores where an argument says (``zalloc_cpumask_var(&x->mask, ...)``)."""
+        row = self.kernel.allocators.get(_name(call))
+        if row is None or not isinstance(row.result, int) or row.result >= len(call.args):
+            return False
+        target = call.args[row.result]
+        inner = target.operand if isinstance(target, Unary) and target.op == "&" else target
+        path = path_of(inner)
+        if isinstance(inner, Name):
+            if inner.name in self.types.locals | self.types.params:
+                self.name(item, inner.name)
+                return True
+        elif isinstance(inner, (Member, Index)):
+            self.store(item, inner, path)
+            return True
+        return False
 
     def returned(self, value: Expr) -> None:
         call = _call(value)

@@ -116,14 +116,18 @@ class Reach:
             self._trusted[fid] = known
         return known
 
+    def way(self, fid: FunctionId) -> list[FunctionId]:
+        """The functions from the entry point to a reached one."""
+        found: list[FunctionId] = [fid]
+        while (caller := self.entered[found[-1]].caller) is not None:
+            found.append(caller)
+        found.reverse()
+        return found
+
     def chain(self, fid: FunctionId) -> tuple[Step, ...]:
         """The steps from the entry point to a reached function."""
-        names: list[FunctionId] = [fid]
-        while (caller := self.entered[names[-1]].caller) is not None:
-            names.append(caller)
-        names.reverse()
         steps = []
-        for at, other in enumerate(names):
+        for at, other in enumerate(self.way(fid)):
             function = self.program.function(other)
             how = describe(self.entered[other].entry, function.name) if at == 0 else f"{function.name}() is called"
             steps.append(Step(self.program.paths[other[0]], function.line, 1, function.name, how))
@@ -178,12 +182,13 @@ class Reach:
                     yield fid, row
 
     def _flagged(self, file: int, flag: str) -> bool:
-        """Whether a table of a file's folder sets a flag."""
+        """Whether a table of a file's folder sets a flag, or is of a struct of that name."""
         place = posixpath.dirname(self.program.paths[file])
         known = self._flags.get(flag)
         if known is None:
             tables = ((at, e.value) for at, t in self.program.tables() for e in t.entries)
             known = {posixpath.dirname(self.program.paths[at]) for at, value in tables if flag in value}
+            known |= {posixpath.dirname(self.program.paths[at]) for at, t in self.program.tables() if t.struct == flag}
             self._flags[flag] = known
         return place in known
 

@@ -187,7 +187,8 @@ class Unaccounted(msgspec.Struct, frozen=True, gc=False):
     (others of the same operation), the subsystem's ``convention``, the ``file``; ``entry``: nothing of that, but it is
     plainly what was asked for; or "". ``sibling``: where that is;
     ``object``: where an object of the cache is allocated. ``chain``: from the entry point to the function.
-    ``indirect``: calls through pointers. ``transient``: what holds it may live on a stack.
+    ``far``: its functions outside the subsystem of the allocation. ``indirect``: calls through pointers.
+    ``transient``: what holds it may live on a stack.
     """
 
     callee: str
@@ -199,6 +200,7 @@ class Unaccounted(msgspec.Struct, frozen=True, gc=False):
     chain: tuple[Step, ...]
     privilege: str
     trigger: str
+    far: int = 0
     indirect: int = 0
     transient: bool = False
     cache: str = ""

@@ -17,7 +17,7 @@ from gfplint.kernel.tables import Group, TableError, holds, lines, read_table
 #: ``argument`` of a declaring macro (SYSCALL_DEFINE3, TRACE_EVENT): the function that the macro itself defines.
 DECLARED = -1
 
-_UNLESS = re.compile(r"root unless ([A-Z_]{4,})")
+_UNLESS = re.compile(r"root unless (\w{4,})")
 Callbacks = tuple[dict[tuple[str, str], Callback], dict[tuple[str, int], Callback]]
 EntryPoints = tuple[dict[tuple[str, str], EntryPoint], dict[tuple[str, int], EntryPoint]]
 
