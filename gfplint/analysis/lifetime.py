@@ -191,7 +191,8 @@ class Lifetimes:
 
     def fate(self, item: _Item) -> str:
         if "returned" in item.marks:  # what was freed can't be
-            return "stored" if "stored" in item.marks and not item.freed else "returned"
+            kept = [fate for fate in ("stored", "listed") if fate in item.marks and not item.freed]
+            return kept[0] if kept else "returned"
         if item.freed or ("managed" in item.marks and not item.marks & {"stored", "listed", "returned", "global"}):
             return "freed"
         for fate in ("stored", "listed", "returned", "global", "local", "handed"):
