@@ -90,7 +90,15 @@ def _kept(cache: OrderedDict[int, Source], file: int, make: Callable[[], Source]
 class Linker:
     """Computes and keeps the summaries of one program."""
 
-    def __init__(self, program: Program, kernel: Kernel, relevance: Relevance, read: Callable[[int], bytes]) -> None:
+    def __init__(
+        self,
+        program: Program,
+        kernel: Kernel,
+        relevance: Relevance,
+        read: Callable[[int], bytes],
+        operations: Operations | None = None,
+    ) -> None:
+        """``read``: a file's bytes; ``operations``: the program's, where they are known already."""
         sys.setrecursionlimit(max(sys.getrecursionlimit(), _FRAMES))
         self.program = program
         self.kernel = kernel
@@ -102,7 +110,7 @@ class Linker:
         self.tabled = frozenset(kernel.allocators.keys() | kernel.frees.keys())
         self.content_families = _content_families(kernel)
         self.fields: dict[tuple[int, int], dict[str, Param]] = {}
-        self.operations = Operations(program)
+        self.operations = operations if operations is not None else Operations(program)
         self.sleeping_operations = self.operations.sleeping_members(
             relevance.reach.__contains__, doubtful=relevance.depth >= LONG_CHAIN
         )

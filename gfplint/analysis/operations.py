@@ -44,6 +44,16 @@ class Operations:
                     entries.setdefault((at, entry.value), (entry.line, table.name))
                     self._files.setdefault(entry.value, {})[at] = None
 
+    def entries(self) -> Iterator[tuple[str, str, tuple[int, str, int, str]]]:
+        """(struct, member, (file, function, line, name of the table)) of every entry that names a function."""
+        for (struct, member), named in self._named.items():
+            for (at, value), (line, table) in named.items():
+                yield struct, member, (at, value, line, table)
+
+    def naming(self) -> Iterator[tuple[str, tuple[int, ...]]]:
+        """The functions that tables name, with the files of these."""
+        return ((name, tuple(files)) for name, files in self._files.items())
+
     def files_naming(self, function: str) -> tuple[int, ...]:
         """The files whose tables name a function."""
         return tuple(self._files.get(function, ()))
@@ -52,14 +62,17 @@ class Operations:
         """The names of members whose implementations may all sleep, as far as ``sleeping`` tells; with ``doubtful``, or
         some of them.
         """
-        found = set()
-        for (_, member), entries in self._named.items():
-            ids = [self.program.resolve(name, file) for file, name in entries]
-            known = [fid for fid in ids if fid is not None]
-            count = sum(map(sleeping, known))
-            if count and (count == len(known) or (doubtful and count >= SOME)):
-                found.add(member)
-        return frozenset(found)
+        return frozenset(
+            member for (_, member), entries in self._named.items() if self._may_sleep(entries, sleeping, doubtful)
+        )
+
+    def _may_sleep(
+        self, entries: Iterable[tuple[int, str]], sleeping: Callable[[FunctionId], bool], doubtful: bool
+    ) -> bool:
+        ids = [self.program.resolve(name, file) for file, name in entries]
+        known = [fid for fid in ids if fid is not None]
+        count = sum(map(sleeping, known))
+        return count > 0 and (count == len(known) or (doubtful and count >= SOME))
 
     def implementations(self, struct: str, member: str, file: int) -> tuple[Implementation, ...]:
         """The functions that tables give to a member of what ``file`` calls ``struct``, in the tables' order."""

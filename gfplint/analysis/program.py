@@ -275,6 +275,7 @@ class Relevance:
         """``files``: those whose functions count as callees (None: all); ``depth``: calls that are looked through."""
         self.program = program
         self.kernel = kernel
+        self.files = files
         self.callers = _callers(program, files)
         self.macro_callers = _macro_callers(program, files)
         self.depth = depth

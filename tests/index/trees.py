@@ -127,6 +127,68 @@ static int locked(struct ring *r)
 	return 0;
 }
 """,
+    "drivers/three/ops.h": """\
+struct ring_ops { void *(*make)(int n); void (*drop)(void *p); };
+struct dev { spinlock_t lock; const struct ring_ops *ops; struct timer_list timer; void *buf; };
+DEFINE_GUARD(dev, struct dev *, dev_lock(_T), dev_unlock(_T))
+#define dev_make(d, n) (d)->ops->make(n)
+#define dev_get(n) ring_new(n)
+void dev_lock(struct dev *d);
+""",
+    "drivers/three/ops.c": """\
+#include <linux/ring.h>
+#include "ops.h"
+void dev_lock(struct dev *d)
+{
+	spin_lock(&d->lock);
+}
+void dev_unlock(struct dev *d)
+{
+	spin_unlock(&d->lock);
+}
+static void *simple_make(int n)
+{
+	return ring_new(n);
+}
+static const struct ring_ops simple_ops = {
+	.make = simple_make,
+	.drop = ring_free,
+};
+const struct ring_ops other_ops = {
+	.make = ring_deep,
+	.drop = kfree,
+};
+""",
+    "drivers/three/dev.c": """\
+#include <linux/ring.h>
+#include "ops.h"
+static void dev_tick(struct timer_list *t)
+{
+	struct dev *d = from_timer(d, t, timer);
+
+	d->buf = dev_get(4);
+}
+static int dev_open(struct dev *d, gfp_t gfp)
+{
+	timer_setup(&d->timer, dev_tick, 0);
+	guard(dev)(d);
+	d->buf = ring_new(8);
+	return 0;
+}
+static int dev_start(struct dev *d)
+{
+	int err = 0;
+
+	dev_lock(d);
+	d->buf = d->ops->make(8);
+	dev_unlock(d);
+	return err;
+}
+static void dev_close(struct dev *d)
+{
+	ring_free(d->buf);
+}
+""",
     "tools/lib.c": "void *ring_new(int n)\n{\n\tn++;\n\treturn malloc(n);\n}\n",
 }
 
@@ -151,6 +213,15 @@ _EDITS = (
     ("\n", "\n\n"),
     ("#include <linux/ring.h>\n", '#include <linux/ring.h>\n#include "lock.c"\n'),
     ("ring_deep", "ring_new"),
+    (".make = ring_deep", ".make = ring_new"),
+    ("return ring_new(n);", "return kmalloc(n, GFP_ATOMIC);"),
+    ("timer_setup(&d->timer, dev_tick, 0);", "timer_setup(&d->timer, dev_tock, 0);"),
+    ("static const struct ring_ops", "static struct ring_ops"),
+    ("DEFINE_GUARD(dev, struct dev *, dev_lock(_T)", "DEFINE_GUARD(dev, struct dev *, dev_hold(_T)"),
+    ("#define dev_get(n) ring_new(n)", "#define dev_get(n) ring_deep(n)"),
+    ("dev_lock(struct", "dev_hold(struct"),
+    ("static int dev_start(struct dev *d)", "int dev_start(struct dev *d, gfp_t gfp)"),
+    ("void *(*make)(int n);", "void *(*make)(int n); int spare;"),
     ("void *ring_new(int n);", "static inline void *ring_fresh(int n) { n++; return kmalloc(n, RING_GFP); }"),
 )
 

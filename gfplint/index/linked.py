@@ -1,0 +1,252 @@
+"""A linked tree on disk: what names and functions of a whole tree are to each other, read as far as it is asked for.
+
+Names are spread over shards; under each stand the files that define it, the functions that call it and what is known
+of it. A linked tree is never altered: a later state is the linked tree and the files that differ from it. Files are
+numbered as in the run that wrote it.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+import msgspec
+
+from gfplint.analysis.interprocedural import Linker
+from gfplint.analysis.operations import Operations
+from gfplint.analysis.program import Program, Relevance, Sign
+from gfplint.facts import FileFacts
+from gfplint.index.contents import Key
+from gfplint.index.store import Store, StoreError
+from gfplint.kernel.model import Kernel
+
+_PREFIX = b"link"
+#: Names in a shard, about; files whose levels stand together.
+_SHARD_NAMES, _LEVEL_FILES = 32, 64
+
+T = TypeVar("T")
+
+
+class Row(msgspec.Struct, array_like=True):
+    """What is known of a name. ``defined``: files that define anything of that name; ``callers``: functions of linted
+    files that call it, file and number by turns; ``macros``: linted files with macros that call it; ``tables``: files
+    whose tables name it; ``level``: a macro's (0: none); ``reaching``: whether a function or macro of the name leads
+    to a sleep; ``returned``/``calls``: families that it hands out, by file, and how many calls they are away.
+    """
+
+    defined: list[int] = []
+    callers: list[int] = []
+    macros: list[int] = []
+    tables: list[int] = []
+    level: int = 0
+    reaching: bool = False
+    returned: dict[int, list[str]] = {}
+    calls: dict[str, int] = {}
+
+
+#: An entry of an operation table: file, function, line, name of the table.
+Entry = tuple[int, str, int, str]
+_NO_ROW = Row()
+
+
+class Meta(msgspec.Struct, array_like=True):
+    """The files, by number, with their contents; ``includes``: (file, what it includes) where that is a .c file.
+
+    ``weak``: as ``program.weak_names``; ``sleeping``: members of operation tables that may sleep; ``direct``: macros
+    by the tabled names that they call; ``locking``/``signs``: as in ``Relevance``.
+    """
+
+    paths: list[str]
+    keys: bytes
+    shards: int
+    members: int
+    includes: list[tuple[int, str]]
+    weak: list[str]
+    sleeping: list[str]
+    direct: dict[str, list[str]]
+    locking: list[str]
+    signs: dict[str, tuple[int, list[tuple[str, str]]]]
+
+
+# ---- writing -------------------------------------------------------------------------------------------------
+
+
+def write(store: Store, scope: bytes, linker: Linker, keys: Mapping[str, Key]) -> None:
+    """Write a linked tree and forget those of the same scope before it. ``keys``: the contents of the files."""
+    program, relevance, operations = linker.program, linker.relevance, linker.operations
+    linked = _PREFIX + scope + os.urandom(8)
+
+    def put(name: bytes, value: object) -> None:
+        store.put("part", linked + name, msgspec.msgpack.encode(value), linked)
+
+    rows = _rows(program, relevance, operations)
+    shards = _spread(rows, b"n", put)
+    members: dict[str, dict[str, list[Entry]]] = {}
+    for struct, member, entry in operations.entries():
+        members.setdefault(member, {}).setdefault(struct, []).append(entry)
+    number = _spread(members, b"m", put)
+    levels: dict[int, dict[int, dict[int, int]]] = {at: {} for at in range(len(program.paths) // _LEVEL_FILES + 1)}
+    for (at, index), level in relevance.reach.items():
+        levels[at // _LEVEL_FILES].setdefault(at, {})[index] = level
+    for group, of_files in levels.items():
+        put(b"l%d" % group, of_files)
+    kernel = relevance.kernel
+    meta = Meta(
+        paths=list(program.paths),
+        keys=b"".join(keys[path] for path in program.paths),
+        shards=shards,
+        members=number,
+        includes=[(at, i) for at, f in enumerate(program.facts) for i in f.includes if i.endswith(".c")],
+        weak=sorted(linker.weak),
+        sleeping=sorted(linker.sleeping_operations),
+        direct={n: m for n in sorted(tabled_of(kernel)) if (m := relevance.macro_callers.get(n))},
+        locking=sorted(relevance.locking),
+        signs={name: (level, sorted(sign)) for name, (level, sign) in relevance.signs.items()},
+    )
+    store.flush()
+    store.put("recent", linked, msgspec.msgpack.encode(meta))
+    store.flush()
+    for old in store.oldest(1, _PREFIX + scope):
+        store.drop_snapshot(old)
+
+
+def tabled_of(kernel: Kernel) -> frozenset[str]:
+    """Names whose calls make a macro worth a look (see ``worth.Worth``)."""
+    return frozenset(kernel.allocators.keys() | kernel.frees.keys() | kernel.scopes.keys())
+
+
+def _spread(rows: Mapping[str, object], letter: bytes, put: Callable[[bytes, object], None]) -> int:
+    """Write rows in shards; returns how many of these there are."""
+    shards = 1
+    while shards * _SHARD_NAMES < len(rows):
+        shards *= 2
+    table: list[dict[str, object]] = [{} for _ in range(shards)]
+    for name, row in rows.items():
+        table[_shard_of(name, shards)][name] = row
+    for number, shard in enumerate(table):
+        put(letter + b"%d" % number, shard)
+    return shards
+
+
+def _rows(program: Program, relevance: Relevance, operations: Operations) -> dict[str, Row]:
+    found: dict[str, Row] = {}
+
+    def row(name: str) -> Row:
+        known = found.get(name)
+        if known is None:
+            known = found[name] = Row([], [], [], [])
+        return known
+
+    for table in (program.functions, program.macros, program.records, program.globals, program.definitions):
+        for name, places in table.items():
+            row(name).defined += [place[0] for place in places]
+    for at, macro in (place for places in program.macros.values() for place in places):
+        for callee in macro.callees if relevance.files is None or at in relevance.files else ():
+            row(callee).macros.append(at)
+    for name, callers in relevance.callers.items():
+        row(name).callers = [number for fid in callers for number in fid]
+    for name in relevance.reaching_names:
+        row(name).reaching = True
+    for name, level in relevance.reaching_macros.items():
+        row(name).level = level
+    for name, of_files in relevance.wrappers.places.items():
+        row(name).returned = {at: sorted(families) for at, families in of_files.items()}
+    for name, calls in relevance.wrappers.levels.items():
+        row(name).calls = calls
+    for name, files in operations.naming():
+        row(name).tables = list(files)
+    for known in found.values():
+        known.defined = sorted(set(known.defined))
+        known.macros = sorted(set(known.macros))
+    return found
+
+
+def _shard_of(name: str, shards: int) -> int:
+    return zlib.crc32(name.encode("utf-8", "surrogatepass")) & (shards - 1)
+
+
+# ---- reading -------------------------------------------------------------------------------------------------
+
+
+class Linked:
+    """Reads one linked tree. Every method raises StoreError where the store no longer has what it needs."""
+
+    def __init__(self, store: Store, key: bytes, meta: Meta, front: bytes) -> None:
+        """``front``: the version of the front end that made the skeletons."""
+        self.store = store
+        self.key = key
+        self.meta = meta
+        self.front = front
+        self._rows: dict[int, dict[str, Row]] = {}
+        self._members: dict[int, dict[str, dict[str, list[Entry]]]] = {}
+        self._levels: dict[int, dict[int, dict[int, int]]] = {}
+        self._decode_rows = msgspec.msgpack.Decoder(dict[str, Row]).decode
+        self._decode_members = msgspec.msgpack.Decoder(dict[str, dict[str, list[Entry]]]).decode
+        self._decode_levels = msgspec.msgpack.Decoder(dict[int, dict[int, int]]).decode
+        self._decode_facts = msgspec.msgpack.Decoder(FileFacts).decode
+
+    def row(self, name: str) -> Row:
+        """What is known of a name."""
+        number = _shard_of(name, self.meta.shards)
+        return self._part(self._rows, b"n", number, self._decode_rows).get(name, _NO_ROW)
+
+    def member(self, name: str) -> dict[str, list[Entry]]:
+        """The entries of operation tables for a member, by struct."""
+        number = _shard_of(name, self.meta.members)
+        return self._part(self._members, b"m", number, self._decode_members).get(name, {})
+
+    def levels(self, file: int) -> dict[int, int]:
+        """Calls to a sleep by the numbers of a file's functions."""
+        return self._part(self._levels, b"l", file // _LEVEL_FILES, self._decode_levels).get(file, {})
+
+    def facts(self, file: int) -> FileFacts:
+        """The skeleton of a file."""
+        data = self.store.get("facts", self.content(file) + self.front)
+        if data is None:
+            raise StoreError("the index lost a skeleton")
+        return self._decoded(data, self._decode_facts)
+
+    def content(self, file: int) -> Key:
+        """What stands for a file's content."""
+        return self.meta.keys[16 * file : 16 * file + 16]
+
+    def signs(self) -> dict[str, tuple[int, Sign]]:
+        """See ``Relevance.signs``."""
+        return {name: (level, frozenset(sign)) for name, (level, sign) in self.meta.signs.items()}
+
+    def _part(self, known: dict[int, T], letter: bytes, number: int, decode: Callable[[bytes], T]) -> T:
+        found = known.get(number)
+        if found is None:
+            found = known[number] = self._decoded(self._get(letter + b"%d" % number), decode)
+        return found
+
+    def _get(self, name: bytes) -> bytes:
+        data = self.store.get("part", self.key + name)
+        if data is None:  # another run wrote a newer tree, and this one is gone
+            raise StoreError("the index lost a part of the tree")
+        return data
+
+    def _decoded(self, data: bytes, decode: Callable[[bytes], T]) -> T:
+        try:
+            return decode(data)
+        except (msgspec.DecodeError, ValueError) as error:
+            self.store.damaged()
+            raise StoreError(str(error)) from error
+
+
+def latest(store: Store, scope: bytes, front: bytes) -> Linked | None:
+    """The last linked tree of a scope, if there is one. Raises StoreError."""
+    for key in store.oldest(0, _PREFIX + scope)[:1]:
+        data = store.get("recent", key)
+        if data is None:
+            return None
+        try:
+            meta = msgspec.msgpack.decode(data, type=Meta)
+        except (msgspec.DecodeError, ValueError):
+            store.damaged()
+            return None
+        store.touch(key)
+        return Linked(store, key, meta, front)
+    return None

@@ -1,0 +1,378 @@
+"""A program and its relevance as a linked tree and a few changed files make them; files are read when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from gfplint.analysis.operations import Operations
+from gfplint.analysis.program import FunctionId, Program, Relevance, Sign, leaving, own_names
+from gfplint.analysis.wrappers import Wrappers, families_at
+from gfplint.facts import FileFacts
+from gfplint.index.linked import Entry, Linked, tabled_of
+from gfplint.kernel.model import Kernel
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Files:
+    """The skeletons of a program, by number: changed ones at hand, the others loaded."""
+
+    def __init__(self, linked: Linked, changed: Mapping[int, FileFacts | None]) -> None:
+        """``changed``: None for a file that is gone."""
+        self.changed = dict(changed)
+        self.linked = linked
+        self._loaded: dict[int, FileFacts] = {}
+
+    def __getitem__(self, file: int) -> FileFacts:
+        if file in self.changed:
+            facts = self.changed[file]
+            return facts if facts is not None else _GONE
+        found = self._loaded.get(file)
+        if found is None:
+            found = self._loaded[file] = self.linked.facts(file)
+        return found
+
+
+_GONE = FileFacts((), (), (), (), (), (), (), (), ())
+
+
+class _Table(Generic[V]):
+    """One of the program's tables: the definitions of a name, in the order of their files' paths."""
+
+    def __init__(self, program: StoredProgram, rows: Callable[[int], Iterator[tuple[str, V]]]) -> None:
+        self._program = program
+        self._rows = rows
+        self._files: dict[int, dict[str, list[V]]] = {}
+        self._found: dict[str, list[V]] = {}
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The definitions of a name, or the default."""
+        found = self._found.get(name)
+        if found is None:
+            found = self._found[name] = [
+                row for file in self._program.defining(name) for row in self._of(file).get(name, ())
+            ]
+        return found or default
+
+    def __getitem__(self, name: str) -> list[V]:
+        found: list[V] = self.get(name, [])
+        if not found:
+            raise KeyError(name)
+        return found
+
+    def __contains__(self, name: object) -> bool:
+        return bool(self.get(str(name)))
+
+    def _of(self, file: int) -> dict[str, list[V]]:
+        known = self._files.get(file)
+        if known is None:
+            known = self._files[file] = {}
+            for name, row in self._rows(file):
+                known.setdefault(name, []).append(row)
+        return known
+
+
+class StoredProgram(Program):
+    """A program whose tables are read from a linked tree, with changed files in place of what they were.
+
+    New files have numbers behind those of the linked tree.
+    """
+
+    def __init__(self, linked: Linked, changed: Mapping[int, FileFacts | None], paths: Sequence[str]) -> None:
+        """``paths``: those of the linked tree, then new ones; ``changed``: skeletons by number, None: it is gone."""
+        self.linked = linked
+        self.files = files = Files(linked, changed)
+        self.paths = tuple(paths)
+        self.facts = files  # type: ignore[assignment]
+        self.number = {path: at for at, path in enumerate(paths) if files.changed.get(at, _GONE) is not None}
+        self._visible = {}
+        self._units = None
+        self.own_names = _Own(self)  # type: ignore[assignment]
+        self.functions = _Table(self, self._functions)  # type: ignore[assignment]
+        self.macros = _Table(self, lambda at: ((m.name, (at, m)) for m in files[at].macros))  # type: ignore[assignment]
+        self.records = _Table(self, lambda at: ((r.name, (at, r)) for r in files[at].records))  # type: ignore[assignment]
+        self.globals = _Table(self, lambda at: ((g.name, (at, g)) for g in files[at].globals))  # type: ignore[assignment]
+        self.definitions = _Table(  # type: ignore[assignment]
+            self, lambda at: ((d.macro, (at, d)) for d in files[at].definitions)
+        )
+        self._defined_now: dict[str, list[int]] = {}
+        for at, facts in files.changed.items():
+            for name in _defined(facts) if facts is not None else ():
+                self._defined_now.setdefault(name, []).append(at)
+
+    def defining(self, name: str) -> list[int]:
+        """The files that define a name, by path."""
+        return self.merged(self.linked.row(name).defined, self._defined_now.get(name, ()))
+
+    def merged(self, before: Iterable[int], now: Iterable[int]) -> list[int]:
+        """Files as they were, but for changed ones, and those of these that count ``now``; by path."""
+        changed = self.files.changed
+        found = [at for at in before if at not in changed]
+        more = list(now)
+        return sorted([*found, *more], key=self.paths.__getitem__) if more else found
+
+    def units(self) -> dict[int, frozenset[int]]:
+        """The files that are compiled as one, by each of them."""
+        if self._units is None:
+            self._units = self._find_units()
+        return self._units
+
+    def _functions(self, at: int) -> Iterator[tuple[str, FunctionId]]:
+        return ((f.name, (at, index)) for index, f in enumerate(self.files[at].functions))
+
+    def _includes(self) -> Iterator[tuple[int, str]]:
+        changed = self.files.changed
+        yield from ((at, name) for at, name in self.linked.meta.includes if at not in changed)
+        for at, facts in changed.items():
+            yield from ((at, n) for n in (facts.includes if facts is not None else ()) if n.endswith(".c"))
+
+
+class _Own:
+    """Names that files define themselves, by number."""
+
+    def __init__(self, program: StoredProgram) -> None:
+        self._program = program
+        self._known: dict[int, frozenset[str]] = {}
+
+    def __getitem__(self, file: int) -> frozenset[str]:
+        known = self._known.get(file)
+        if known is None:
+            known = self._known[file] = own_names(self._program.paths[file], self._program.files[file])
+        return known
+
+
+def _defined(facts: FileFacts) -> set[str]:
+    names = {f.name for f in facts.functions} | {m.name for m in facts.macros} | {r.name for r in facts.records}
+    return names | {g.name for g in facts.globals} | {d.macro for d in facts.definitions}
+
+
+class Reached:
+    """The functions that lead to an allocation: those of the linked tree, as far as they were not decided anew."""
+
+    def __init__(self, linked: Linked, changed: Container[int], anew: Mapping[FunctionId, int | None]) -> None:
+        self._linked = linked
+        self._changed = changed
+        self._anew = anew
+
+    def get(self, fid: FunctionId, default: Any = None) -> Any:
+        """The level of a function, or the default."""
+        level = self._anew[fid] if fid in self._anew else self.before(fid)
+        return level if level is not None else default
+
+    def before(self, fid: FunctionId) -> int | None:
+        """The level that a function of a file that did not change had."""
+        return None if fid[0] in self._changed else self._linked.levels(fid[0]).get(fid[1])
+
+    def __contains__(self, fid: object) -> bool:
+        return isinstance(fid, tuple) and self.get(fid) is not None
+
+
+class Calls:
+    """Who calls a name, in linted files: functions and macros."""
+
+    def __init__(self, program: StoredProgram, kernel: Kernel, linted: Callable[[int], bool]) -> None:
+        """``linted``: whether a file is part of the kernel."""
+        self.program = program
+        self.kernel = kernel
+        self.linted = linted
+        self._functions: dict[str, list[FunctionId]] = {}
+        self._macros: dict[str, list[int]] = {}
+        self._known: dict[str, list[FunctionId]] = {}
+        for at, facts in program.files.changed.items():
+            if facts is None or not linted(at):
+                continue
+            for index, function in enumerate(facts.functions):
+                for callee in dict.fromkeys(function.callees):
+                    self._functions.setdefault(callee, []).append((at, index))
+            for callee in {callee for macro in facts.macros for callee in macro.callees}:
+                self._macros.setdefault(callee, []).append(at)
+
+    def functions(self, name: str) -> list[FunctionId]:
+        """The functions that call a name, by path."""
+        found = self._known.get(name)
+        if found is None:
+            changed, paths = self.program.files.changed, self.program.paths
+            numbers = iter(self.program.linked.row(name).callers)
+            found = [fid for fid in zip(numbers, numbers, strict=True) if fid[0] not in changed]
+            if name in self._functions:
+                found = sorted([*found, *self._functions[name]], key=lambda fid: (paths[fid[0]], fid[1]))
+            self._known[name] = found
+        return found
+
+    def macros(self, name: str) -> list[str]:
+        """The names of macros that call a name."""
+        files = self.program.merged(self.program.linked.row(name).macros, self._macros.get(name, ()))
+        return [macro.name for at in files for macro in self.program.facts[at].macros if name in macro.callees]
+
+
+class _Lookup(Generic[K, V]):
+    """A table that answers for one name at a time."""
+
+    def __init__(self, look: Callable[[K], V]) -> None:
+        self._look = look
+
+    def get(self, name: K, default: Any = None) -> Any:
+        """What is found under a name, or the default."""
+        return self._look(name) or default
+
+
+class _Names:
+    """A set of names that is asked for one name at a time."""
+
+    def __init__(self, has: Callable[[str], bool]) -> None:
+        self._has = has
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self._has(name)
+
+    def __rand__(self, names: Iterable[str]) -> frozenset[str]:
+        return frozenset(name for name in names if self._has(name))
+
+
+class StoredWrappers(Wrappers):
+    """Wrappers as the linked tree knows them, brought up to date; what frees is looked up."""
+
+    def __init__(
+        self,
+        program: StoredProgram,
+        kernel: Kernel,
+        linted: Callable[[int], bool],
+        anew: Mapping[str, Mapping[int, frozenset[str]]],
+    ) -> None:
+        self.program = program
+        self._linked = program.linked
+        self._linted = linted
+        self._anew = anew
+        self._frees = frozenset(kernel.frees)
+        self._found: dict[str, dict[int, frozenset[str]]] = {}
+
+    def returned(self, name: str, file: int) -> frozenset[str]:
+        places = self._anew.get(name)
+        if places is None:
+            known = self._linked.row(name).returned
+            places = {at: frozenset(families) for at, families in known.items()} if known else None
+        return families_at(places, file)
+
+    def freeing(self, name: str, file: int) -> frozenset[str]:
+        places = self._found.get(name)
+        if places is None:
+            places = self._found[name] = self._freeing_places(name)
+        return families_at(places, file)
+
+    def _freeing_places(self, name: str) -> dict[int, frozenset[str]]:
+        places: dict[int, frozenset[str]] = {}
+        for at, index in self.program.functions.get(name, ()):
+            if self._linted(at):
+                _join(places, at, self._frees.intersection(self.program.facts[at].functions[index].callees))
+        macros = self.program.macros.get(name, ())
+        called = {callee for at, macro in macros if self._linted(at) for callee in macro.callees}
+        for at, _ in macros:
+            _join(places, at, self._frees & called)
+        return places
+
+
+def _join(places: dict[int, frozenset[str]], at: int, more: frozenset[str]) -> None:
+    if more:
+        places[at] = places.get(at, frozenset()) | more
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """All that ``Relevance`` knows; see there. ``direct``: macros by the tabled names that they call."""
+
+    depth: int
+    reach: Reached
+    macros: Callable[[str], int | None]
+    reaching: Callable[[str], bool]
+    signs: Mapping[str, tuple[int, Sign]]
+    wrappers: Wrappers
+    locking: frozenset[str]
+    direct: Mapping[str, list[str]]
+    tabled: frozenset[str]
+
+
+class StoredRelevance(Relevance):
+    """Relevance as the linked tree knows it, brought up to date."""
+
+    def __init__(self, program: StoredProgram, kernel: Kernel, levels: Levels, calls: Calls) -> None:
+        self.program = program
+        self.kernel = kernel
+        self.depth = levels.depth
+        self.reach = levels.reach  # type: ignore[assignment]
+        self.reaching_macros = _Lookup(levels.macros)  # type: ignore[assignment]
+        self.reaching_names = _Names(levels.reaching)  # type: ignore[assignment]
+        self.signs = dict(levels.signs)
+        self.effects = frozenset(levels.signs)
+        self.leaving = leaving(levels.signs)
+        self.wrappers = levels.wrappers
+        self.locking = levels.locking
+        self.macro_callers = _MacroCallers(levels.direct, calls)
+        self.callers = _Lookup(calls.functions)  # type: ignore[assignment]
+        self.tabled = levels.tabled
+
+
+class _MacroCallers(dict[str, list[str]]):
+    """Macros by the names that they call: those of the tables are at hand."""
+
+    def __init__(self, direct: Mapping[str, list[str]], calls: Calls) -> None:
+        super().__init__(direct)
+        self._tabled = tabled_of(calls.kernel)
+        self._calls = calls
+
+    def get(self, name: str, default: Any = None) -> Any:
+        if name in self._tabled:
+            return super().get(name, default)
+        return self._calls.macros(name) or default
+
+
+class StoredOperations(Operations):
+    """The operation tables of the linked tree, with changed files in place of what they were."""
+
+    def __init__(self, program: StoredProgram) -> None:
+        self.program = program
+        self.sleeping = frozenset(program.linked.meta.sleeping)
+        self._stored = program
+        self._named = _Lookup(self._entries)  # type: ignore[assignment]
+        self._now: dict[tuple[str, str], dict[int, list[Entry]]] = {}
+        self._files_now: dict[str, list[int]] = {}
+        self._structs_now: dict[str, list[str]] = {}
+        for at, facts in program.files.changed.items():
+            for table in facts.tables if facts is not None else ():
+                for entry in table.entries:
+                    if entry.value.isidentifier():
+                        self._add(at, (at, entry.value, entry.line, table.name), table.struct, entry.member)
+
+    def _add(self, at: int, entry: Entry, struct: str, member: str) -> None:
+        self._now.setdefault((struct, member), {}).setdefault(at, []).append(entry)
+        files = self._files_now.setdefault(entry[1], [])
+        if at not in files:
+            files.append(at)
+        structs = self._structs_now.setdefault(member, [])
+        if struct not in structs:
+            structs.append(struct)
+
+    def files_naming(self, function: str) -> tuple[int, ...]:
+        row = self._stored.linked.row(function)
+        return tuple(self._stored.merged(row.tables, self._files_now.get(function, ())))
+
+    def sleeping_members(self, sleeping: Callable[[FunctionId], bool], doubtful: bool) -> frozenset[str]:
+        return self.sleeping
+
+    def may_sleep(self, member: str, sleeping: Callable[[FunctionId], bool], doubtful: bool) -> bool:
+        """Whether a member of that name in any struct may sleep, as ``sleeping_members`` has it."""
+        structs = dict.fromkeys([*self._stored.linked.member(member), *self._structs_now.get(member, ())])
+        return any(self._may_sleep(self._entries((s, member)), sleeping, doubtful) for s in structs)
+
+    def _entries(self, key: tuple[str, str]) -> dict[tuple[int, str], tuple[int, str]]:
+        by_file: dict[int, list[Entry]] = {}
+        for entry in self._stored.linked.member(key[1]).get(key[0], ()):
+            by_file.setdefault(entry[0], []).append(entry)
+        now = self._now.get(key, {})
+        found: dict[tuple[int, str], tuple[int, str]] = {}
+        for at in self._stored.merged(by_file, now):
+            for _, value, line, table in now[at] if at in now else by_file[at]:
+                found.setdefault((at, value), (line, table))
+        return found
