@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import NamedTuple
 
 from gfplint.facts import FileFacts
 
@@ -10,37 +11,52 @@ from gfplint.facts import FileFacts
 LEVELS, MAX_FILES = 3, 400
 
 
-def affected(
-    facts: Mapping[str, FileFacts], before: Mapping[str, FileFacts], changed: Collection[str]
-) -> frozenset[str]:
+class User(NamedTuple):
+    """A function or macro that calls a name; ``inside``: no other file can call it in turn."""
+
+    path: str
+    name: str
+    inside: bool
+
+
+#: Who calls a name.
+Users = Callable[[str], Iterable[User]]
+
+
+def affected(users: Users, touched: Iterable[tuple[str, FileFacts]], changed: Collection[str]) -> frozenset[str]:
     """The changed files, and those that call what they define, directly or through others.
 
-    ``facts``: the skeletons of all files by path, after the change; ``before``: of those that it touches. What a file
-    keeps to itself is told by its names alone: a static function of another file with the same name costs time, and
-    shows nothing.
+    ``users``: after the change; ``touched``: the skeletons that changed files have and had, with their paths. What a
+    file keeps to itself is told by its names alone: a static function of another file with the same name costs time,
+    and shows nothing.
     """
     found = set(changed)
-    names = {name for known in (facts, before) for p in changed if p in known for name in _defined(p, known[p])}
+    names = {name for path, facts in touched for name in _defined(path, facts)}
     for _ in range(LEVELS):
-        users: set[str] = set()
-        above: set[str] = set()
-        for path, file in facts.items():
-            for function in file.functions:
-                if not names.isdisjoint(function.callees):
-                    users.add(path)
-                    if not function.static or path.endswith(".h") or path in found:
-                        above.add(function.name)
-            for macro in file.macros:
-                if not names.isdisjoint(macro.callees):
-                    users.add(path)
-                    above.add(macro.name)
-        if len(found | users) > MAX_FILES:
+        using = {user for name in names for user in users(name)}
+        paths = {user.path for user in using}
+        if len(found | paths) > MAX_FILES:
             break
-        found |= users
-        names = above - names
+        names = {user.name for user in using if not user.inside or user.path in found} - names
+        found |= paths
         if not names:
             break
     return frozenset(found)
+
+
+def users_in(facts: Mapping[str, FileFacts]) -> Users:
+    """Who calls a name in some files, by their skeletons."""
+    using: dict[str, list[User]] = {}
+    for path, file in facts.items():
+        header = path.endswith(".h")
+        for function in file.functions:
+            user = User(path, function.name, function.static and not header)
+            for callee in dict.fromkeys(function.callees):
+                using.setdefault(callee, []).append(user)
+        for macro in file.macros:
+            for callee in dict.fromkeys(macro.callees):
+                using.setdefault(callee, []).append(User(path, macro.name, inside=False))
+    return lambda name: using.get(name, ())
 
 
 def _defined(path: str, file: FileFacts) -> set[str]:

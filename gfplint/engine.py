@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
+from gfplint import indexed
 from gfplint import select as selection_of_findings
-from gfplint.affected import affected
+from gfplint.affected import affected, users_in
 from gfplint.config import Settings
 from gfplint.errors import GfplintError
 from gfplint.facts import FileFacts
@@ -27,6 +28,7 @@ from gfplint.tree import select as select_paths
 _TOLERATED = 20
 #: Said where the effects of a change elsewhere are not looked for.
 NO_INDEX = "no index of this tree: effects beyond the folders that the change touches are not seen (see gfplint index)"
+CHANGED_ALONE = "effects of staged changes on other files are not looked for: scan --diff HEAD sees them"
 STAGED = "only the folders of staged files are looked at: scan --diff HEAD also sees effects elsewhere"
 
 
@@ -70,6 +72,9 @@ def scan(settings: Settings, progress: Progress | None = None) -> ScanResult:
 def _both(run: Run, comparison: Comparison) -> tuple[Outcome, Outcome, tuple[str, ...]]:
     """The outcomes of both states, and what to tell the user of how they were found."""
     changes, notes = comparison.changes, comparison.notes
+    known = indexed.outcomes(run, comparison) if changes.changed else None
+    if known is not None:
+        return *known, (*notes, CHANGED_ALONE) if run.settings.staged else notes
     shared = msgspec.structs.replace(run, loaded={})
     widened = _affected(shared, comparison)
     if widened is None and changes.changed and run.store is not None and run.selected.root.version is not None:
@@ -94,7 +99,10 @@ def _affected(run: Run, comparison: Comparison) -> frozenset[str] | None:
     found = gatherer.gather(files)
     old = run.gatherer(comparison.before)
     before = old.gather(sorted(changed.intersection(comparison.before.files())))
-    return affected(_by_path(gatherer, found), _by_path(old, before), changed)
+    facts, earlier = _by_path(gatherer, found), _by_path(old, before)
+    touched = [(path, known[path]) for known in (earlier, facts) for path in changed if path in known]
+    linted = run.selected.root.linted
+    return affected(users_in({path: file for path, file in facts.items() if linted(path)}), touched, changed)
 
 
 def _by_path(gatherer: Gatherer, found: Gathered) -> dict[str, FileFacts]:
@@ -156,4 +164,8 @@ def index(settings: Settings, export: str | None = None, progress: Progress | No
         raise GfplintError("--no-cache: an index that is not kept is of no use")
     selected = select_paths(settings.paths)
     whole = msgspec.structs.replace(settings, paths=(str(selected.root.path),), diff=None, staged=False, patch=None)
-    return scan(whole, progress)
+    result = scan(whole, progress)
+    with _store(whole) as store:
+        selected = select_paths(whole.paths)
+        indexed.link(Run(whole, selected, (), (), store, progress), work_tree(selected))
+    return result

@@ -20,6 +20,8 @@ from gfplint.tree import State, UnreadableError
 _UNREADABLE = b"!"
 _EMPTY = FileFacts((), (), (), (), (), (), (), (), ())
 _KEY_BYTES = 16
+#: Files whose skeletons are made sooner than the store says which it has.
+_FEW = 50
 
 
 @dataclass
@@ -51,14 +53,19 @@ class Gatherer:
         jobs: int,
         progress: Progress | None,
         loaded: dict[Key, FileFacts] | None = None,
+        *,
+        remember: bool = True,
     ) -> None:
-        """``root``: names the tree in the store; ``loaded``: skeletons by content that another state's has at hand."""
+        """``root``: names the tree in the store; ``loaded``: skeletons by content that another state's has at hand.
+
+        ``remember``: whether to look into, and keep, what files contain by their status; for a few it is not worth it.
+        """
         self._loaded = loaded
         self.state = state
         self.store = store
         self.jobs = jobs
         self.progress = progress
-        self.contents = Contents(store, root) if store is not None else None
+        self.contents = Contents(store, root) if store is not None and remember else None
         self.reused = 0
         self._front = frontend_digest() if store is not None else b""
         self._names: dict[str, str] = {}
@@ -136,7 +143,8 @@ class Gatherer:
             return
         encode = msgspec.msgpack.Encoder().encode
         state, front = self.state, self._front
-        have = self.store.keys("facts") if self.store is not None and len(files) < 30_000 else set()
+        some = _FEW < len(files) < 30_000
+        have = self.store.keys("facts") if self.store is not None and some else set()
 
         def work(at: int) -> bytes:
             # Here, as everything that reads a file: what a hostile one provokes costs that file alone.

@@ -10,6 +10,7 @@ import gc
 import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -31,6 +32,7 @@ from gfplint.tree import Selection, State, UnreadableError
 if TYPE_CHECKING:
     from gfplint.analysis.interprocedural import Linker
     from gfplint.analysis.operations import Coverage
+    from gfplint.analysis.program import Program, Relevance
     from gfplint.linting import FileResult, Whole
 
 #: Outcomes of smaller scans that are kept beside each other.
@@ -51,7 +53,16 @@ class Run(msgspec.Struct, frozen=True):
     def gatherer(self, state: State) -> Gatherer:
         """What reads the files of a state."""
         root = os.fspath(self.selected.root.path)
-        return Gatherer(state, self.store, root, _jobs(self.settings), self.progress, self.loaded)
+        return Gatherer(state, self.store, root, self.jobs, self.progress, self.loaded)
+
+    @property
+    def jobs(self) -> int:
+        """Worker processes to use."""
+        return self.settings.jobs or os.cpu_count() or 1
+
+    def linted(self, path: str) -> bool:
+        """Whether a file is linted, and not only read."""
+        return self.selected.root.linted(path) and self.selected.covers(path)
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -90,10 +101,6 @@ def outcome_of(
         outcome = msgspec.structs.replace(outcome, statistics={**outcome.statistics, **_cache_use(len(files), 0)})
     skipped = [*(s for s in state.skipped() if only is None or s.path in only), *found.failed, *outcome.skipped]
     return msgspec.structs.replace(outcome, skipped=tuple(sorted(skipped, key=lambda s: s.path)))
-
-
-def _jobs(settings: Settings) -> int:
-    return settings.jobs or os.cpu_count() or 1
 
 
 # ---- what earlier runs found -----------------------------------------------------------------------------------
@@ -176,23 +183,44 @@ def _lint(
 ) -> Outcome:
     # What is below takes a third of a second to load, and most runs of a hook end above.
     from gfplint.analysis.interprocedural import Linker  # noqa: PLC0415
-    from gfplint.analysis.operations import coverage  # noqa: PLC0415
     from gfplint.analysis.program import Program  # noqa: PLC0415
-    from gfplint.linting import depth_for, doubted, member_findings, relevance_of, whole_of  # noqa: PLC0415
+    from gfplint.linting import depth_for, relevance_of  # noqa: PLC0415
 
     paths = found.paths
-    facts = gatherer.facts(found, paths)
-    program = Program(paths, facts)
-    subjects = [
-        at
-        for at, path in enumerate(paths)
-        if run.selected.root.linted(path) and (only is None or path in only) and run.selected.covers(path)
-    ]
+    program = Program(paths, gatherer.facts(found, paths))
+    subjects = [at for at, path in enumerate(paths) if run.linted(path) and (only is None or path in only)]
     relevance = relevance_of(program, kernel, run.selected, depth_for(run.settings))
     linker = Linker(program, kernel, relevance, lambda at: state.read(program.paths[at]))
+    outcome = lint(run, state, Built(program, relevance, linker, subjects), renamed)
+    statistics = {
+        "files": len(paths),
+        "functions": sum(len(f.functions) for f in program.facts),
+        **outcome.statistics,
+        **(_cache_use(gatherer.reused, len(paths) - gatherer.reused) if run.store is not None else {}),
+    }
+    return msgspec.structs.replace(outcome, statistics=statistics)
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A linked program, ready to be linted; ``subjects``: the numbers of the files that are."""
+
+    program: Program
+    relevance: Relevance
+    linker: Linker
+    subjects: Sequence[int]
+
+
+def lint(run: Run, state: State, built: Built, renamed: Mapping[str, str] | None) -> Outcome:
+    """What the rules find in the files of a program; ``renamed``: as in ``outcome_of``."""
+    from gfplint.analysis.operations import coverage  # noqa: PLC0415
+    from gfplint.linting import doubted, member_findings, whole_of  # noqa: PLC0415
+
+    program, linker, subjects = built.program, built.linker, built.subjects
+    paths, kernel = program.paths, linker.kernel
     whole = whole_of(program, linker, run.selected.root.linted, run.running, subjects)
     gc.freeze()
-    results = sorted(_results(run, linker, whole, subjects), key=lambda item: item[0])
+    results = sorted(_results(run, linker, whole, subjects), key=lambda item: paths[item[0]])
     done = [result for _, result in results if not isinstance(result, workers.Failure)]
     findings = [finding for result in done for finding in result.findings]
     stores = [store for result in done for store in result.stores]
@@ -200,8 +228,8 @@ def _lint(
     findings += member_findings(stores, frees, kernel, run.running)
     if whole.accounting is not None:
         records = [record for result in done for record in result.records]
-        findings += whole.accounting.findings(records, frozenset(subjects), relevance.callers, run.running)
-    suppressions = {paths[at]: facts[at].suppressions for at in subjects if facts[at].suppressions}
+        findings += whole.accounting.findings(records, frozenset(subjects), built.relevance.callers, run.running)
+    suppressions = {paths[at]: found for at in subjects if (found := program.facts[at].suppressions)}
     return Outcome(
         findings=_silenced(run, doubted(findings), suppressions, kernel, _Lines(state), renamed),
         degraded=tuple(
@@ -209,11 +237,8 @@ def _lint(
         ),
         files=len(subjects),
         statistics={
-            "files": len(paths),
-            "functions": sum(len(f.functions) for f in facts),
             "analysed": sum(result.functions for result in done),
             **_coverage(coverage(program, kernel, subjects)),
-            **(_cache_use(gatherer.reused, len(paths) - gatherer.reused) if run.store is not None else {}),
         },
         skipped=tuple(
             Skipped(paths[at], result.reason, failed=True)
@@ -237,7 +262,7 @@ def _results(
     def first(item: int) -> bytes:
         return encode(lint_file(subjects[item], linker, wanted, whole))
 
-    for done, (item, data) in enumerate(workers.run(len(subjects), first, _jobs(run.settings), BATCH), 1):
+    for done, (item, data) in enumerate(workers.run(len(subjects), first, run.jobs, BATCH), 1):
         if run.progress is not None:
             run.progress(len(subjects) + done, 2 * len(subjects))
         if isinstance(data, workers.Failure):
@@ -252,7 +277,7 @@ def _results(
     def second(item: int) -> bytes:
         return encode(lint_functions(files[item], functions[files[item]], linker, wanted, whole))
 
-    for item, data in workers.run(len(files), second, _jobs(run.settings), BATCH):
+    for item, data in workers.run(len(files), second, run.jobs, BATCH):
         yield files[item], data if isinstance(data, workers.Failure) else decode(data)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -51,11 +51,19 @@ Entry = tuple[int, str, int, str]
 _NO_ROW = Row()
 
 
+class Base(msgspec.Struct, array_like=True):
+    """A commit, and the files of the linked tree whose content is not the commit's; "" where there is none."""
+
+    commit: str = ""
+    differing: list[str] = []
+
+
 class Meta(msgspec.Struct, array_like=True):
     """The files, by number, with their contents; ``includes``: (file, what it includes) where that is a .c file.
 
     ``weak``: as ``program.weak_names``; ``sleeping``: members of operation tables that may sleep; ``direct``: macros
-    by the tabled names that they call; ``locking``/``signs``: as in ``Relevance``.
+    by the tabled names that they call; ``locking``/``signs``: as in ``Relevance``; ``telling``: the files
+    that told what is known of the kernel (or were not there to tell).
     """
 
     paths: list[str]
@@ -68,13 +76,19 @@ class Meta(msgspec.Struct, array_like=True):
     direct: dict[str, list[str]]
     locking: list[str]
     signs: dict[str, tuple[int, list[tuple[str, str]]]]
+    base: Base
+    telling: list[str]
 
 
 # ---- writing -------------------------------------------------------------------------------------------------
 
 
-def write(store: Store, scope: bytes, linker: Linker, keys: Mapping[str, Key]) -> None:
-    """Write a linked tree and forget those of the same scope before it. ``keys``: the contents of the files."""
+def write(
+    store: Store, scope: bytes, linker: Linker, keys: bytes, base: Base | None = None, telling: Sequence[str] = ()
+) -> None:
+    """Write a linked tree and forget those of the same scope before it. ``keys``: the contents of the files; the
+    others as in ``Meta``.
+    """
     program, relevance, operations = linker.program, linker.relevance, linker.operations
     linked = _PREFIX + scope + os.urandom(8)
 
@@ -93,9 +107,10 @@ def write(store: Store, scope: bytes, linker: Linker, keys: Mapping[str, Key]) -
     for group, of_files in levels.items():
         put(b"l%d" % group, of_files)
     kernel = relevance.kernel
+    put(b"kernel", kernel)
     meta = Meta(
         paths=list(program.paths),
-        keys=b"".join(keys[path] for path in program.paths),
+        keys=keys,
         shards=shards,
         members=number,
         includes=[(at, i) for at, f in enumerate(program.facts) for i in f.includes if i.endswith(".c")],
@@ -104,6 +119,8 @@ def write(store: Store, scope: bytes, linker: Linker, keys: Mapping[str, Key]) -
         direct={n: m for n in sorted(tabled_of(kernel)) if (m := relevance.macro_callers.get(n))},
         locking=sorted(relevance.locking),
         signs={name: (level, sorted(sign)) for name, (level, sign) in relevance.signs.items()},
+        base=base or Base(),
+        telling=list(telling),
     )
     store.flush()
     store.put("recent", linked, msgspec.msgpack.encode(meta))
@@ -207,6 +224,10 @@ class Linked:
         if data is None:
             raise StoreError("the index lost a skeleton")
         return self._decoded(data, self._decode_facts)
+
+    def kernel(self) -> Kernel:
+        """What is known of the kernel, as far as the linked files tell."""
+        return self._decoded(self._get(b"kernel"), msgspec.msgpack.Decoder(Kernel).decode)
 
     def content(self, file: int) -> Key:
         """What stands for a file's content."""

@@ -11,6 +11,7 @@ from gfplint.analysis.program import FunctionId, Program, Relevance, Sign, leavi
 from gfplint.analysis.wrappers import Wrappers, families_at
 from gfplint.facts import FileFacts
 from gfplint.index.linked import Entry, Linked, tabled_of
+from gfplint.index.store import StoreError
 from gfplint.kernel.model import Kernel
 
 K = TypeVar("K")
@@ -34,6 +35,13 @@ class Files:
         if found is None:
             found = self._loaded[file] = self.linked.facts(file)
         return found
+
+    def __iter__(self) -> Iterator[FileFacts]:
+        raise WalkError
+
+
+class WalkError(StoreError):
+    """All files were asked for, which a linked tree has no answer to: it is for questions about names."""
 
 
 _GONE = FileFacts((), (), (), (), (), (), (), (), ())
@@ -65,6 +73,11 @@ class _Table(Generic[V]):
 
     def __contains__(self, name: object) -> bool:
         return bool(self.get(str(name)))
+
+    def __iter__(self) -> Iterator[str]:
+        raise WalkError
+
+    keys = values = items = __iter__
 
     def _of(self, file: int) -> dict[str, list[V]]:
         known = self._files.get(file)
@@ -204,8 +217,14 @@ class Calls:
 
     def macros(self, name: str) -> list[str]:
         """The names of macros that call a name."""
-        files = self.program.merged(self.program.linked.row(name).macros, self._macros.get(name, ()))
-        return [macro.name for at in files for macro in self.program.facts[at].macros if name in macro.callees]
+        return [macro for _, macro in self.macros_at(name)]
+
+    def macros_at(self, name: str) -> Iterator[tuple[int, str]]:
+        """The macros that call a name, with their files."""
+        for at in self.program.merged(self.program.linked.row(name).macros, self._macros.get(name, ())):
+            for macro in self.program.facts[at].macros:
+                if name in macro.callees:
+                    yield at, macro.name
 
 
 class _Lookup(Generic[K, V]):
@@ -217,6 +236,9 @@ class _Lookup(Generic[K, V]):
     def get(self, name: K, default: Any = None) -> Any:
         """What is found under a name, or the default."""
         return self._look(name) or default
+
+    def __iter__(self) -> Iterator[K]:
+        raise WalkError
 
 
 class _Names:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gfplint import engine
-from gfplint.affected import affected
+from gfplint.affected import affected, users_in
 from gfplint.config import Options, load_settings
 from gfplint.errors import GfplintError
 from gfplint.findings import ScanResult
@@ -91,7 +91,7 @@ def test_a_patch(tree: Path, tmp_path: Path) -> None:
 def test_callers_of_what_a_change_removes_are_affected() -> None:
     before = {"a.c": skeleton(b"void gone(void)\n{\n\tf();\n}\n")}
     after = {"a.c": skeleton(b"\n"), "b.c": skeleton(b"void user(void)\n{\n\tgone();\n}\n"), "c.c": skeleton(b"")}
-    assert affected(after, before, {"a.c"}) == {"a.c", "b.c"}
+    assert affected(users_in(after), [*before.items(), *after.items()], {"a.c"}) == {"a.c", "b.c"}
 
 
 def test_export_is_not_there_yet(tree: Path) -> None:

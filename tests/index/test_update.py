@@ -110,7 +110,7 @@ def check(tree: Path, cache: Path, chance: random.Random, steps: int) -> int:
     depth = chance.choice((LONG_CHAIN - 1, 6))
     store = Store(cache)
     base = _State(tree, store, None, depth)
-    linked.write(store, b"here", base.linker, base.found.keys)
+    linked.write(store, b"here", base.linker, b"".join(base.found.keys[p] for p in base.found.paths))
     done: list[str] = []
     served = 0
     for _ in range(steps):

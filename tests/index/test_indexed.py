@@ -1,0 +1,101 @@
+"""What is said of changes from a linked tree is what all files, read and linked anew, would make us say."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from gfplint import engine, indexed
+from gfplint.affected import affected, users_in
+from gfplint.config import Options, load_settings
+from gfplint.facts import FileFacts
+from gfplint.index.store import Store
+from gfplint.rules import catalogue
+from gfplint.states import Outcome, Run, outcome_of
+from gfplint.tree import Comparison, State, select, since, staged
+from tests.index.trees import edit, make
+from tests.tree.repositories import Repository, write
+
+#: All rules that a linked tree can answer for.
+RULES = tuple(rule for rule in catalogue() if not rule.uses)
+
+
+def _anew(run: Run, comparison: Comparison) -> tuple[Outcome, Outcome]:
+    """The outcomes of both states from nothing."""
+    changes = comparison.changes
+    if run.settings.staged:
+        only = changes.changed
+    else:
+        before, after = (_skeletons(run, state) for state in (comparison.before, comparison.after))
+        touched = [(path, known[path]) for known in (before, after) for path in changes.changed if path in known]
+        linted = {path: facts for path, facts in after.items() if run.selected.root.linted(path)}
+        only = affected(users_in(linted), touched, changes.changed)
+    old = outcome_of(run, comparison.before, only, changes.renamed, whole=True)
+    return old, outcome_of(run, comparison.after, only, whole=True)
+
+
+def _skeletons(run: Run, state: State) -> dict[str, FileFacts]:
+    gatherer = run.gatherer(state)
+    found = gatherer.gather(list(state.files()))
+    return dict(zip(found.paths, gatherer.facts(found, found.paths), strict=True))
+
+
+def _said(outcome: Outcome) -> object:
+    return outcome.findings, outcome.degraded, outcome.files, outcome.skipped
+
+
+def check(tree: Path, cache: Path, chance: random.Random, steps: int) -> int:
+    """Edit a repository and compare; returns how often the linked tree served."""
+    repository = Repository(tree)
+    repository.commit()
+    options = Options(paths=(str(tree),), jobs=1, cache_dir=str(cache), min_confidence=chance.choice(("low", "medium")))
+    engine.index(load_settings(options, tree))
+    done: list[str] = []
+    served = 0
+    for _ in range(steps):
+        for _ in range(chance.choice((1, 1, 1, 2, 4))):
+            done.append(edit(tree, chance))
+        mode = chance.choice(("diff", "staged", "commit"))
+        done.append(mode)
+        if mode != "diff":
+            repository.git("add", "-A")
+        if mode == "commit":
+            repository.git("commit", "-q", "--allow-empty", "-m", "more")
+            continue
+        changed = {"staged": True} if mode == "staged" else {"diff": "HEAD"}
+        settings = load_settings(msgspec.structs.replace(options, **changed), tree)
+        selected = select((str(tree),))
+        comparison = staged(selected) if mode == "staged" else since(selected, "HEAD")
+        store = Store(cache)
+        linked = indexed.outcomes(Run(settings, selected, RULES, RULES, store), comparison)
+        store.close()
+        if linked is None or not comparison.changes.changed:
+            continue
+        served += 1
+        anew = _anew(Run(settings, selected, RULES, RULES), comparison)
+        assert [_said(o) for o in linked] == [_said(o) for o in anew], done
+    return served
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_changes_are_seen_in_the_whole_tree(tmp_path: Path, seed: int) -> None:
+    assert check(make(tmp_path / "linux"), tmp_path / "cache", random.Random(seed), 8) > 0
+
+
+def test_a_staged_file_is_seen_with_its_callees_elsewhere(tmp_path: Path) -> None:
+    tree = make(tmp_path / "linux")
+    Repository(tree).commit()
+    options = Options(paths=(str(tree),), jobs=1, cache_dir=str(tmp_path / "cache"))
+    engine.index(load_settings(options, tree))
+    write(
+        tree,
+        "drivers/four/new.c",
+        "#include <linux/ring.h>\nvoid f(struct ring *r)\n{\n\tspin_lock(&r->lock);\n\tr->p = ring_new(2);\n}\n",
+    )
+    Repository(tree).git("add", "-A")
+    result = engine.scan(load_settings(msgspec.structs.replace(options, staged=True), tree))
+    assert [(f.rule, f.path, f.line) for f in result.findings] == [("GFP101", "drivers/four/new.c", 5)]
+    assert result.notes == (engine.CHANGED_ALONE,)
