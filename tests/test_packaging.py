@@ -1,11 +1,10 @@
-"""What stands around the program: the package's contents, the README's commands, the hook and the action."""
+"""What stands around the program: the package's contents, the README's commands, the scripts."""
 
 from __future__ import annotations
 
 import os
 import re
 import subprocess
-import textwrap
 import tomllib
 from pathlib import Path
 
@@ -77,41 +76,3 @@ def test_get_corpus_never_replaces_a_folder_of_someone_else(tmp_path: Path) -> N
     done = subprocess.run([_TOP / "scripts/get-corpus", "6.12", tmp_path], capture_output=True, check=False)
     assert done.returncode == 2
     assert (tmp_path / "mine").read_text() == "kept"
-
-
-# ---- the action ----------------------------------------------------------------------------------------------
-
-
-def _action_script() -> str:
-    """The script of the action's last step."""
-    text = (_TOP / "action.yml").read_text()
-    return textwrap.dedent(text.rpartition("run: |\n")[2])
-
-
-@pytest.mark.parametrize("status", [0, 1, 2])
-def test_the_action_hands_options_on_and_reports_the_status(tmp_path: Path, status: int) -> None:
-    fake = tmp_path / "gfplint/bin/gfplint"
-    fake.parent.mkdir(parents=True)
-    fake.write_text(f'#!/bin/sh\nprintf "<%s>" "$@" >> "{tmp_path}/calls"\necho >> "{tmp_path}/calls"\nexit {status}\n')
-    fake.chmod(0o755)
-    output = tmp_path / "output"
-    done = subprocess.run(
-        ["bash", "-e", "-o", "pipefail", "-c", _action_script()],
-        env={
-            **os.environ,
-            "RUNNER_TEMP": str(tmp_path),
-            "GITHUB_OUTPUT": str(output),
-            "GFPLINT_PATHS": "drivers/a *",
-            "GFPLINT_DIFF": "origin/$(touch owned) x",
-            "GFPLINT_ARGUMENTS": "--select GFP1",
-            "GFPLINT_SARIF": "",
-        },
-        cwd=tmp_path,
-        check=False,
-    )
-    assert done.returncode == status
-    assert output.read_text() == f"status={status}\n"
-    assert not (tmp_path / "owned").exists()
-    assert (tmp_path / "calls").read_text() == (
-        "<scan><--quiet><--select><GFP1><--diff><origin/$(touch owned) x><--format><github><--><drivers/a><*>\n"
-    )
