@@ -16,7 +16,16 @@ import pytest
 pytestmark = pytest.mark.corpus
 
 _TOP = Path(__file__).resolve().parents[2]
-_CLEAN = "#include <linux/slab.h>\n\nvoid *entry(size_t size)\n{\n\treturn kmalloc(size, GFP_KERNEL);\n}\n"
+_CLEAN = """\
+#include <linux/slab.h>
+
+static DEFINE_SPINLOCK(lock);
+
+void *entry(size_t size)
+{
+	return kmalloc(size, GFP_KERNEL);
+}
+"""
 _DEFECT = """
 void *locked_entry(size_t size)
 {
@@ -30,13 +39,40 @@ void *locked_entry(size_t size)
 """
 
 
-def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    identity = ("-c", "user.name=A Tester", "-c", "user.email=tester@example.org", "-c", "commit.gpgsign=false")
-    environment = {**os.environ, "PRE_COMMIT_HOME": str(folder.parent / "pre-commit-home")}
-    command = ["git", *identity, "-c", "protocol.file.allow=always", *arguments]
-    return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600, check=False
-    )
+class Project:
+    """A repository whose commits run what its ``.pre-commit-config.yaml`` lists."""
+
+    def __init__(self, top: Path, home: Path) -> None:
+        self.top, self.home = top, home
+        top.mkdir(exist_ok=True)
+        self.git("init", "-q")
+
+    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
+        environment = {
+            **os.environ,
+            "PRE_COMMIT_HOME": str(self.home / "pre-commit"),
+            "XDG_CACHE_HOME": str(self.home / "cache"),
+        }
+        return subprocess.run(
+            command, cwd=self.top, env=environment, capture_output=True, text=True, timeout=600, check=False
+        )
+
+    def git(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        identity = ("-c", "user.name=A Tester", "-c", "user.email=tester@example.org", "-c", "commit.gpgsign=false")
+        return self.run("git", *identity, "-c", "protocol.file.allow=always", *arguments)
+
+    def commit(self, *arguments: str) -> tuple[int, str]:
+        """The status of a commit, and what was said."""
+        done = self.git("commit", "-m", "a change", *arguments)
+        return done.returncode, done.stdout + done.stderr
+
+    def use(self, source: Path, revision: str, *hooks: str) -> None:
+        listed = "".join(f"  - {hook}\n" for hook in hooks)
+        (self.top / ".pre-commit-config.yaml").write_text(
+            f"repos:\n- repo: {source}\n  rev: {revision}\n  hooks:\n{listed}"
+        )
+        installed = self.run(sys.executable, "-m", "pre_commit", "install")
+        assert installed.returncode == 0, installed.stdout + installed.stderr
 
 
 @pytest.fixture(scope="module")
@@ -49,36 +85,60 @@ def hook_source(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
         if name and (os.path.lexists(_TOP / name)):
             (source / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(_TOP / name, source / name, follow_symlinks=False)
-    _git(source, "init", "-q")
-    _git(source, "add", "-A")
-    assert _git(source, "commit", "-q", "-m", "gfplint").returncode == 0
-    return source, _git(source, "rev-parse", "HEAD").stdout.strip()
+    made = Project(source, source.parent)
+    made.git("add", "-A")
+    assert made.commit("-q")[0] == 0
+    return source, made.git("rev-parse", "HEAD").stdout.strip()
+
+
+@pytest.fixture
+def project(hook_source: tuple[Path, str], tmp_path: Path) -> Project:
+    """A driver's repository; all projects share the environment that pre-commit makes of the hook."""
+    return Project(tmp_path / "driver", hook_source[0].parent)
 
 
 def test_a_commit_with_a_defect_is_stopped_and_one_without_passes(
-    hook_source: tuple[Path, str], tmp_path: Path
+    hook_source: tuple[Path, str], project: Project
 ) -> None:
-    source, revision = hook_source
-    repository = tmp_path / "driver"
-    repository.mkdir()
-    _git(repository, "init", "-q")
-    (repository / "entry.c").write_text(_CLEAN)
-    (repository / ".pre-commit-config.yaml").write_text(
-        f"repos:\n- repo: {source}\n  rev: {revision}\n  hooks:\n  - id: gfplint\n"
-    )
-    installed = subprocess.run(
-        [sys.executable, "-m", "pre_commit", "install"], cwd=repository, capture_output=True, text=True, check=False
-    )
-    assert installed.returncode == 0, installed.stdout + installed.stderr
-    _git(repository, "add", "-A")
-    first = _git(repository, "commit", "-m", "a driver")
-    assert first.returncode == 0, first.stdout + first.stderr
+    project.use(*hook_source, "id: gfplint")
+    (project.top / "entry.c").write_text(_CLEAN)
+    project.git("add", "-A")
+    status, said = project.commit()
+    assert status == 0, said
 
-    (repository / "entry.c").write_text(_CLEAN + _DEFECT)
-    stopped = _git(repository, "commit", "-a", "-m", "a defect")
-    assert stopped.returncode == 1
-    assert "GFP101" in stopped.stdout + stopped.stderr
+    (project.top / "entry.c").write_text(_CLEAN + _DEFECT)
+    status, said = project.commit("-a")
+    assert status == 1
+    assert "GFP101" in said
 
-    (repository / "entry.c").write_text(_CLEAN + "\nint idle;\n")
-    passed = _git(repository, "commit", "-a", "-m", "no defect")
-    assert passed.returncode == 0, passed.stdout + passed.stderr
+    # What is staged counts: pre-commit puts the rest of the work tree aside.
+    (project.top / "entry.c").write_text(_CLEAN + "\nint idle;\n")
+    project.git("add", "-A")
+    (project.top / "entry.c").write_text(_CLEAN + "\nint idle;\n" + _DEFECT)
+    status, said = project.commit()
+    assert status == 0, said
+
+
+def test_hooks_with_arguments_beside_each_other(hook_source: tuple[Path, str], project: Project) -> None:
+    project.use(
+        *hook_source,
+        "{id: gfplint, name: contexts, args: [--select=GFP1, --min-confidence=high]}",
+        "{id: gfplint, name: frees, args: [--select, 'GFP4,GFP5']}",
+    )
+    for name in ("with blank.c", "-dash.c", "new\nline.c"):
+        (project.top / name).write_text(_CLEAN + _DEFECT)
+    project.git("add", "-A")
+    status, said = project.commit()
+    assert status == 1
+    assert said.count("[GFP101") == 3
+    assert [line for line in said.splitlines() if line.startswith(("contexts", "frees"))] == [
+        f"contexts{'.' * 65}Failed",
+        f"frees{'.' * 68}Passed",
+    ]
+
+    # A commit without C code has nothing to wait for.
+    project.git("rm", "-q", "--cached", "-f", "-r", ".")
+    project.git("add", ".pre-commit-config.yaml")
+    status, said = project.commit()
+    assert status == 0, said
+    assert said.count("(no files to check)Skipped") == 2
