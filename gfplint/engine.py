@@ -26,6 +26,8 @@ from gfplint.tree import select as select_paths
 
 #: Of so many files an index may lack one and still be one.
 _TOLERATED = 20
+#: So many files of a driver outside of a kernel are read on the spot.
+_SMALL = 300
 #: Said where the effects of a change elsewhere are not looked for.
 NO_INDEX = "no index of this tree: effects beyond the folders that the change touches are not seen (see gfplint index)"
 CHANGED_ALONE = "effects of staged changes on other files are not looked for: scan --diff HEAD sees them"
@@ -85,16 +87,19 @@ def _both(run: Run, comparison: Comparison) -> tuple[Outcome, Outcome, tuple[str
 
 
 def _affected(run: Run, comparison: Comparison) -> frozenset[str] | None:
-    """The files in which a change may have an effect; None where there is no index to tell.
+    """The files in which a change may have an effect; None where there is no index of a large tree to tell.
 
-    A hook does without: linking a tree takes longer than a commit may.
+    A hook does without there: linking a tree takes longer than a commit may.
     """
     changed = comparison.changes.changed
-    if run.store is None or run.settings.staged or not changed:
+    if not changed:
         return None
     files = comparison.after.files()
     gatherer = run.gatherer(comparison.after)
-    if gatherer.unknown(files) > len(changed) + len(files) // _TOLERATED:
+    small = run.selected.root.version is None and len(files) <= _SMALL
+    if not small and (
+        run.store is None or run.settings.staged or gatherer.unknown(files) > len(changed) + len(files) // _TOLERATED
+    ):
         return None
     found = gatherer.gather(files)
     old = run.gatherer(comparison.before)

@@ -303,6 +303,23 @@ def test_diff_where_a_callee_changes(repository: Repository, run: Run) -> None:
     assert _functions(run(repository.top, "scan", "--diff", "HEAD", "--format", "json")) == ["ring_held"]
 
 
+@pytest.mark.parametrize("cache", [(), ("--no-cache",)])
+def test_a_change_in_a_driver_shows_in_its_other_files(
+    repository: Repository, run: Run, tmp_path: Path, cache: tuple[str, ...]
+) -> None:
+    held = _LOCKED.replace("kmalloc(64, GFP_KERNEL)", "ring_new(64)").replace("ring_grow", "ring_held")
+    new = "void *ring_new(int n)\n{\n\tn++;\n\treturn kmalloc(n, GFP_ATOMIC);\n}\n"
+    repository.commit(held_c=held, core__new_c=new)
+    repository.write("core/new.c", new.replace("GFP_ATOMIC", "GFP_KERNEL"))
+    patch = write(tmp_path, "change.patch", repository.git("diff"))
+    repository.git("add", "-A")
+    for options in (("--diff", "HEAD"), ("--staged",)):
+        assert _functions(run(repository.top, "scan", *options, *cache, "--format", "json")) == ["ring_held"]
+    repository.git("reset", "-q", "--hard")
+    ran = run(repository.top, "scan", "--patch", str(patch), *cache, "--format", "json")
+    assert _functions(ran) == ["ring_held"]
+
+
 def test_staged(repository: Repository, run: Run) -> None:
     repository.write("ring.c", _LOCKED + _NEW)
     assert run(repository.top, "scan", "--staged").status == 0
