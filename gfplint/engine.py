@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
@@ -20,7 +20,7 @@ from gfplint.ruleset import Rule
 from gfplint.select import Chosen, RuleStatus, choose_rules
 from gfplint.skeletons import Gathered, Gatherer
 from gfplint.states import Outcome, Run, outcome_of
-from gfplint.target import NEWEST, Progress
+from gfplint.target import NEWEST, Progress, program_files
 from gfplint.tree import Comparison, Root, Selection, patched, since, staged, work_tree
 from gfplint.tree import select as select_paths
 
@@ -81,7 +81,7 @@ def _both(run: Run, comparison: Comparison) -> tuple[Outcome, Outcome, tuple[str
     widened = _affected(shared, comparison)
     if widened is None and changes.changed and run.store is not None and run.selected.root.version is not None:
         notes += (STAGED if run.settings.staged else NO_INDEX,)
-    whole, only = widened is not None, widened if widened is not None else changes.changed
+    whole, only = widened is not None, widened if widened is not None else _affected_beside(shared, comparison)
     after = outcome_of(shared, comparison.after, only, whole=whole)
     return outcome_of(shared, comparison.before, only, changes.renamed, whole), after, notes
 
@@ -101,6 +101,18 @@ def _affected(run: Run, comparison: Comparison) -> frozenset[str] | None:
         run.store is None or run.settings.staged or gatherer.unknown(files) > len(changed) + len(files) // _TOLERATED
     ):
         return None
+    return _affected_among(run, comparison, gatherer, files)
+
+
+def _affected_beside(run: Run, comparison: Comparison) -> frozenset[str]:
+    """The same among the files of the folders that the change touches."""
+    changed = comparison.changes.changed
+    files = program_files(comparison.after, run.selected, changed)
+    return _affected_among(run, comparison, run.gatherer(comparison.after), files)
+
+
+def _affected_among(run: Run, comparison: Comparison, gatherer: Gatherer, files: Sequence[str]) -> frozenset[str]:
+    changed = comparison.changes.changed
     found = gatherer.gather(files)
     old = run.gatherer(comparison.before)
     before = old.gather(sorted(changed.intersection(comparison.before.files())))

@@ -70,6 +70,16 @@ def test_without_an_index_that_is_said(tree: Path) -> None:
     assert scan(tree, diff="HEAD", no_cache=True).notes == ()
 
 
+@pytest.mark.parametrize("mode", [{"diff": "HEAD"}, {"staged": True}, {"diff": "HEAD", "no_cache": True}])
+def test_without_an_index_the_folder_is_looked_at(tree: Path, mode: dict[str, str | bool]) -> None:
+    held = "void beside(struct ring *r)\n{\n\tspin_lock(&r->lock);\n\tring_new(2);\n\tspin_unlock(&r->lock);\n}\n"
+    write(tree, "drivers/core/beside.c", held)
+    Repository(tree).commit()
+    change(tree)
+    Repository(tree).git("add", "-A")
+    assert paths(scan(tree, **mode)) == {"drivers/core/beside.c"}
+
+
 def test_a_hook_says_what_it_does_not_look_at(tree: Path) -> None:
     change(tree)
     Repository(tree).git("add", "-A")
