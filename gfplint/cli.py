@@ -99,7 +99,7 @@ def _add_scan(commands: _Commands) -> None:
     group.add_argument("--format", choices=_FORMATS, default="text", help="format of the report (default: text)")
     _output(group)
     _colour(group)
-    group.add_argument("--statistics", action="store_true", help="count findings by rule")
+    group.add_argument("--statistics", action="store_true", help="count findings by rule; with -v time the phases")
     fixes = group.add_mutually_exclusive_group()
     fixes.add_argument("--fix", action="store_true", help="apply the safe fixes")
     fixes.add_argument("--fix-diff", action="store_true", help="print the safe fixes as a patch for 'git apply'")

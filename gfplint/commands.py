@@ -20,6 +20,7 @@ from gfplint import __version__, cli, config, console, fixes, manual, report, se
 from gfplint.config import Settings
 from gfplint.errors import CLEAN, FAILED, FOUND, GfplintError
 from gfplint.findings import ScanResult
+from gfplint.phases import Phases
 from gfplint.report import catalogue, facts, gcc, lines, sites, summaries, text
 from gfplint.report.presentation import Presentation, as_is
 
@@ -65,8 +66,11 @@ def _scan_with(settings: Settings, options: Namespace) -> int:
 def _scanned(settings: Settings) -> ScanResult:
     from gfplint import engine
 
+    phases = Phases()
     with console.Progress(settings.quiet) as progress:
-        result = engine.scan(settings, progress=progress)
+        result = engine.scan(settings, progress=progress, phases=phases)
+    if settings.statistics and settings.verbose:  # never the same twice: no part of the output
+        console.write_to(sys.stderr, phases.lines())
     for note in result.notes if not settings.quiet else ():
         console.complain(note)
     for skipped in result.skipped:

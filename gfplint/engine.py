@@ -15,6 +15,7 @@ from gfplint.errors import GfplintError
 from gfplint.facts import FileFacts
 from gfplint.findings import ScanResult, Severity
 from gfplint.index.store import Store, default_folder
+from gfplint.phases import Phases
 from gfplint.rules import catalogue
 from gfplint.ruleset import Rule
 from gfplint.select import Chosen, RuleStatus, choose_rules
@@ -34,8 +35,11 @@ CHANGED_ALONE = "effects of staged changes on other files are not looked for: sc
 STAGED = "only the folders of staged files are looked at: scan --diff HEAD also sees effects elsewhere"
 
 
-def scan(settings: Settings, progress: Progress | None = None) -> ScanResult:
-    """Lint what the settings name; with ``diff``, ``staged`` or ``patch``, what the second state adds."""
+def scan(settings: Settings, progress: Progress | None = None, phases: Phases | None = None) -> ScanResult:
+    """Lint what the settings name; with ``diff``, ``staged`` or ``patch``, what the second state adds.
+
+    ``phases``: is told where the time goes.
+    """
     if settings.kernel_index is not None:
         raise GfplintError("--kernel-index: this version can't read summaries from a file")
     selected = select_paths(settings.paths)
@@ -45,7 +49,7 @@ def scan(settings: Settings, progress: Progress | None = None) -> ScanResult:
     running = tuple(r for r in rules if r.code in chosen.codes and _may_show(r, chosen, settings, comparison))
     notes: tuple[str, ...] = ()
     with _store(settings) as store:
-        run = Run(settings, selected, running, rules, store, progress)
+        run = Run(settings, selected, running, rules, store, progress, phases=phases or Phases())
         if comparison is None:
             outcome = outcome_of(run, work_tree(selected))
             findings = outcome.findings

@@ -23,6 +23,7 @@ from gfplint.findings import Degraded, Finding, Skipped
 from gfplint.index.store import Store, StoreError
 from gfplint.index.versions import tool_digest
 from gfplint.kernel.model import Kernel
+from gfplint.phases import Phases
 from gfplint.rules import unused_suppression
 from gfplint.ruleset import Rule
 from gfplint.skeletons import Gathered, Gatherer
@@ -49,6 +50,7 @@ class Run(msgspec.Struct, frozen=True):
     store: Store | None = None
     progress: Progress | None = None
     loaded: dict[bytes, FileFacts] | None = None
+    phases: Phases = msgspec.field(default_factory=Phases)
 
     def gatherer(self, state: State) -> Gatherer:
         """What reads the files of a state."""
@@ -88,11 +90,14 @@ def outcome_of(
     files of the tree. ``renamed``: paths in this state to those in the other one of a comparison, for fingerprints.
     """
     gatherer = run.gatherer(state)
-    files = list(state.files()) if whole else program_files(state, run.selected, only)
-    found = gatherer.gather(files, whole=whole or (only is None and "" in run.selected.paths))
-    kernel = kernel_of(state, run.selected, run.settings)
-    key = _key(run, kernel, found, only, renamed)
-    outcome = _kept(run.store, key) if found.complete else None
+    with run.phases("files"):
+        files = list(state.files()) if whole else program_files(state, run.selected, only)
+    with run.phases("skeletons"):
+        found = gatherer.gather(files, whole=whole or (only is None and "" in run.selected.paths))
+    with run.phases("kernel"):
+        kernel = kernel_of(state, run.selected, run.settings)
+        key = _key(run, kernel, found, only, renamed)
+        outcome = _kept(run.store, key) if found.complete else None
     if outcome is None:
         outcome = _lint(run, state, gatherer, found, kernel, only, renamed)
         if found.complete and not outcome.skipped and run.store is not None:
@@ -187,10 +192,13 @@ def _lint(
     from gfplint.linting import depth_for, relevance_of  # noqa: PLC0415
 
     paths = found.paths
-    program = Program(paths, gatherer.facts(found, paths))
-    subjects = [at for at, path in enumerate(paths) if run.linted(path) and (only is None or path in only)]
-    relevance = relevance_of(program, kernel, run.selected, depth_for(run.settings))
-    linker = Linker(program, kernel, relevance, lambda at: state.read(program.paths[at]))
+    with run.phases("skeletons"):
+        facts = gatherer.facts(found, paths)
+    with run.phases("linking"):
+        program = Program(paths, facts)
+        subjects = [at for at, path in enumerate(paths) if run.linted(path) and (only is None or path in only)]
+        relevance = relevance_of(program, kernel, run.selected, depth_for(run.settings))
+        linker = Linker(program, kernel, relevance, lambda at: state.read(program.paths[at]))
     outcome = lint(run, state, Built(program, relevance, linker, subjects), renamed)
     statistics = {
         "files": len(paths),
@@ -218,17 +226,19 @@ def lint(run: Run, state: State, built: Built, renamed: Mapping[str, str] | None
 
     program, linker, subjects = built.program, built.linker, built.subjects
     paths, kernel = program.paths, linker.kernel
-    whole = whole_of(program, linker, run.selected.root.linted, run.running, subjects)
-    gc.freeze()
+    with run.phases("linking"):
+        whole = whole_of(program, linker, run.selected.root.linted, run.running, subjects)
+        gc.freeze()
     results = sorted(_results(run, linker, whole, subjects), key=lambda item: paths[item[0]])
-    done = [result for _, result in results if not isinstance(result, workers.Failure)]
-    findings = [finding for result in done for finding in result.findings]
-    stores = [store for result in done for store in result.stores]
-    frees = [free for result in done for free in result.frees]
-    findings += member_findings(stores, frees, kernel, run.running)
-    if whole.accounting is not None:
-        records = [record for result in done for record in result.records]
-        findings += whole.accounting.findings(records, frozenset(subjects), built.relevance.callers, run.running)
+    with run.phases("joining"):
+        done = [result for _, result in results if not isinstance(result, workers.Failure)]
+        findings = [finding for result in done for finding in result.findings]
+        stores = [store for result in done for store in result.stores]
+        frees = [free for result in done for free in result.frees]
+        findings += member_findings(stores, frees, kernel, run.running)
+        if whole.accounting is not None:
+            records = [record for result in done for record in result.records]
+            findings += whole.accounting.findings(records, frozenset(subjects), built.relevance.callers, run.running)
     suppressions = {paths[at]: found for at in subjects if (found := program.facts[at].suppressions)}
     return Outcome(
         findings=_silenced(run, doubted(findings), suppressions, kernel, _Lines(state), renamed),
@@ -254,7 +264,8 @@ def _results(
     """What is found in each file, and then in the functions that only all files together make worth it."""
     from gfplint.linting import FileResult, Wanted, lint_file, lint_functions  # noqa: PLC0415
 
-    wanted = Wanted(linker, run.running)
+    with run.phases("linking"):
+        wanted = Wanted(linker, run.running)
     encode = msgspec.msgpack.Encoder().encode
     decode = msgspec.msgpack.Decoder(FileResult).decode
     members = {}
@@ -262,23 +273,26 @@ def _results(
     def first(item: int) -> bytes:
         return encode(lint_file(subjects[item], linker, wanted, whole))
 
-    for done, (item, data) in enumerate(workers.run(len(subjects), first, run.jobs, BATCH), 1):
-        if run.progress is not None:
-            run.progress(len(subjects) + done, 2 * len(subjects))
-        if isinstance(data, workers.Failure):
-            yield subjects[item], data
-        else:
-            result = decode(data)
-            members[subjects[item]] = result.members
-            yield subjects[item], result
-    functions = wanted.worth.meeting([(at, members[at]) for at in sorted(members)])
-    files = sorted(functions)
+    with run.phases("linting"):
+        for done, (item, data) in enumerate(workers.run(len(subjects), first, run.jobs, BATCH), 1):
+            if run.progress is not None:
+                run.progress(len(subjects) + done, 2 * len(subjects))
+            if isinstance(data, workers.Failure):
+                yield subjects[item], data
+            else:
+                result = decode(data)
+                members[subjects[item]] = result.members
+                yield subjects[item], result
+    with run.phases("joining"):
+        functions = wanted.worth.meeting([(at, members[at]) for at in sorted(members)])
+        files = sorted(functions)
 
     def second(item: int) -> bytes:
         return encode(lint_functions(files[item], functions[files[item]], linker, wanted, whole))
 
-    for item, data in workers.run(len(files), second, run.jobs, BATCH):
-        yield files[item], data if isinstance(data, workers.Failure) else decode(data)
+    with run.phases("linting of members"):
+        for item, data in workers.run(len(files), second, run.jobs, BATCH):
+            yield files[item], data if isinstance(data, workers.Failure) else decode(data)
 
 
 def _silenced(

@@ -17,6 +17,7 @@ import gfplint
 from gfplint import cli, commands, config, report
 from gfplint.config import Settings
 from gfplint.findings import Edit, Fix, ScanResult, Severity
+from gfplint.phases import Phases
 from gfplint.report.presentation import Presentation
 from gfplint.tree import Root
 from tests.report.samples import RULES, SAFE, SOURCE, finding, result
@@ -33,12 +34,20 @@ class Engine(types.ModuleType):
         self.answer: ScanResult | Exception = result()
         self.asked: Settings | None = None
 
-    def scan(self, settings: Settings, progress: Callable[[int, int], None] | None = None) -> ScanResult:
+    def scan(
+        self,
+        settings: Settings,
+        progress: Callable[[int, int], None] | None = None,
+        phases: Phases | None = None,
+    ) -> ScanResult:
         self.asked = settings
         if isinstance(self.answer, Exception):
             raise self.answer
         if progress is not None:
             progress(1, 1)
+        if phases is not None:
+            with phases("linking"):
+                pass
         return self.answer
 
     def root(self, settings: Settings) -> Root:
@@ -96,7 +105,7 @@ def test_exit_status(engine: Engine, answer: Any, options: tuple[str, ...], stat
     assert run("scan", *options) == status
 
 
-def _interrupted(settings: Settings, progress: Callable[[int, int], None] | None = None) -> ScanResult:
+def _interrupted(settings: Settings, progress: object = None, phases: object = None) -> ScanResult:
     raise KeyboardInterrupt
 
 
@@ -220,6 +229,16 @@ def test_output_goes_to_a_file_whole(engine: Engine, capsys: pytest.CaptureFixtu
 def test_output_into_no_folder_fails(engine: Engine, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("scan", "--output", "gone/out.txt") == 2
     assert "No such file or directory" in capsys.readouterr().err
+
+
+def test_phases_are_told_to_who_asks_for_statistics_and_details(
+    engine: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("scan", "--statistics")
+    assert "linking" not in capsys.readouterr().err
+    run("scan", "--statistics", "-v")
+    shown = capsys.readouterr()
+    assert " s  linking (CPU " in shown.err and "linking" not in shown.out
 
 
 def test_statistics_stay_out_of_documents(engine: Engine, capsys: pytest.CaptureFixture[str]) -> None:
