@@ -12,6 +12,7 @@ import msgspec
 from gfplint.analysis.accounting import Collector, Judge, Record, stack_records
 from gfplint.analysis.callers import Callers, CallersOf
 from gfplint.analysis.environment import LONG_CHAIN, MEMORY, RECLAIM_LEVELS
+from gfplint.analysis.holders import OBJECT
 from gfplint.analysis.interprocedural import Linker
 from gfplint.analysis.lifetime import Allocated, Lifetimes, Types
 from gfplint.analysis.ownership import FreeAt, StoreAt, join
@@ -19,7 +20,7 @@ from gfplint.analysis.program import FunctionId, Program, Relevance
 from gfplint.analysis.reach import Reach, charges
 from gfplint.analysis.reclaim import Reclaim
 from gfplint.analysis.scopes import CallerScopes
-from gfplint.analysis.summary import Summary
+from gfplint.analysis.summary import FreeSite, Summary
 from gfplint.analysis.values import Memory
 from gfplint.analysis.worth import MemberEvidence, Reads, Worth, of_summary
 from gfplint.config import Settings
@@ -114,7 +115,9 @@ class _Linting:
         self.stores += [StoreAt(summary.path, summary.name, s) for s in summary.stores]
         known = {f.place for f in summary.frees if f.memory is not None}
         self.frees += [
-            FreeAt(summary.path, summary.name, f) for f in summary.frees if f.holders and f.place not in known
+            FreeAt(summary.path, summary.name, f)
+            for f in summary.frees
+            if f.holders and f.place not in known and not _chosen(f, summary.frees)
         ]
         self.members += of_summary(index, summary)
         self.check(summary, self.wanted.callers.of((self.file, index)))
@@ -218,6 +221,11 @@ def _with_callers(summary: Summary, kinds: frozenset[str]) -> Summary:
         for sites in (summary.allocs, summary.passed)
     )
     return msgspec.structs.replace(summary, allocs=allocs, passed=passed)
+
+
+def _chosen(site: FreeSite, frees: Sequence[FreeSite]) -> bool:
+    """Whether a function frees an object, of which only the type is known, in several ways: it tells them apart."""
+    return site.holders[0][1] == OBJECT and any(f.target == site.target and f.callee != site.callee for f in frees)
 
 
 def _check(view: View, rules: Sequence[Rule], findings: dict[Finding, None]) -> None:

@@ -10,7 +10,7 @@ from gfplint.analysis.state import State
 from gfplint.analysis.summary import FreedParam, Hold, Report, Sleep, Summary
 from gfplint.analysis.texts import condition_root, equality, flag_test, has_flag, translate
 from gfplint.analysis.values import Constant, MaskValue, Memory, Symbol, Value
-from gfplint.facts import Binary, Call, Name, Unary
+from gfplint.facts import Binary, Call, Expr, Member, Name, Unary
 
 
 class Callees(Contexts):
@@ -29,7 +29,8 @@ class Callees(Contexts):
         owns = (self.wanted == id(expr) and env.may_return_memory(name)) or (
             self.gives(expr, values, state) and env.may_free(name)
         )
-        if not (sleeps or changes or owns):
+        gives = env.may_give_memory(name) and any(_address(a) is not None for a in expr.args)
+        if not (sleeps or changes or owns or gives):
             return None
         summary = env.summary(name, depth if sleeps else 0 if changes else MEMORY)
         if summary is None:
@@ -41,8 +42,12 @@ class Callees(Contexts):
         result = self.apply_effects(summary, expr, names, state) if changes else None
         if owns:
             self.call_frees(summary, expr, values, (names, passed), lent, state)
-            if result is None and len(summary.returns) == 1:
-                return summary.returns[0]
+            if result is None and self.wanted == id(expr) and len(summary.returns) == 1:
+                result = summary.returns[0]
+        for number, memory in summary.gives if gives else ():
+            place = _address(expr.args[number]) if number < len(expr.args) else None
+            if place is not None:
+                self.store(place, self.access(place), memory, state, expr.place, None)
         return result
 
     def gives(self, expr: Call, values: list[Value], state: State) -> bool:
@@ -108,11 +113,12 @@ class Callees(Contexts):
         state: State,
     ) -> None:
         """What a callee frees of what it is given, as far as its conditions may hold."""
-        ways = {(freed.number, freed.free) for freed in summary.frees_params}
+        ways = {(freed.number, freed.content, freed.free) for freed in summary.frees_params}
         for freed in summary.frees_params:
             number = freed.number
             row = self.kernel.frees.get(freed.free)
-            if row is None or number >= len(expr.args) or sum(at == number for at, _ in ways) > 1:
+            several = sum(way[:2] == (number, freed.content) for way in ways) > 1
+            if row is None or number >= len(expr.args) or several:
                 continue  # where there are several ways, it tells the families apart by itself
             if any(self.check_guard(k, t, w, *bound, state)[0] is False for k, t, w in freed.guards):
                 continue
@@ -278,3 +284,9 @@ class Callees(Contexts):
             return mask.rebased(MaskValue(path)) if path else None
         path = substitute(mask.base, names)
         return MaskValue(path, mask.plus, mask.minus) if path else None
+
+
+def _address(arg: Expr) -> Expr | None:
+    """The variable or member whose address an argument is."""
+    known = isinstance(arg, Unary) and arg.op == "&" and isinstance(arg.operand, (Name, Member))
+    return arg.operand if known and isinstance(arg, Unary) else None

@@ -90,6 +90,14 @@ class Environment(Protocol):
     def may_return_memory(self, name: str) -> bool:
         """Whether ``name`` may hand out memory to its caller, as far as names tell."""
 
+    def may_give_memory(self, name: str) -> bool:
+        """Whether ``name`` may put memory where its arguments point to, as far as names tell."""
+
+    def may_be_fresh(self, name: str, record: str) -> bool:
+        """Whether ``name``, whose result a pointer to ``record`` (its key) takes, may hand out memory that it does not
+        know to be one: it returns another type, or is not known and named so.
+        """
+
     def may_free(self, name: str) -> bool:
         """Whether ``name`` may free what its caller gives it, as far as names tell."""
 

@@ -1,13 +1,14 @@
 """What the text of a function says of memory in its variables and members, before anything is parsed.
 
 Names stand for what they are part of: ``buf`` for ``buf``, ``x->buf`` and ``y.buf[i]`` alike. That makes a few
-functions look worth a body that are not; none that is gets lost.
+functions look worth a body that are not; none that is gets lost. What a local pointer to a struct leads to is known
+to other functions by the struct (``*tag``), a variable at file scope by its name (``=name``).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from gfplint.analysis.wrappers import handing_out
@@ -19,6 +20,11 @@ _WORD = re.compile(r"([A-Za-z_]\w*+)(\s*+\()?")
 _INDEX = re.compile(r"\[[^\]]*+\]")
 _CLEANED = re.compile(r"([A-Za-z_]\w*+)\s++__free\s*+\(\s*+(\w++)\s*+\)")
 _PAREN = re.compile(r"[(),]")
+#: ``struct tag *a, *b``, and the names of the pointers in what stands behind the tag.
+_DECLARED = re.compile(r"\bstruct\s++(\w++)\s*+(\*(?:(?!\bstruct\b)[^;{}()])*+)")
+_POINTER = re.compile(r"\*\s*+(?:const\s++|restrict\s++)*+(\w++)")
+#: ``sizeof(struct tag)`` and ``sizeof(*p)``.
+_SIZE = re.compile(r"\bsizeof\s*+\(\s*+(?:struct\s++(\w++)\s*+\)|\*\s*+(\w++)\s*+\))")
 #: Values longer than this are read up to here.
 _VALUE = 500
 #: Values that are numbers, not memory.
@@ -31,12 +37,21 @@ _NONE: Families = frozenset()
 class Evidence(NamedTuple):
     """What a function may do: ``conflict``: free memory of a family that the free is not for.
 
-    ``stored``: members and the families of what they may be given; ``freed``: members and what frees them.
+    ``stored``: members, structs (``*tag``) and variables at file scope (``=name``), with the families of what they may
+    be given; ``freed``: the same with what frees them.
     """
 
     conflict: bool
     stored: tuple[tuple[str, Families], ...]
     freed: tuple[tuple[str, str], ...]
+
+
+class Text(NamedTuple):
+    """A function as text: its blanked body, its header, and the names of variables at file scope that it may mean."""
+
+    code: str
+    header: str
+    variables: Callable[[str], bool]
 
 
 class Reader:
@@ -60,15 +75,17 @@ class Reader:
 
     def read(
         self,
-        code: str,
+        text: Text,
         callees: frozenset[str],
         returned: Callable[[str], Families],
         freeing: Callable[[str], frozenset[str]],
+        giving: Callable[[str], Families],
     ) -> Evidence:
-        """The evidence in a body. ``returned``: families that a call to a name may hand out; ``freeing``: the frees
-        to which a function may give its parameters.
+        """The evidence in a function. ``returned``: families that a call to a name may hand out, ``giving``: those that
+        it may put where its arguments point to; ``freeing``: the frees to which a function may give its parameters.
         """
         names = _Names()
+        code = text.code
         stored: list[str] = []
         cleaned = _CLEANED.findall(code) if "__free" in callees else []
         if cleaned:
@@ -84,6 +101,9 @@ class Reader:
                     names.give(target[1], frozenset((self.allocators[name].family,)))
                     if target[0]:
                         stored.append(target[1])
+        for name in callees:
+            if families := giving(name):
+                stored += _gifts(code, name, families, names)
         freed = [(target, name) for name in callees & self.frees.keys() for target in self._freed(code, name)]
         conflict = any(self.conflicting(names.families(name), free) for (_, name), free in freed)
         if not conflict and names.given:
@@ -92,10 +112,12 @@ class Reader:
             self.conflicting(names.families(name), free) if free in self.frees else bool(names.families(name))
             for name, free in cleaned
         )
+        others = _Others(text, names, freed) if names.given or freed else None
         return Evidence(
             conflict,
-            tuple(sorted((n, names.families(n)) for n in set(stored))),
-            tuple(sorted({(name, free) for (member, name), free in freed if member})),
+            tuple(sorted((n, names.families(n)) for n in set(stored))) + (others.stored() if others else ()),
+            tuple(sorted({(name, free) for (member, name), free in freed if member}))
+            + (others.freed() if others else ()),
         )
 
     def _assign(self, names: _Names, name: str, value: str, returned: Callable[[str], Families]) -> None:
@@ -137,6 +159,57 @@ class Reader:
         return False
 
 
+def _gifts(code: str, name: str, families: Families, names: _Names) -> Iterator[str]:
+    """The members whose address a call gets that may put memory there; ``names`` hears of the memory."""
+    for args in _arguments(code, name):
+        for arg in args:
+            target = _last(arg) if arg.lstrip().startswith("&") else None
+            if target is not None:
+                names.give(target[1], families)
+                if target[0]:
+                    yield target[1]
+
+
+class _Others:
+    """What a function does to objects that are known by their struct, and to variables at file scope."""
+
+    def __init__(self, text: Text, names: _Names, freed: Sequence[tuple[tuple[bool, str], str]]) -> None:
+        self.text, self.names = text, names
+        self.bare = [(name, free) for (member, name), free in freed if not member]
+        self.structs = dict(_pointers(text.header)) | dict(_pointers(text.code))
+
+    def stored(self) -> tuple[tuple[str, Families], ...]:
+        """The structs and variables that may be given memory, with its families."""
+        found: dict[str, Families] = {}
+        if not self.names.given:
+            return ()
+        for name in self.names.known():
+            families = self.names.families(name)
+            if (other := self.of(name)) and families:
+                found[other] = found.get(other, _NONE) | families
+        every = _NONE.union(*self.names.given.values())
+        for named, pointer in _SIZE.findall(self.text.code):
+            if tag := named or self.structs.get(pointer, ""):
+                found[f"*{tag}"] = found.get(f"*{tag}", _NONE) | every
+        return tuple(sorted(found.items()))
+
+    def freed(self) -> tuple[tuple[str, str], ...]:
+        """The structs and variables that are freed."""
+        return tuple(sorted({(other, free) for name, free in self.bare if (other := self.of(name))}))
+
+    def of(self, name: str) -> str:
+        """What others know of what a name leads to; "" where that is nothing."""
+        tag = self.structs.get(name)
+        return f"*{tag}" if tag else f"={name}" if self.text.variables(name) else ""
+
+
+def _pointers(text: str) -> Iterator[tuple[str, str]]:
+    """(name, tag) of every pointer to a struct that is declared."""
+    for tag, declarators in _DECLARED.findall(text):
+        for name in _POINTER.findall(declarators):
+            yield name, tag
+
+
 class _Names:
     """Names that may stand for the same memory, and the families that they may be given."""
 
@@ -161,6 +234,10 @@ class _Names:
     def give(self, name: str, families: Families) -> None:
         root = self.root(name)
         self.given[root] = self.given.get(root, _NONE) | families
+
+    def known(self) -> set[str]:
+        """Every name that stands for something else, or was given memory."""
+        return {*self.parent, *self.parent.values(), *self.given}
 
     def families(self, name: str) -> Families:
         return self.given.get(self.root(name), _NONE)

@@ -116,6 +116,7 @@ class _Flow(Conditions):
             scoped_calls=tuple(c for c in self.scoped_calls.values() if c.kinds),
             returns=() if self.returns_unknown else tuple(self.returned),
             frees_params=tuple(self.freed_params),
+            gives=self.gifts(),
             degraded=tuple(self.degraded),
             calls=self.calls,
             masks=tuple(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from gfplint.analysis.holders import Holder, conditions
+from gfplint.analysis.holders import Holder, conditions, object_of
 from gfplint.analysis.paths import path_of, root_of
 from gfplint.analysis.sleeps import Sleeps
 from gfplint.analysis.state import State
@@ -58,9 +58,13 @@ class Frees(Sleeps):
         ):
             known = None
         elif known is None:
-            holders = self.freed_holders(target, path, state)
-            null = null and not holders
-            known = None if null or holders else self.only_memory(path)
+            places = self.freed_places(target, path, state)
+            known = None if null or places else self.only_memory(path)
+            null = null and not places
+            if known is None and not null and (kind := self.freed_object(target, path)) is not None:
+                holders = (*places, kind)
+            else:
+                holders = places
 
         def at(number: int | None) -> str:
             return state.resolve(path_of(args[number])) if number is not None and number < len(args) else ""
@@ -98,12 +102,21 @@ class Frees(Sleeps):
             return
         self.frees[key] = site
 
-    def freed_holders(self, target: Expr, path: str, state: State) -> tuple[Holder, ...]:
+    def freed_places(self, target: Expr, path: str, state: State) -> tuple[Holder, ...]:
         """Where a freed pointer of unknown memory may have been taken from."""
         found = self.holders(target, state)
         if not found and not indices(target) and len(origins := self.origins.get(path, {})) == 1:
             found = next(iter(origins))
         return found
+
+    def freed_object(self, target: Expr, path: str) -> Holder | None:
+        """What a freed pointer leads to, by its type: an element of an array of pointers, or what one points to, too.
+
+        The members of structs that are arrays count as what their elements are.
+        """
+        kind, pointers = self.type_of_path(path)
+        elements = indices(target) if pointers > 1 or "." not in path else 0
+        return object_of((kind, pointers - elements), self.env)
 
     def frees_content(self, row: Free) -> bool:
         """Whether a free is of what a struct holds (``sg_free_table``), not of the memory that its argument points

@@ -1,7 +1,8 @@
 """What holds a piece of memory, as names that every function of the tree shares.
 
-A pointer's holders go from the most specific to the most general: the member of a struct at file scope; that of the
-outermost struct that holds it by value (``ctx.stream.buf``); that of the innermost (``stream.buf``).
+A pointer's holders go from the most specific to the most general: the variable at file scope, or the member of one;
+that of the outermost struct that holds it by value (``ctx.stream.buf``); that of the innermost (``stream.buf``). Behind
+them may stand its type: all objects of ``struct T`` that are reached by a pointer are one holder.
 """
 
 from __future__ import annotations
@@ -20,6 +21,10 @@ _WORD = re.compile(r"\w+")
 Type = tuple[str, int]
 #: The type of a member that is a struct without a name of its own: its members are known as the outer struct's.
 INNER = "@inner"
+#: The member of a holder that stands for all objects of a type.
+OBJECT = "*"
+#: The key of variables at file scope that the whole tree may know.
+GLOBAL = "(global)"
 #: Members that are embedded in one another, at most.
 MAX_EMBEDDED = 6
 
@@ -70,11 +75,24 @@ def holders_of(path: str, elements: int, types: dict[str, Type], env: Environmen
                 found.append((env.record_key(known[at - 1][0]), ".".join(parts[at:]) + suffix))
             if known[at - 1][1]:
                 break
-    if found and parts[0] not in types and not known[0][1]:
+    if parts[0] not in types and (not known or not known[0][1]) and (len(parts) == 1 or known):
         key = env.global_key(parts[0])
         if key and len(parts) <= MAX_EMBEDDED and all(not pointers for _, pointers in known):
             found.append((key, ".".join(parts) + suffix))
     return tuple(reversed(found))
+
+
+def object_of(kind: Type, env: Environment) -> Holder | None:
+    """The holder of all objects of the struct that a pointer of this type leads to; None for other pointers."""
+    if kind[1] != 1 or not kind[0]:
+        return None
+    key = env.record_key(kind[0])
+    return (key, OBJECT) if ":" in key else None
+
+
+def of_file(key: str) -> bool:
+    """Whether the key of a holder is that of variables at file scope."""
+    return key == GLOBAL or ("." in key and ":" not in key)
 
 
 def conditions(path: str, conds: dict[str, bool], env: dict[str, Value]) -> tuple[When, ...]:

@@ -41,6 +41,8 @@ MAX_BODIES = 4096
 MAX_DEPTH = 150
 
 
+#: Names of functions that hand out what is new.
+_ALLOCATES = re.compile(r"alloc|new|create|dup|clone|copy")
 #: Macros that name each other before one is a number.
 _MACRO_STEPS = 3
 #: The first function of the kernel: what it calls runs before the allocator may sleep (init/main.c).
@@ -358,6 +360,21 @@ class FileEnvironment:
     def may_return_memory(self, name: str) -> bool:
         """See flow.Environment."""
         return bool(self.linker.relevance.wrappers.returned(name, self.file))
+
+    def may_give_memory(self, name: str) -> bool:
+        """See flow.Environment."""
+        return bool(self.linker.relevance.wrappers.giving(name, self.file))
+
+    def may_be_fresh(self, name: str, record: str) -> bool:
+        """See flow.Environment."""
+        program = self.linker.program
+        if name not in program.functions:
+            return name not in program.macros and _ALLOCATES.search(name) is not None
+        if not self.may_return_memory(name):
+            return False
+        fid = program.resolve(name, self.file)
+        returns = signature(program.function(fid).header).returns if fid is not None else ""
+        return self.record_key(returns.replace("*", "").removeprefix("struct ").strip()) != record
 
     def may_free(self, name: str) -> bool:
         """See flow.Environment."""

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
-from gfplint.analysis.holders import Holder, contradict
+from gfplint.analysis.holders import OBJECT, Holder, contradict
 from gfplint.analysis.summary import FreeSite, MemberStore
 from gfplint.analysis.values import Memory
 
@@ -78,7 +78,7 @@ class _Books:
 
     def memory_at(self, free: FreeAt) -> tuple[Memory, int] | None:
         """What arrives at a free, and how doubtful that is; None where nothing can be said."""
-        places = free.site.holders
+        places = [h for h in free.site.holders if h[1] != OBJECT]
         for holder in places:
             stores = self._stored(holder, places)
             if not stores:
@@ -86,8 +86,21 @@ class _Books:
             if holder != places[-1]:  # who stores through a pointer to the inner struct does not say in which outer one
                 inner = self.stores.get(places[-1], ())
                 stores = [*stores, *(s for s in inner if len(s.store.holders) == 1 and s.path == free.path)]
-            return self._from(holder, stores, free)
-        return None
+            known = self._from(holder, stores, free)
+            if known is not None or all(s.store.memory is not None for s in stores):
+                return known
+            break
+        kinds = [h for h in free.site.holders if h[1] == OBJECT]
+        return self._object(kinds[0], free) if kinds and kinds[0] in self.stores else None
+
+    def _object(self, kind: Holder, free: FreeAt) -> tuple[Memory, int] | None:
+        """Of which memory all objects of a struct are, if there are any in the file, or its folder has the struct."""
+        stores = [s for s in self.stores[kind] if s.path == free.path or not self.apart(s.store.memory)]
+        memories = [s.store.memory for s in stores if s.store.memory is not None]
+        near = _private(kind, free.path) or any(s.path == free.path for s in stores)
+        if not near or not memories or len(memories) < len(stores) or not _agree(memories):
+            return None
+        return _nearest(memories, free.path), 1
 
     def _stored(self, holder: Holder, places: Sequence[Holder]) -> list[StoreAt]:
         """The stores to a place; for the inner struct of one that is known, not those into it within others."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
@@ -11,13 +12,15 @@ import msgspec
 from gfplint.analysis.environment import MAX_GUARDS, REST, UNKNOWN, Environment
 from gfplint.analysis.holders import (
     Holder,
+    Type,
     conditions,
     elements_of,
     holders_of,
+    object_of,
     parts_of,
     type_of_parts,
 )
-from gfplint.analysis.paths import path_of, root_of, text_of
+from gfplint.analysis.paths import last_of, path_of, root_of, text_of
 from gfplint.analysis.state import State
 from gfplint.analysis.summary import (
     AllocSite,
@@ -30,7 +33,7 @@ from gfplint.analysis.summary import (
     Sleep,
 )
 from gfplint.analysis.syntax import called_members, indices, set_paths
-from gfplint.analysis.texts import condition_root, mentions_root, same_constant
+from gfplint.analysis.texts import called_expr, condition_root, mentions_root, same_constant
 from gfplint.analysis.values import (
     ZERO,
     Constant,
@@ -65,6 +68,7 @@ from gfplint.kernel.model import Allocator, Query
 
 #: Types of pointers that say nothing of what they lead to.
 _BYTES = frozenset(("void", "char", "u8", "unsigned char"))
+_SIZEOF = re.compile(r"sizeof\((?:struct )?(\w+)\)")
 _ARITHMETIC: dict[str, Callable[[int, int], int]] = {
     "+": operator.add,
     "-": operator.sub,
@@ -123,6 +127,7 @@ class Run(ABC):
         self.written: set[str] = set()
         self.lent: dict[str, Memory] = {}
         self.returns_unknown = False
+        self.given: dict[int, dict[Memory | None, None]] = {}
         self.discarded: set[Place] = set()
         self.degraded: list[str] = list(body.errors)
         self.steps = 0
@@ -238,7 +243,9 @@ class Run(ABC):
             self.writes(target)
             state.assign(path, value)
             return
-        kept = isinstance(target, (Member, Index))
+        kept = isinstance(target, (Member, Index)) or (isinstance(target, Name) and target.name not in self.types)
+        if isinstance(target, Unary) and path in self.params:
+            self.given.setdefault(self.params.index(path), {})[value if isinstance(value, Memory) else None] = None
         if value is None and source is not None:
             origin = self.access(source)
             if origin and origin != path and not mentions_root(origin, path) and "(" not in origin:
@@ -266,6 +273,16 @@ class Run(ABC):
         elif "." not in path:
             self.local_memory.setdefault(path, {})[memory] = None
             self.origins.setdefault(path, {})[()] = None
+        self.store_object(path, memory, source, place)
+
+    def gifts(self) -> tuple[tuple[int, Memory], ...]:
+        """The parameters that point to where the function puts memory of one family, with the memory."""
+        found = []
+        for number, values in self.given.items():
+            memories = [m for m in values if m is not None and not m.offset]
+            if len(memories) == len(values) and len({m.family for m in memories}) == 1:
+                found.append((number, self.shared(memories[0])))
+        return tuple(found)
 
     def assign_to(self, path: str, value: Value, state: State) -> None:
         """Give a path a value; a member of a cleared object that gets one which is not understood is zero no more."""
@@ -299,6 +316,28 @@ class Run(ABC):
         self.stores[key] = MemberStore(
             holders, memory, memory.place if memory else place, origin[0] if origin else ("", ""), when
         )
+
+    def store_object(self, path: str, memory: Memory | None, source: Expr | None, place: Place) -> None:
+        """Note of which family the objects of a struct are: by the pointer that takes one, and by its size."""
+        if memory is None:
+            call = called_expr(source) if source is not None else None
+            if isinstance(call, Call) and (holder := object_of(self.type_of_path(path), self.env)) is not None:
+                name = call.func.name if isinstance(call.func, Name) else last_of(self.access(call.func))
+                if self.env.may_be_fresh(name, holder[0]):
+                    self.stores.setdefault((holder, None), MemberStore((holder,), None, place))
+            return
+        if memory.offset:
+            return
+        memory = self.shared(memory)
+        for kind in (self.type_of_path(path), self.sized(memory)):
+            holder = object_of(kind, self.env)
+            if holder is not None:
+                self.stores.setdefault((holder, memory), MemberStore((holder,), memory, memory.place))
+
+    def sized(self, memory: Memory) -> Type:
+        """A pointer to the struct of whose size memory is."""
+        found = _SIZEOF.fullmatch(memory.size)
+        return (found.group(1), 1) if found is not None and memory.path == self.path else ("", 0)
 
     def shared(self, memory: Memory) -> Memory:
         """Memory as others may know it: a cache that only this function has a name for is none to compare."""

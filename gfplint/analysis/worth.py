@@ -14,6 +14,8 @@ import msgspec
 
 from gfplint.analysis.environment import HELD_ON_ENTRY, MEMORY
 from gfplint.analysis.evidence import Evidence, Reader
+from gfplint.analysis.evidence import Text as EvidenceText
+from gfplint.analysis.holders import OBJECT, Holder, of_file
 from gfplint.analysis.program import NEVER, FunctionId, Program, Relevance
 from gfplint.analysis.regions import comes_back, loops_before, straight
 from gfplint.analysis.summary import Summary
@@ -117,8 +119,10 @@ class Worth:
         )
 
     def has_memory(self, function: Function) -> bool:
-        """Whether a function's text may tell more: it allocates or frees."""
-        return not self.memory.isdisjoint(function.callees)
+        """Whether a function's text may tell more: it allocates or frees, or what it calls hands out such memory as
+        not every free is for.
+        """
+        return not self.memory.isdisjoint(function.callees) or self.wrappers.hand_out(function.callees)
 
     def by_text(self, fid: FunctionId, function: Function, code: str) -> tuple[bool, tuple[MemberEvidence, ...]]:
         """Whether the text of a function that has memory makes it worth a body, and what it does to members."""
@@ -127,12 +131,17 @@ class Worth:
             return odd, ()
         file = fid[0]
         found = self.reader.read(
-            code,
+            EvidenceText(code, function.header, lambda name: self._global(name, file)),
             frozenset(function.callees),
             lambda name: self.wrappers.returned(name, file),
             lambda name: self.wrappers.freeing(name, file),
+            lambda name: self.wrappers.giving(name, file),
         )
         return odd or found.conflict, tuple(_members(fid[1], found))
+
+    def _global(self, name: str, file: int) -> bool:
+        """Whether a name is that of a variable at file scope."""
+        return any(at == file or not v.static for at, v in self.program.globals.get(name, ()))
 
     def meeting(self, evidence: Sequence[tuple[int, Sequence[MemberEvidence]]]) -> dict[int, list[int]]:
         """By file the functions, of those not analysed yet, that touch a member in which memory may meet a free that
@@ -164,14 +173,21 @@ def of_summary(index: int, summary: Summary) -> Iterable[MemberEvidence]:
     """The evidence in a function that was analysed."""
     for store in summary.stores:
         families = (store.memory.family,) if store.memory is not None else ()
-        yield MemberEvidence(index, _member(store.holders), families, open=False)
+        for name in _known_as(store.holders):
+            yield MemberEvidence(index, name, families, open=False)
     for free in summary.frees:
-        if free.holders:
-            yield MemberEvidence(index, _member(free.holders), free=free.callee, open=False)
+        for name in _known_as(free.holders):
+            yield MemberEvidence(index, name, free=free.callee, open=False)
 
 
-def _member(holders: tuple[tuple[str, str], ...]) -> str:
-    return holders[-1][1].rpartition(".")[2].rstrip("[]")
+def _known_as(holders: tuple[Holder, ...]) -> Iterable[str]:
+    """What the texts of functions call the most general place that holds something, and the object in it."""
+    places = [h for h in holders if h[1] != OBJECT]
+    if places:
+        key, name = places[-1]
+        yield "=" + name.rstrip("[]") if "." not in name and of_file(key) else name.rpartition(".")[2].rstrip("[]")
+    if len(places) < len(holders):
+        yield "*" + holders[-1][0].rpartition(":")[2]
 
 
 def _members(index: int, found: Evidence) -> Iterable[MemberEvidence]:

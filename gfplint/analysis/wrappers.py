@@ -1,4 +1,4 @@
-"""Functions and macros that hand out or free memory for their callers, found on names alone."""
+"""Functions and macros that hand out or free memory for their callers, found on names and headers alone."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 Names = frozenset[str]
 _NOTHING: Names = frozenset()
+#: What kfree() is for.
+PLAIN: Names = frozenset(("kmalloc",))
 #: Calls through which returned memory is followed.
 RETURN_LEVELS = 3
 
@@ -36,11 +38,19 @@ class Wrappers:
         self.places: dict[str, dict[int, Names]] = {}
         self.levels: dict[str, dict[str, int]] = {}
         self._freeing: dict[str, dict[int, Names]] = {}
+        self._given: dict[str, dict[int, Names]] = {}
+        self.families = families_of(kernel)
         fresh: dict[str, Names] = {n: frozenset((a.family,)) for n, a in handing_out(kernel).items()}
         for level in range(1, RETURN_LEVELS + 1):
             fresh = self._note_returns(fresh, level)
         for free in kernel.frees:
             self._note_frees(free)
+        giving = {f.name for n in self.families for f in self._functions(n) if gives_memory(f)}
+        self._handing = frozenset(
+            name
+            for name in self.places.keys() | giving
+            if not (self.returned_anywhere(name) | self.given_anywhere(name)) <= PLAIN
+        )
 
     def returned(self, name: str, file: int) -> Names:
         """The families of memory that a call in a file may return."""
@@ -49,6 +59,36 @@ class Wrappers:
     def freeing(self, name: str, file: int) -> Names:
         """The frees to which a function that is called in a file may give its parameters."""
         return families_at(self._freeing.get(name), file)
+
+    def giving(self, name: str, file: int) -> Names:
+        """The families of memory that a call in a file may put where its arguments point to."""
+        return families_at(self._given_places(name), file)
+
+    def returned_anywhere(self, name: str) -> Names:
+        """The families of memory that a call of a name may return in some file."""
+        return _NOTHING.union(*self.places.get(name, {}).values())
+
+    def given_anywhere(self, name: str) -> Names:
+        """The families of memory that a call of a name may put, in some file, where its arguments point to."""
+        return _NOTHING.union(*self._given_places(name).values())
+
+    def hand_out(self, names: Sequence[str]) -> bool:
+        """Whether one of those may hand out memory that ``kfree()`` is not for."""
+        return not self._handing.isdisjoint(names)
+
+    def _given_places(self, name: str) -> dict[int, Names]:
+        known = self._given.get(name)
+        if known is None:
+            known = self._given[name] = {}
+            for file, index in self.program.functions.get(name, ()):
+                function = self.program.facts[file].functions[index]
+                families = given_by(function, self.families)
+                if families:
+                    known[file] = known.get(file, _NOTHING) | families
+        return known
+
+    def _functions(self, callee: str) -> list[Function]:
+        return [self.program.facts[file].functions[index] for file, index in self.callers.get(callee, ())]
 
     def _note_returns(self, fresh: dict[str, Names], level: int) -> dict[str, Names]:
         following: dict[str, Names] = {}
@@ -79,6 +119,23 @@ class Wrappers:
 def handing_out(kernel: Kernel) -> dict[str, Allocator]:
     """The allocators whose memory has a family, by name."""
     return {n: a for n, a in kernel.allocators.items() if a.family in kernel.families and not a.hidden}
+
+
+def gives_memory(function: Function) -> bool:
+    """Whether a header says that a parameter may be the address of a pointer."""
+    return "**" in function.header
+
+
+def given_by(function: Function, families: Mapping[str, str]) -> Names:
+    """The families of memory that a function may put where a parameter points to: those of what it calls itself."""
+    if not gives_memory(function):
+        return _NOTHING
+    return frozenset(families[name] for name in families.keys() & set(function.callees))
+
+
+def families_of(kernel: Kernel) -> dict[str, str]:
+    """The family that each allocator hands out."""
+    return {name: row.family for name, row in handing_out(kernel).items()}
 
 
 def families_at(places: Mapping[int, Names] | None, file: int) -> Names:

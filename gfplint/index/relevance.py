@@ -24,7 +24,7 @@ from gfplint.analysis.program import (
     sign_of,
     tabled_names,
 )
-from gfplint.analysis.wrappers import RETURN_LEVELS, handing_out, returns_memory
+from gfplint.analysis.wrappers import RETURN_LEVELS, families_of, given_by, handing_out, returns_memory
 from gfplint.facts import FileFacts, Function
 from gfplint.index.linked import tabled_of
 from gfplint.index.stored import (
@@ -397,11 +397,14 @@ class Update:
         return found
 
     def _note_freeing(self) -> None:
-        """Note the names that give their parameters to other frees than before."""
-        frees = frozenset(self.kernel.frees)
+        """Note the names that give their parameters to other frees than before, or put other memory into them."""
+        frees, families = frozenset(self.kernel.frees), families_of(self.kernel)
         for at, after in self.changed.items():
-            before, now = _freeing(self.before.get(at), frees), _freeing(after, frees)
-            self.names.update(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
+            for before, now in (
+                (_freeing(self.before.get(at), frees), _freeing(after, frees)),
+                (_giving(self.before.get(at), families), _giving(after, families)),
+            ):
+                self.names.update(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
 
     def _locking(self) -> frozenset[str]:
         found = set(self.linked.meta.locking)
@@ -473,6 +476,15 @@ def _freeing(facts: FileFacts | None, frees: frozenset[str]) -> dict[str, set[st
         called = frees.intersection(callees)
         if called:
             found.setdefault(name, set()).update(called)
+    return found
+
+
+def _giving(facts: FileFacts | None, families: Mapping[str, str]) -> dict[str, frozenset[str]]:
+    """The families that functions of a file put where their parameters point to, by name."""
+    found: dict[str, frozenset[str]] = {}
+    for function in (facts or _NOTHING).functions:
+        if given := given_by(function, families):
+            found[function.name] = found.get(function.name, frozenset()) | given
     return found
 
 

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from gfplint.analysis.operations import Operations
 from gfplint.analysis.program import FunctionId, Program, Relevance, Sign, leaving, own_names
-from gfplint.analysis.wrappers import Wrappers, families_at
+from gfplint.analysis.wrappers import PLAIN, Wrappers, families_at, families_of
 from gfplint.facts import FileFacts
 from gfplint.index.linked import Entry, Linked, tabled_of
 from gfplint.index.store import StoreError
@@ -270,13 +270,24 @@ class StoredWrappers(Wrappers):
         self._anew = anew
         self._frees = frozenset(kernel.frees)
         self._found: dict[str, dict[int, frozenset[str]]] = {}
+        self._given = {}
+        self.families = families_of(kernel)
 
     def returned(self, name: str, file: int) -> frozenset[str]:
+        return families_at(self._returned_places(name), file)
+
+    def returned_anywhere(self, name: str) -> frozenset[str]:
+        return frozenset[str]().union(*(self._returned_places(name) or {}).values())
+
+    def hand_out(self, names: Sequence[str]) -> bool:
+        return any(not self.returned_anywhere(n) | self.given_anywhere(n) <= PLAIN for n in names)
+
+    def _returned_places(self, name: str) -> Mapping[int, frozenset[str]] | None:
         places = self._anew.get(name)
         if places is None:
             known = self._linked.row(name).returned
             places = {at: frozenset(families) for at, families in known.items()} if known else None
-        return families_at(places, file)
+        return places
 
     def freeing(self, name: str, file: int) -> frozenset[str]:
         places = self._found.get(name)
