@@ -32,6 +32,10 @@ _PLAIN = re.compile(r"\s*+(?:-?[0-9]\w*+|NULL|true|false|[A-Z][A-Z0-9_]*+)\s*+\Z
 
 Families = frozenset[str]
 _NONE: Families = frozenset()
+#: Of memory whose allocator is not known.
+_UNKNOWN: Families = frozenset(("?",))
+#: Names of functions that hand out what is new.
+ALLOCATES = re.compile(r"alloc|new|create|dup|clone|copy")
 
 
 class Evidence(NamedTuple):
@@ -109,7 +113,9 @@ class Reader:
         if not conflict and names.given:
             conflict = self._conflict_in_callees(code, callees, names, freeing)
         conflict = conflict or any(
-            self.conflicting(names.families(name), free) if free in self.frees else bool(names.families(name))
+            self.conflicting(names.families(name), free)
+            if free in self.frees
+            else bool(names.families(name) - _UNKNOWN)
             for name, free in cleaned
         )
         others = _Others(text, names, freed) if names.given or freed else None
@@ -127,8 +133,8 @@ class Reader:
         called = [word for word, call in words if call]
         for word in called:
             families = self.families_of(word, returned)
-            if families:
-                names.give(name, families)
+            if families or ALLOCATES.search(word):
+                names.give(name, families or _UNKNOWN)
         if not called or not self.passing.isdisjoint(called):
             for word, call in words:
                 if not call:

@@ -110,13 +110,15 @@ class Frees(Sleeps):
         return found
 
     def freed_object(self, target: Expr, path: str) -> Holder | None:
-        """What a freed pointer leads to, by its type: an element of an array of pointers, or what one points to, too.
+        """What a freed variable leads to, by its type: an element of an array of pointers, or what one points to, too.
 
-        The members of structs that are arrays count as what their elements are.
+        Not a member's, whose type the text of the function does not tell: what else is such an object would not have
+        been looked for.
         """
+        if "." in path:
+            return None
         kind, pointers = self.type_of_path(path)
-        elements = indices(target) if pointers > 1 or "." not in path else 0
-        return object_of((kind, pointers - elements), self.env)
+        return object_of((kind, pointers - indices(target)), self.env)
 
     def frees_content(self, row: Free) -> bool:
         """Whether a free is of what a struct holds (``sg_free_table``), not of the memory that its argument points

@@ -12,6 +12,7 @@ import msgspec
 
 from gfplint.analysis.balance import Balance
 from gfplint.analysis.environment import LONG_CHAIN, NOWHERE, VARIADIC, doubt_of_length, variadic
+from gfplint.analysis.evidence import ALLOCATES
 from gfplint.analysis.flow import analyse
 from gfplint.analysis.guards import MACROS as GUARD_MACROS
 from gfplint.analysis.guards import class_name, guard_class
@@ -41,8 +42,6 @@ MAX_BODIES = 4096
 MAX_DEPTH = 150
 
 
-#: Names of functions that hand out what is new.
-_ALLOCATES = re.compile(r"alloc|new|create|dup|clone|copy")
 #: Macros that name each other before one is a number.
 _MACRO_STEPS = 3
 #: The first function of the kernel: what it calls runs before the allocator may sleep (init/main.c).
@@ -369,7 +368,7 @@ class FileEnvironment:
         """See flow.Environment."""
         program = self.linker.program
         if name not in program.functions:
-            return name not in program.macros and _ALLOCATES.search(name) is not None
+            return name not in program.macros and ALLOCATES.search(name) is not None
         if not self.may_return_memory(name):
             return False
         fid = program.resolve(name, self.file)
@@ -427,6 +426,8 @@ class FileEnvironment:
         return self._literals[name]
 
     def _literal(self, name: str) -> Constant | None:
+        if self.linker.program.global_variable(name, self.file) is not None:
+            return None  # the macro stands for the variable in other configurations
         number = self.linker.sources.raw(self.file).numbers.get(name)
         if number is not None and number_of(number) is not None:
             return Constant(number)

@@ -2,7 +2,7 @@
 
 A store names the places that hold what it stores, a free those that what it frees may come from (``analysis.holders``).
 Where every store to a place is of memory of one family, a free of what it holds is of that family. Of places that the
-whole tree uses (a struct of include/), only the stores near the free count. Where stores differ, and where one is of
+whole tree uses (a struct of include/), the file's own stores count, and others where it has none. Where stores differ, and where one is of
 something unknown, nothing is said, unless conditions on the same object tell them apart, or the freeing file's own
 stores agree.
 """
@@ -113,11 +113,13 @@ class _Books:
         fitting = [s for s in stores if not contradict(s.store.when, free.site.when)]
         fitting = [s for s in fitting if s.path == free.path or not self.apart(s.store.memory)]
         resolved = self._resolved(holder, fitting)
+        doubt = 1 if free.site.when else 0
         if not _private(holder, free.path):
-            resolved = [(m, path) for m, path in resolved if path == free.path]
+            own = [(m, path) for m, path in resolved if path == free.path]
+            doubt = doubt if own else doubt + 1
+            resolved = own or (resolved if len(resolved) == len(stores) else [])
         if not resolved:
             return None
-        doubt = 1 if free.site.when else 0
         memories = [m for m, _ in resolved if m is not None]
         if len(memories) == len(resolved) and _agree(memories):
             known = _nearest(memories, free.path)

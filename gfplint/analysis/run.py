@@ -318,7 +318,9 @@ class Run(ABC):
         )
 
     def store_object(self, path: str, memory: Memory | None, source: Expr | None, place: Place) -> None:
-        """Note of which family the objects of a struct are: by the pointer that takes one, and by its size."""
+        """Note of which family the objects of a struct are: by the pointer that takes one, or its size if that says
+        nothing.
+        """
         if memory is None:
             call = called_expr(source) if source is not None else None
             if isinstance(call, Call) and (holder := object_of(self.type_of_path(path), self.env)) is not None:
@@ -329,10 +331,10 @@ class Run(ABC):
         if memory.offset:
             return
         memory = self.shared(memory)
-        for kind in (self.type_of_path(path), self.sized(memory)):
-            holder = object_of(kind, self.env)
-            if holder is not None:
-                self.stores.setdefault((holder, memory), MemberStore((holder,), memory, memory.place))
+        kind = self.type_of_path(path)
+        holder = object_of(self.sized(memory) if kind[0] in _BYTES else kind, self.env)
+        if holder is not None:
+            self.stores.setdefault((holder, memory), MemberStore((holder,), memory, memory.place))
 
     def sized(self, memory: Memory) -> Type:
         """A pointer to the struct of whose size memory is."""
