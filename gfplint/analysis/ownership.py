@@ -2,9 +2,10 @@
 
 A store names the places that hold what it stores, a free those that what it frees may come from (``analysis.holders``).
 Where every store to a place is of memory of one family, a free of what it holds is of that family. Of places that the
-whole tree uses (a struct of include/), the file's own stores count, and others where it has none. Where stores differ, and where one is of
-something unknown, nothing is said, unless conditions on the same object tell them apart, or the freeing file's own
-stores agree.
+whole tree uses (a struct of include/), the file's own stores count, and others where it has none. Where stores differ,
+and where one is of something unknown, nothing is said, unless conditions on the same object tell them apart, or the
+freeing file's own stores agree. Of a pointer whose place tells nothing, the struct that it leads to may: where all of
+its objects are of one family.
 """
 
 from __future__ import annotations
