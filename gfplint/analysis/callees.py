@@ -181,6 +181,7 @@ class Callees(Contexts):
             sleep.shared and bool(once),
             sleep.ignores or bool(summary.masks),
             sleep.scopes,
+            sleep.passed + (sleep.mask is not None and sleep.mask.base != "" and sleep.mask.base in summary.params),
         )
         if sleep.inner:
             self.inner_report(sleep, moved, expr, state)
@@ -236,7 +237,10 @@ class Callees(Contexts):
         return None, translated if root in self.params or root not in self.types else ""
 
     def passed_truth(self, text: str, passed: dict[str, Value]) -> bool | None:
-        """What a passed constant says of a condition on a parameter: ``(a & FLAG)`` or ``(a == B)``."""
+        """What a passed constant says of a condition on a parameter: ``a``, ``(a & FLAG)`` or ``(a == B)``."""
+        plain = passed.get(text)
+        if isinstance(plain, Constant):
+            return self.truth(plain)
         compared, tested = equality(text), flag_test(text)
         given = passed.get(compared[0] if compared is not None else tested[0] if tested is not None else "")
         if not isinstance(given, Constant):

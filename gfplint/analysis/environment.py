@@ -116,6 +116,9 @@ class Environment(Protocol):
     def has_callers(self, name: str, number: int) -> bool:
         """Whether at least so many functions call one of that name."""
 
+    def given(self, name: str, number: int) -> frozenset[Constant] | None:
+        """The constants that callers pass for a parameter of ``name``; None where that is not known."""
+
     def starts_first(self, name: str) -> bool:
         """Whether the first function of the kernel calls it, while interrupts are off and no allocator may sleep."""
 

@@ -100,7 +100,7 @@ class Reader:
             self._assign(names, name, value, returned)
         for name in callees & self.results.keys():
             number = self.results[name]
-            for args in _arguments(code, name):
+            for args in arguments(code, name):
                 if number < len(args) and (target := _last(args[number])):
                     names.give(target[1], frozenset((self.allocators[name].family,)))
                     if target[0]:
@@ -147,7 +147,7 @@ class Reader:
 
     def _freed(self, code: str, name: str) -> Iterator[tuple[bool, str]]:
         number = self.frees[name].arg
-        for args in _arguments(code, name):
+        for args in arguments(code, name):
             if number < len(args) and (target := _last(args[number])):
                 yield target
 
@@ -157,7 +157,7 @@ class Reader:
         given = frozenset[str]().union(*names.given.values())
         for name in callees:
             frees = [free for free in freeing(name) if self.conflicting(given, free)]
-            for args in _arguments(code, name) if frees else ():
+            for args in arguments(code, name) if frees else ():
                 for arg in args:
                     target = _last(arg)
                     if target and any(self.conflicting(names.families(target[1]), free) for free in frees):
@@ -167,7 +167,7 @@ class Reader:
 
 def _gifts(code: str, name: str, families: Families, names: _Names) -> Iterator[str]:
     """The members whose address a call gets that may put memory there; ``names`` hears of the memory."""
-    for args in _arguments(code, name):
+    for args in arguments(code, name):
         for arg in args:
             target = _last(arg) if arg.lstrip().startswith("&") else None
             if target is not None:
@@ -257,7 +257,7 @@ def _assignments(code: str) -> Iterator[tuple[bool, str, str]]:
         yield bool(match.group(1)), match.group(2), code[end : stop if stop >= 0 else end + _VALUE]
 
 
-def _arguments(code: str, name: str) -> Iterator[list[str]]:
+def arguments(code: str, name: str) -> Iterator[list[str]]:
     """The argument texts of every call of a name."""
     at = code.find(name)
     while at >= 0:

@@ -293,8 +293,10 @@ class _Flow(Conditions):
             self.wanted = id(called_expr(stmt.init)) if stmt.init is not None else 0
             value = self.eval(stmt.init, state) if stmt.init is not None else None
             if isinstance(value, Constant) and not stmt.pointers and self.env.record_key(stmt.type) != stmt.type:
-                value = None  # a struct that a macro initialises is no number
-            self.store(Name(stmt.name), stmt.name, value, state, stmt.place, stmt.init)
+                value = None  # a struct that a macro initialises is no number, nor another name for the macro
+                self.store(Name(stmt.name), stmt.name, value, state, stmt.place, None)
+            else:
+                self.store(Name(stmt.name), stmt.name, value, state, stmt.place, stmt.init)
             if isinstance(stmt.init, Initializer) and not stmt.array and not stmt.pointers:
                 self.initialize(stmt.name, stmt.init, state)
         if stmt.cleanup:

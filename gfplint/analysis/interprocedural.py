@@ -14,6 +14,7 @@ from gfplint.analysis.balance import Balance
 from gfplint.analysis.environment import LONG_CHAIN, NOWHERE, VARIADIC, doubt_of_length, variadic
 from gfplint.analysis.evidence import ALLOCATES
 from gfplint.analysis.flow import analyse
+from gfplint.analysis.given import Given
 from gfplint.analysis.guards import MACROS as GUARD_MACROS
 from gfplint.analysis.guards import class_name, guard_class
 from gfplint.analysis.holders import INNER
@@ -111,6 +112,7 @@ class Linker:
         self.tabled = frozenset(kernel.allocators.keys() | kernel.frees.keys())
         self.content_families = _content_families(kernel)
         self.fields: dict[tuple[int, int], dict[str, Param]] = {}
+        self.given = Given(self)
         self.operations = operations if operations is not None else Operations(program)
         self.sleeping_operations = self.operations.sleeping_members(
             relevance.reach.__contains__, doubtful=relevance.depth >= LONG_CHAIN
@@ -414,6 +416,11 @@ class FileEnvironment:
         """See flow.Environment."""
         return len(self.linker.relevance.callers.get(name, ())) >= number
 
+    def given(self, name: str, number: int) -> frozenset[Constant] | None:
+        """See flow.Environment."""
+        fid = self.linker.program.resolve(name, self.file)
+        return self.linker.given.constants(fid, number) if fid is not None else None
+
     def starts_first(self, name: str) -> bool:
         """See flow.Environment."""
         callers = [self.linker.program.function(c) for c in self.linker.relevance.callers.get(name, ())]
@@ -590,7 +597,7 @@ def _root_reports(summary: Summary, root: Root, kind: ContextKind) -> Iterator[R
             continue
         if any(guard[0] == "blocking" for guard in sleep.guards):
             continue
-        doubt = sleep.uncertain + doubt_of_length(len(sleep.steps)) + 2 * (sleep.shared and len(sleep.steps) > 1)
+        doubt = sleep.uncertain + doubt_of_length(sleep.choices) + 2 * (sleep.shared and len(sleep.steps) > 1)
         if root.kind == "atomic_mixed":  # some caller in the tree is atomic, not every one
             doubt += 2
         yield Report((hold,), msgspec.structs.replace(sleep, uncertain=doubt), sleep.place, root=step)

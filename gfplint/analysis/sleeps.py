@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable
 
 import msgspec
@@ -266,17 +267,11 @@ class Sleeps(Run):
         if held and certain and not sleepable:
             needs = tuple(sorted({t[1:] for t in state.conds if t.startswith("#CONFIG")} | configs(state.conds)))
             key = (place, tuple((h.kind, h.lock) for h in held))
-            doubt = doubt_of_length(len(sleep.steps)) + 2 * sleep.shared
-            sleep = msgspec.structs.replace(sleep, uncertain=sleep.uncertain + doubt)
-            if any(
-                kind == "cond" and "." not in text and condition_root(text) in self.params
-                for kind, text, _ in sleep.guards
-            ):
-                sleep = msgspec.structs.replace(sleep, uncertain=sleep.uncertain + 2)
-            if said_only:
-                sleep = msgspec.structs.replace(sleep, uncertain=sleep.uncertain + 2)
+            doubt = doubt_of_length(sleep.choices) + 2 * sleep.shared + 2 * said_only
+            if any(kind == "cond" and self.callers_decide(text, truth) for kind, text, truth in sleep.guards):
+                doubt += 2
             old = self.reports.get(key)
-            new = Report(held, sleep, place, needs)
+            new = Report(held, msgspec.structs.replace(sleep, uncertain=sleep.uncertain + doubt), place, needs)
             self.reports[key] = new if old is None else folded(old, new)
         if sleepable:
             return
@@ -326,6 +321,26 @@ class Sleeps(Run):
     def without_operation(self, state: State) -> bool:
         """On the path for a driver that lacks an operation: few do."""
         return any(state.conds.get(text) is False for text in self.operations)
+
+    def callers_decide(self, text: str, truth: bool) -> bool:
+        """Whether a condition is about the mode in which the function is called, and none of its callers is known to
+        ask for it.
+
+        What callers never pass as a constant is data; that a pointer leads somewhere is no mode either.
+        """
+        name = condition_root(text)
+        if "." in text or name not in self.params:
+            return False
+        if text == name and truth and self.types[name][1]:
+            return False
+        given = self.env.given(self.name, self.params.index(name))
+        if given is None:
+            return True
+        return bool(given) and all(self.passed_truth(text, {name: value}) is not truth for value in given)
+
+    @abstractmethod
+    def passed_truth(self, text: str, passed: dict[str, Value]) -> bool | None:
+        """What a passed constant says of a condition on a parameter."""
 
     def first_time(self, state: State) -> str:
         """The condition, false on this path, that this function makes true itself; "" where there is none."""
@@ -379,13 +394,17 @@ class Sleeps(Run):
         same = [
             k for k, other in self.sleeps.items() if other.steps[-1] == last and k[:2] == key[:2] and k[3:] == key[3:]
         ]
-        if len(same) >= MAX_VARIANTS or len(self.sleeps) >= MAX_SLEEPS:
-            if same:
-                other = self.sleeps.pop(same[0])
-                common = tuple(g for g in other.guards if g in told.guards)
-                merged = msgspec.structs.replace(_merged(other, told), guards=common)
-                self.sleeps[(merged.kind, merged.mask, common, merged.dropped, merged.inner)] = merged
+        if len(same) >= MAX_VARIANTS or (same and len(self.sleeps) >= MAX_SLEEPS):
+            other = self.sleeps.pop(same[0])
+            common = tuple(g for g in other.guards if g in told.guards)
+            merged = msgspec.structs.replace(_merged(other, told), guards=common)
+            self.sleeps[(merged.kind, merged.mask, common, merged.dropped, merged.inner)] = merged
             return
+        if len(self.sleeps) >= MAX_SLEEPS:
+            worst = max(self.sleeps, key=lambda k: _doubt(self.sleeps[k]))
+            if not _better(told, self.sleeps[worst]):
+                return
+            del self.sleeps[worst]
         self.sleeps[key] = told
 
     def told(self) -> tuple[Sleep, ...]:
@@ -454,7 +473,8 @@ def _better(new: Sleep, old: Sleep) -> bool:
 
 
 def _doubt(sleep: Sleep) -> tuple[int, int, int]:
-    return (sleep.uncertain + 2 * sleep.shared, len(sleep.guards), len(sleep.steps))
+    doubt = sleep.uncertain + 2 * sleep.shared + doubt_of_length(sleep.choices)
+    return (doubt, len(sleep.guards), len(sleep.steps))
 
 
 def _merged(one: Sleep, two: Sleep) -> Sleep:

@@ -29,6 +29,8 @@ class Sleep(msgspec.Struct, frozen=True, gc=False):
     well, who may have been the first.
     ``ignores``: a function on the way takes a mask, which does not decide about it. ``scopes``: the memalloc scopes on
     the way.
+    ``ignores``: a function on the way takes a mask, which does not decide about it. ``passed``: how many of the last
+    ``steps`` are those of functions that are given the mask.
     """
 
     kind: str
@@ -47,6 +49,12 @@ class Sleep(msgspec.Struct, frozen=True, gc=False):
     shared: bool = False
     ignores: bool = False
     scopes: tuple[str, ...] = ()
+    passed: int = 0
+
+    @property
+    def choices(self) -> int:
+        """Steps that depend on more than a mask that is handed on."""
+        return len(self.steps) - self.passed
 
 
 class Effect(msgspec.Struct, frozen=True, gc=False):

@@ -19,9 +19,10 @@ from gfplint.analysis.operations import Operations
 from gfplint.analysis.program import Program, Relevance, Sign
 from gfplint.facts import FileFacts
 from gfplint.index.contents import Key
-from gfplint.index.store import LINKED, Store, StoreError
+from gfplint.index.store import Store, StoreError
 from gfplint.kernel.model import Kernel
 
+_PREFIX = b"link"
 #: Names in a shard, about; files whose levels stand together.
 _SHARD_NAMES, _LEVEL_FILES = 32, 64
 
@@ -89,7 +90,7 @@ def write(
     others as in ``Meta``.
     """
     program, relevance, operations = linker.program, linker.relevance, linker.operations
-    linked = LINKED + scope + os.urandom(8)
+    linked = _PREFIX + scope + os.urandom(8)
 
     def put(name: bytes, value: object) -> None:
         store.put("part", linked + name, msgspec.msgpack.encode(value), linked)
@@ -124,7 +125,7 @@ def write(
     store.flush()
     store.put("recent", linked, msgspec.msgpack.encode(meta))
     store.flush()
-    for old in store.oldest(1, LINKED + scope):
+    for old in store.oldest(1, _PREFIX + scope):
         store.drop_snapshot(old)
 
 
@@ -258,7 +259,7 @@ class Linked:
 
 def latest(store: Store, scope: bytes, front: bytes) -> Linked | None:
     """The last linked tree of a scope, if there is one. Raises StoreError."""
-    for key in store.oldest(0, LINKED + scope)[:1]:
+    for key in store.oldest(0, _PREFIX + scope)[:1]:
         data = store.get("recent", key)
         if data is None:
             return None

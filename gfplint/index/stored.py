@@ -8,8 +8,8 @@ from typing import Any, Generic, TypeVar
 
 from gfplint.analysis.operations import Operations
 from gfplint.analysis.program import FunctionId, Program, Relevance, Sign, leaving, own_names
-from gfplint.analysis.wrappers import PLAIN, Wrappers, families_at, families_of, given_by
-from gfplint.facts import FileFacts, Global
+from gfplint.analysis.wrappers import PLAIN, Wrappers, families_at, families_of
+from gfplint.facts import FileFacts
 from gfplint.index.linked import Entry, Linked, tabled_of
 from gfplint.index.store import StoreError
 from gfplint.kernel.model import Kernel
@@ -143,42 +143,6 @@ class StoredProgram(Program):
             yield from ((at, n) for n in (facts.includes if facts is not None else ()) if n.endswith(".c"))
 
 
-class ModuleProgram(StoredProgram):
-    """A program whose changed files are a module outside of the kernel, which may hold a copy of it.
-
-    The kernel sees nothing of the module; the module sees its own definitions first, and of the kernel what all may
-    include and what is not static.
-    """
-
-    def global_variable(self, name: str, file: int) -> Global | None:
-        inside = self._inside(file)
-        seen = [(at, v) for at, v in self.globals.get(name, ()) if at == file or not v.static]
-        mine = [(at, v) for at, v in seen if self._inside(at) == inside]
-        beside = mine if mine or not inside else seen
-        exact = [v for at, v in beside if at == file]
-        return exact[0] if exact else beside[0][1] if len(beside) == 1 else None
-
-    def _inside(self, file: int) -> bool:
-        return file in self.files.changed
-
-    def _sees(self, file: int, header: int) -> bool:
-        if self._inside(file) != self._inside(header) and (self._inside(header) or not for_all(self.paths[header])):
-            return False
-        return super()._sees(file, header)
-
-    def _reaches(self, candidate: FunctionId, file: int) -> bool:
-        return (self._inside(file) or not self._inside(candidate[0])) and super()._reaches(candidate, file)
-
-    def _closest(self, candidates: list[FunctionId], file: int) -> list[FunctionId]:
-        mine = [c for c in candidates if self._inside(c[0])]
-        return super()._closest(mine or candidates, file)
-
-
-def for_all(path: str) -> bool:
-    """Whether modules outside of the tree may include a header."""
-    return path.endswith(".h") and (path.startswith("include/") or (path.startswith("arch/") and "/include/" in path))
-
-
 class _Own:
     """Names that files define themselves, by number."""
 
@@ -246,15 +210,10 @@ class Calls:
             changed, paths = self.program.files.changed, self.program.paths
             numbers = iter(self.program.linked.row(name).callers)
             found = [fid for fid in zip(numbers, numbers, strict=True) if fid[0] not in changed]
-            if isinstance(self.program, ModuleProgram) and self._is_the_modules(name):
-                found = []  # nobody in the kernel can mean it
             if name in self._functions:
                 found = sorted([*found, *self._functions[name]], key=lambda fid: (paths[fid[0]], fid[1]))
             self._known[name] = found
         return found
-
-    def _is_the_modules(self, name: str) -> bool:
-        return any(fid[0] in self.program.files.changed for fid in self.program.functions.get(name, ()))
 
     def macros(self, name: str) -> list[str]:
         """The names of macros that call a name."""
@@ -321,14 +280,7 @@ class StoredWrappers(Wrappers):
         return frozenset[str]().union(*(self._returned_places(name) or {}).values())
 
     def hand_out(self, names: Sequence[str]) -> bool:
-        return any(not self.returned_anywhere(n) | self.given_anywhere(n) <= PLAIN for n in names if self._counts(n))
-
-    def _counts(self, name: str) -> bool:
-        """Whether a name hands out memory in a linted file."""
-        functions = ((at, self.program.facts[at].functions[i]) for at, i in self.program.functions.get(name, ()))
-        return bool(self._returned_places(name)) or any(
-            self._linted(at) and given_by(function, self.families) for at, function in functions
-        )
+        return any(not self.returned_anywhere(n) | self.given_anywhere(n) <= PLAIN for n in names)
 
     def _returned_places(self, name: str) -> Mapping[int, frozenset[str]] | None:
         places = self._anew.get(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gfplint.analysis.queries import asked
+from gfplint.findings import Confidence
 from gfplint.frontend.arms import settled
 from gfplint.frontend.blank import blank
 from gfplint.frontend.lower import lower_expression
@@ -319,3 +320,75 @@ void f(struct dev *d)
 """
     assert _reported(text) == []
     assert _reported(text.replace("BACK 0", "BACK 1")) == ["f"]
+
+
+_MODE = """
+static void *get(struct dev *d, int mode) { return d && mode ? kmalloc(8, GFP_KERNEL) : NULL; }
+static void put(struct dev *d, int mode)
+{
+	spin_lock(&d->lock);
+	d->p = get(d, mode);
+	spin_unlock(&d->lock);
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("callers", "sure"),
+    [
+        ("", False),  # who calls it, and how, is not known
+        ("void a(struct dev *d) { put(d, 0); }", False),
+        ("void a(struct dev *d) { put(d, 0); }\nvoid b(struct dev *d) { put(d, 1); }", True),
+        ("void a(struct dev *d, int n) { put(d, n); }", True),  # a number, which no caller chooses
+        ("static void a(struct dev *d, int n) { put(d, n); }\nvoid b(struct dev *d) { a(d, 0); }", False),
+        ("static void a(struct dev *d, int n) { put(d, n); }\nvoid b(struct dev *d) { a(d, 4); }", True),
+    ],
+)
+def test_callers_decide_about_a_mode(callers: str, sure: bool) -> None:
+    found = [f for f in lint(_STRUCT + _MODE + callers) if f.rule == "GFP101" and f.function == "put"]
+    assert bool(found) is sure
+
+
+def test_functions_that_hand_on_a_mask_make_no_chain_longer() -> None:
+    wrappers = "".join(
+        f"void *w{n}(gfp_t gfp) {{ return {f'w{n - 1}(gfp)' if n else 'kmalloc(8, gfp)'}; }}\n" for n in range(5)
+    )
+    region = "void f(struct dev *d) {{ spin_lock(&d->lock); d->p = {}; spin_unlock(&d->lock); }}\n"
+    choosing = "".join(
+        f"static void *c{n}(void) {{ return {f'c{n - 1}()' if n else 'w4(GFP_KERNEL)'}; }}\n" for n in range(4)
+    )
+    near = [f for f in lint(_STRUCT + wrappers + region.format("w4(GFP_KERNEL)")) if f.rule == "GFP101"]
+    far = [f for f in lint(_STRUCT + wrappers + choosing + region.format("c3()")) if f.rule == "GFP101"]
+    assert [f.confidence for f in near] == [Confidence.HIGH]
+    assert not far
+
+
+@pytest.mark.parametrize(("raised", "reports"), [("b.state++;", False), ("b.state = 0;", True)])
+def test_a_struct_that_a_macro_initialises_is_a_struct_of_its_own(raised: str, reports: bool) -> None:
+    text = """
+#define EMPTY ((struct dev) { .can_sleep = true })
+static void *room(struct dev *b) { return kmalloc(8, !b->state ? GFP_KERNEL : GFP_NOWAIT); }
+void f(struct dev *d)
+{
+	struct dev b = EMPTY;
+	RAISED
+	spin_lock(&d->lock);
+	d->p = room(&b);
+	spin_unlock(&d->lock);
+}
+"""
+    assert _reported(_STRUCT + text.replace("RAISED", raised)) == (["f"] if reports else [])
+
+
+def test_who_takes_a_lock_is_told_what_sleeps_where_it_is_said_to_be_held() -> None:
+    text = """
+static void *get(gfp_t gfp) { return kmalloc(8, gfp); }
+static void *table(struct dev *d) { assert_spin_locked(&d->lock); return get(GFP_KERNEL); }
+void f(struct dev *d)
+{
+	spin_lock(&d->lock);
+	d->p = table(d);
+	spin_unlock(&d->lock);
+}
+"""
+    assert _reported(_STRUCT + text) == ["f"]
