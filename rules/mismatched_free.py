@@ -80,10 +80,10 @@ def check(view: View) -> Iterator[Finding]:
 
 
 def _takes_apart(view: View, row: Free, memory: Memory) -> bool:
-    """Whether the free is of an object that another function may have made of this very memory."""
+    """Whether another function may have made an object of this very memory, or keeps one where memory is freed here."""
     families = view.kernel.families
     built = all(families[f].built for f in row.families if f in families)
-    return built and not families[memory.family].built and memory.function != view.summary.name
+    return built is not families[memory.family].built and memory.function != view.summary.name
 
 
 RULE = Rule(

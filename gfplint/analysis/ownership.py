@@ -48,7 +48,7 @@ def join(
 ) -> Iterator[FreeAt]:
     """The frees of which it is known what arrives there, each with that memory.
 
-    ``apart``: families that are no evidence for other files (test-managed memory).
+    ``apart``: families that are no evidence for other functions (test-managed memory).
     """
     books = _Books(stores, frees, legal, apart)
     for free in frees:
@@ -74,8 +74,12 @@ class _Books:
                 self.frees.setdefault(holder, []).append(free)
 
     def apart(self, memory: Memory | None) -> bool:
-        """Whether memory is of a family that only its own file sees."""
+        """Whether memory is of a family that only its own function sees."""
         return memory is not None and memory.family in self.families_apart
+
+    def _counts(self, item: StoreAt, free: FreeAt) -> bool:
+        """Whether a store says anything of a free: what one test allocates, another one does not free."""
+        return not self.apart(item.store.memory) or (item.path, item.function) == (free.path, free.function)
 
     def memory_at(self, free: FreeAt) -> tuple[Memory, int] | None:
         """What arrives at a free, and how doubtful that is; None where nothing can be said."""
@@ -96,7 +100,7 @@ class _Books:
 
     def _object(self, kind: Holder, free: FreeAt) -> tuple[Memory, int] | None:
         """Of which memory all objects of a struct are, if there are any in the file, or its folder has the struct."""
-        stores = [s for s in self.stores[kind] if s.path == free.path or not self.apart(s.store.memory)]
+        stores = [s for s in self.stores[kind] if self._counts(s, free)]
         memories = [s.store.memory for s in stores if s.store.memory is not None]
         near = _private(kind, free.path) or any(s.path == free.path for s in stores)
         if not near or not memories or len(memories) < len(stores) or not _agree(memories):
@@ -112,7 +116,7 @@ class _Books:
 
     def _from(self, holder: Holder, stores: Sequence[StoreAt], free: FreeAt) -> tuple[Memory, int] | None:
         fitting = [s for s in stores if not contradict(s.store.when, free.site.when)]
-        fitting = [s for s in fitting if s.path == free.path or not self.apart(s.store.memory)]
+        fitting = [s for s in fitting if self._counts(s, free)]
         resolved = self._resolved(holder, fitting)
         doubt = 1 if free.site.when else 0
         if not _private(holder, free.path):
@@ -140,8 +144,10 @@ class _Books:
         self, holder: Holder, resolved: Sequence[tuple[Memory | None, str]], free: FreeAt
     ) -> tuple[Memory, int] | None:
         """Where the tree's stores differ but the freeing file's agree: each file frees what it stores, unless another
-        free of this one is for its own memory, and this for what others store.
+        free of this one is for its own memory, and this for what others store. A header's functions run for them all.
         """
+        if free.path.endswith(".h"):
+            return None
         own = [m for m, path in resolved if path == free.path]
         memories = [m for m in own if m is not None]
         if free.site.when or len(memories) != len(own) or not own or not _agree(memories):
