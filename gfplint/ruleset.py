@@ -173,6 +173,11 @@ def right_frees(kernel: Kernel, family: str) -> list[str]:
     return [f.name for f in sorted(found, key=lambda f: (f.families[0] != family, len(f.name), f.name))]
 
 
+def is_flavour(row: Free) -> bool:
+    """Whether a free frees after a grace period, or many at once."""
+    return row.rcu or row.bulk is not None
+
+
 def frees_managed(kernel: Kernel, row: Free) -> bool:
     """Whether a free is for device-managed memory alone (``devm_kfree``)."""
     known = [kernel.families[f] for f in row.families if f in kernel.families]

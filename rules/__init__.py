@@ -18,6 +18,7 @@ _MODULES = (
     "wrong_cache_free",
     "wrong_size_free",
     "manual_free_of_managed_memory",
+    "mismatched_rcu_free",
     "nofs_noio_mask",
     "redundant_nofs_noio_mask",
     "reclaim_recursion",

@@ -47,7 +47,7 @@ from collections.abc import Iterator
 
 from gfplint.analysis.worth import Reads
 from gfplint.findings import Finding, Severity
-from gfplint.ruleset import Rule, View, confidence_of_free, free_steps, frees_managed
+from gfplint.ruleset import Rule, View, confidence_of_free, free_steps, frees_managed, is_flavour
 
 
 def check(view: View) -> Iterator[Finding]:
@@ -58,7 +58,7 @@ def check(view: View) -> Iterator[Finding]:
         row = kernel.frees[site.callee]
         if memory is None or memory.family in row.families or memory.family not in kernel.families:
             continue
-        if not memory.managed and not frees_managed(kernel, row):
+        if is_flavour(row) or (not memory.managed and not frees_managed(kernel, row)):
             continue
         leaves = "leaves the free to the device" if memory.managed else "allocates memory that no device manages"
         message = (

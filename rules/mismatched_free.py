@@ -54,7 +54,7 @@ from gfplint.analysis.values import Memory
 from gfplint.analysis.worth import Reads
 from gfplint.findings import Finding, Severity
 from gfplint.kernel.model import Free
-from gfplint.ruleset import Rule, View, confidence_of_free, free_steps, frees_managed, right_frees
+from gfplint.ruleset import Rule, View, confidence_of_free, free_steps, frees_managed, is_flavour, right_frees
 
 
 def check(view: View) -> Iterator[Finding]:
@@ -65,7 +65,7 @@ def check(view: View) -> Iterator[Finding]:
         row = kernel.frees[site.callee]
         if memory is None or memory.managed or memory.family in row.families or memory.family not in kernel.families:
             continue
-        if frees_managed(kernel, row) or _takes_apart(view, row, memory):
+        if is_flavour(row) or frees_managed(kernel, row) or _takes_apart(view, row, memory):
             continue
         family = kernel.families[memory.family]
         right = right_frees(kernel, memory.family)

@@ -50,12 +50,9 @@ class Frees(Sleeps):
         null = memory == ZERO or state.conds.get(path) is False
         error = state.conds.get(f"IS_ERR {path}") is True or memory == Constant("errptr")
         holders: tuple[Holder, ...] = ()
-        if (
-            row.bulk is not None
-            or self.frees_content(row)
-            or error
-            or (known is not None and state.conds.get(path) is False)
-        ):
+        if row.bulk is not None:
+            known = self.elements(path, state)
+        elif self.frees_content(row) or error or (known is not None and state.conds.get(path) is False):
             known = None
         elif known is None:
             places = self.freed_places(target, path, state)
@@ -119,6 +116,14 @@ class Frees(Sleeps):
             return None
         kind, pointers = self.type_of_path(path)
         return object_of((kind, pointers - indices(target)), self.env)
+
+    def elements(self, path: str, state: State) -> Memory | None:
+        """What the elements of an array hold that the function has filled itself."""
+        prefix = path + "["
+        held = [v for k, v in state.env.items() if k.startswith(prefix) and "." not in k[len(prefix) :]]
+        memories = [v for v in held if isinstance(v, Memory)]
+        same = len(memories) == len(held) and len({m.family for m in memories}) == 1
+        return memories[0] if path and same else None
 
     def frees_content(self, row: Free) -> bool:
         """Whether a free is of what a struct holds (``sg_free_table``), not of the memory that its argument points

@@ -436,7 +436,7 @@ GENERAL = Profile(
     (*FLOW, choose_mask, own, own, either, handed, sized),
     {
         "sleep-fault": frozenset({"GFP101", "GFP102", "GFP103"}),
-        "bad-free": frozenset({"GFP401", "GFP402", "GFP403", "GFP404"}),
+        "bad-free": frozenset({"GFP401", "GFP402", "GFP403", "GFP404", "GFP406"}),
     },
 )
 PROFILES = (GENERAL,)
