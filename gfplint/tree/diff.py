@@ -46,6 +46,7 @@ class FilePatch(msgspec.Struct, frozen=True):
 _HUNK = re.compile(rb"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@")
 _MARKED = (b"diff --git ", b"--- ", b"+++ ", b"@@ -")
 _REGULAR = b"100"
+_EMPTY_IDS = (b"e69de29", b"473a0f4")  # of the file without a byte, in SHA-1 and SHA-256
 
 
 def parse_diff(data: bytes, texts: bool = True) -> tuple[FilePatch, ...]:
@@ -89,7 +90,7 @@ class _Reader:
                 raise PatchError(f"line {self.at + 1}: the combined diff of a merge can't be applied")
             elif self._plain_header():
                 old, new = self._names()
-                yield _plain_file(old, new, self._hunks())
+                yield _plain_file(old, new, self._hunks(new or old))
             else:
                 self.at += 1
 
@@ -112,7 +113,7 @@ class _Reader:
         """One file with git's extended header."""
         old, new = _git_names(self._peek()[len(b"diff --git ") :])
         self.at += 1
-        bare = copy = binary = special = False
+        bare = copy = binary = special = changes = False
         while self.at < len(self.lines):
             line = self._peek()
             key, _, value = line.rstrip(b"\r\n").partition(b" mode ")
@@ -124,7 +125,9 @@ class _Reader:
                 special |= not value.startswith(_REGULAR)
                 old = None if key == b"new file" else old
                 new = None if key == b"deleted file" else new
-            elif not line.startswith((b"index ", b"similarity index ", b"dissimilarity index ")):
+            elif line.startswith(b"index "):
+                changes = _changes_text(line)
+            elif not line.startswith((b"similarity index ", b"dissimilarity index ")):
                 break
             self.at += 1
         hunks: tuple[Hunk, ...] = ()
@@ -135,12 +138,21 @@ class _Reader:
             # The names here agree with the header's; after a rename they carry the prefixes that "rename from" lacks.
             named_old, named_new = self._names()
             old, new = (named_old, named_new) if not bare else (old, new)
-            hunks = self._hunks()
+            hunks = self._hunks(new or old)
+        elif changes:
+            raise PatchError(f"line {self.at + 1}: {new or old}: the change is cut short")
         if old is None and new is None:
             raise PatchError(f"line {self.at}: a change without a file name")
         return FilePatch(old, new, hunks, bare=bare, copy=copy, binary=binary, special=special)
 
-    def _hunks(self) -> tuple[Hunk, ...]:
+    def _hunks(self, name: str | None) -> tuple[Hunk, ...]:
+        """The hunks of the file ``name``, which is for messages."""
+        try:
+            return self._read_hunks()
+        except PatchError as error:
+            raise PatchError(f"{name}: {error}") from error
+
+    def _read_hunks(self) -> tuple[Hunk, ...]:
         hunks: list[Hunk] = []
         while found := _HUNK.match(self._peek()):
             self.at += 1
@@ -176,6 +188,13 @@ class _Reader:
                 raise PatchError(f"line {self.at + 1}: the hunk is cut short or mangled")
             self.at += 1
         return lines
+
+
+def _changes_text(line: bytes) -> bool:
+    """True for an ``index`` line whose two contents differ by lines; the empty file has known ids."""
+    ids = b"".join(line.split()[1:2]).split(b"..")
+    texts = {b"" if not part.strip(b"0") or part.startswith(_EMPTY_IDS) else part for part in ids}
+    return len(texts) > 1
 
 
 def _plain_file(old: str | None, new: str | None, hunks: tuple[Hunk, ...]) -> FilePatch:

@@ -34,12 +34,19 @@ def parse_patches(data: bytes) -> tuple[Patch, ...]:
         raise PatchError(f"the patch is too large ({len(data) / 1e6:.0f} MB)")
     patches = []
     for title, texts in _messages(data):
-        files = tuple(file for text in texts for file in parse_diff(text))
+        files = _files(title, texts)
         if files:
             patches.append(Patch(title, files))
     if not patches and data.strip():
         raise PatchError("no unified diff found in the patch")
     return _in_series_order(patches)
+
+
+def _files(title: str, texts: list[bytes]) -> tuple[FilePatch, ...]:
+    try:
+        return tuple(file for text in texts for file in parse_diff(text))
+    except PatchError as error:
+        raise PatchError(f"{error} [{title}]" if title else str(error)) from error
 
 
 # ---- mails -----------------------------------------------------------------------------------------------------

@@ -413,6 +413,22 @@ Content-Transfer-Encoding: base64
     assert with_patches(_tree(tmp_path, x_c=NUMBERS), mail.encode()).changes.added == {"x.c": frozenset({12, 13})}
 
 
+def test_title_and_file_name_what_is_mangled(tmp_path: Path) -> None:
+    with pytest.raises(PatchError, match=r"^b/x.c: line \d+: the hunk is cut short or mangled \[\[PATCH\] do\]$"):
+        with_patches(
+            _tree(tmp_path, x_c=NUMBERS), _headers("8bit", "[PATCH] do") + PATCH.replace(b" line 10", b"line 10")
+        )
+
+
+def test_changes_without_lines(tmp_path: Path) -> None:
+    diff = b"diff --git a/y.c b/y.c\nnew file mode 100644\nindex 0000000..e69de29\n"
+    assert with_patches(_tree(tmp_path), diff).changes.added == {"y.c": frozenset()}
+    assert with_patches(
+        _tree(tmp_path, y_c=""),
+        diff.replace(b"0000000..e69de29", b"e69de29..0000000").replace(b"new file", b"deleted file"),
+    ).changes.changed == {"y.c"}
+
+
 def test_title_names_the_mail_that_does_not_apply(tmp_path: Path) -> None:
     subject = "[PATCH v2] =?utf-8?q?x=1B=5B31m?=: do"
     with pytest.raises(PatchError, match=r"does not apply \[\[PATCH v2\] x \[31m ?: do\]$"):
@@ -494,6 +510,11 @@ def test_stripped_names_stay_inside(level: int, name: str) -> None:
         (PATCH.replace(b"+9,8", b"+9,7"), "cut short"),
         (PATCH.replace(b" line 10", b"line 10"), "mangled"),
         (PATCH + b"+one more\n", "longer"),
+        (
+            b"diff --git a/x.c b/x.c\nindex 0000001..0000002 100644\n--- a/x.c\n",
+            "line 3: b/x.c: the change is cut short",
+        ),
+        (b"diff --git a/y.c b/y.c\nnew file mode 100644\nindex 0000000..0000002\n", "b/y.c: the change is cut short"),
         (PATCH.replace(b"-9,7", b"-999999999999,7"), "no unified diff"),
         (PATCH.replace(b"x.c", b"missing.c"), "none in the tree"),
         (b"--- /dev/null\n+++ b/x.c\n@@ -0,0 +1 @@\n+x\n", "one already"),
