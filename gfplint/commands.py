@@ -127,9 +127,9 @@ def _baseline(options: Namespace) -> int:
 
 def _kbuild(options: Namespace) -> int:
     """Lint the file that the last argument names; the build goes on whatever happens."""
-    if not options.arguments:
-        raise GfplintError('kbuild expects the arguments of a compiler: make C=1 CHECK="gfplint kbuild"')
     try:
+        if not options.arguments:
+            raise GfplintError('kbuild expects the arguments of a compiler: make C=1 CHECK="gfplint kbuild"')
         console.write_to(sys.stderr, _kbuild_report(options.arguments[-1]))
     except Exception as error:
         console.complain(console.describe(error))
@@ -139,11 +139,12 @@ def _kbuild(options: Namespace) -> int:
 def _kbuild_report(source: str) -> Iterable[str]:
     from gfplint import engine
 
-    settings = config.load_settings(config.Options(paths=(source,), jobs=1), Path(source), _codes())
+    options = config.Options(paths=(source,), jobs=1, quiet=True)
+    settings = config.load_settings(options, Path(source), _codes())
     root = engine.root(settings).path
     # kbuild may run elsewhere (O=, M=): editors and make's log need paths from its folder.
     how = Presentation(__version__, shown=lambda path: os.path.relpath(root / path))
-    return gcc.render(engine.scan(settings), how)
+    return gcc.render(_scanned(settings), how)
 
 
 # ---- questions -----------------------------------------------------------------------------------------------

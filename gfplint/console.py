@@ -27,6 +27,8 @@ def wants_colour(choice: str, stream: TextIO) -> bool:
 
 def complain(message: str) -> None:
     """Write ``gfplint: message`` to stderr, safe to show whatever it quotes."""
+    if sys.stderr is None:  # it was closed before the start
+        return
     with contextlib.suppress(OSError, ValueError):  # a closed stderr leaves nobody to tell
         print("\n".join(f"gfplint: {printable(line)}" for line in message.split("\n")), file=sys.stderr)
 
@@ -81,8 +83,10 @@ def write(pieces: Iterable[str], output: str | None = None, errors: str = "backs
         replace(Path(output), "".join(pieces).encode("utf-8", errors))
 
 
-def write_to(stream: TextIO, pieces: Iterable[str], errors: str = "backslashreplace") -> None:
+def write_to(stream: TextIO | None, pieces: Iterable[str], errors: str = "backslashreplace") -> None:
     """Write a document to an open stream, whatever its encoding (LANG=C) can't express as ``errors`` says."""
+    if stream is None:
+        return
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors=errors)
     stream.writelines(pieces)

@@ -129,7 +129,6 @@ def _interrupted(settings: Settings, progress: object = None, phases: object = N
         ("explain", "GFP999"),
         ("simulate",),
         ("simulate", "x.c", "--oracle", "y.csv"),
-        ("kbuild",),
     ],
 )
 def test_bad_usage_is_told_on_stderr(
@@ -305,6 +304,24 @@ def test_kbuild_lints_the_last_argument_and_never_fails(engine: Engine, capsys: 
         engine.answer = failure
         assert run("kbuild", *compiler) == 0
         assert capsys.readouterr().err.startswith("gfplint: ")
+    assert run("kbuild") == 0
+    assert "expects the arguments of a compiler" in capsys.readouterr().err
+
+
+def test_kbuild_says_what_it_could_not_lint(engine: Engine, capsys: pytest.CaptureFixture[str]) -> None:
+    engine.answer = result(finding(), failed=True)
+    assert run("kbuild", "-O2", "drivers/ring.c") == 0
+    assert capsys.readouterr().err.startswith("gfplint: drivers/huge.c: too large\ndrivers/ring.c:6:6: ")
+
+
+def test_kbuild_breaks_no_build_where_gfplint_is_broken(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "gfplint.commands", None)
+    assert run("kbuild", "x.c") == 0
+    assert capsys.readouterr().err.startswith("gfplint: ")
+    monkeypatch.setattr(sys, "stderr", None)
+    assert run("kbuild", "x.c") == 0
 
 
 def test_kbuild_names_files_from_the_folder_that_make_runs_in(
