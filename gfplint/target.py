@@ -5,14 +5,14 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Callable
 
-from gfplint.config import Settings
+from gfplint.config import ConfigError, Settings
 from gfplint.kernel.callbacks import with_callbacks
 from gfplint.kernel.headers import MASK_HEADERS, read_masks
 from gfplint.kernel.load import load as load_kernel
 from gfplint.kernel.model import Kernel, Version
 from gfplint.kernel.probe import probe, probes_of
 from gfplint.tree import MissingError, Selection, State, UnreadableError
-from gfplint.user_tables import with_user_tables
+from gfplint.user_tables import RowError, with_user_tables
 
 Progress = Callable[[int, int], None]
 
@@ -26,7 +26,7 @@ def kernel_of(state: State, selected: Selection, settings: Settings) -> Kernel:
     """What is known of the scanned kernel: the tree's headers count more than its version."""
     version = settings.kernel_version or selected.root.version or NEWEST
     if settings.kernel_version is not None or selected.root.version is None:
-        return with_user_tables(with_callbacks(load_kernel(version, probes_of(version))), settings.tables)
+        return _with_tables(with_callbacks(load_kernel(version, probes_of(version))), settings)
 
     def read(path: str) -> bytes | None:
         try:
@@ -36,7 +36,15 @@ def kernel_of(state: State, selected: Selection, settings: Settings) -> Kernel:
 
     texts = [text.decode("utf-8", "replace") for path in MASK_HEADERS if (text := read(path)) is not None]
     masks = read_masks(texts) if texts else None
-    return with_user_tables(with_callbacks(load_kernel(version, probe(read, version), masks or None)), settings.tables)
+    return _with_tables(with_callbacks(load_kernel(version, probe(read, version), masks or None)), settings)
+
+
+def _with_tables(kernel: Kernel, settings: Settings) -> Kernel:
+    """The kernel with the rows of the configuration file, which an error names."""
+    try:
+        return with_user_tables(kernel, settings.tables)
+    except RowError as error:
+        raise ConfigError(f"{settings.config}: {error}") from error
 
 
 def program_files(state: State, selected: Selection, only: frozenset[str] | None) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TypeVar
 
 import msgspec
@@ -13,6 +13,7 @@ from gfplint.errors import GfplintError
 from gfplint.escape import printable
 from gfplint.kernel import model
 from gfplint.kernel.model import Kernel
+from gfplint.kernel.probe import probe_names
 from gfplint.kernel.tables import TableError, holds, parse_version
 
 R = TypeVar("R", bound=model.Row)
@@ -54,7 +55,7 @@ def with_user_tables(kernel: Kernel, tables: UserTables) -> Kernel:
     """
     families = {**kernel.families, **_by_name(tables.families, kernel)}
     for place, row in _placed(tables):
-        _check_names(row, place, families, kernel.kinds)
+        _check_names(row, place, families, kernel)
     callbacks, registrars = _by_place(tables.callbacks, kernel)
     entries, entry_registrars = _by_place(tables.entry_points, kernel)
     return msgspec.structs.replace(
@@ -87,7 +88,11 @@ _WORDS: Mapping[tuple[type[model.Row], str], tuple[str, ...]] = {
     (model.ContextOp, "when"): ("always", "nonzero", "zero", "nonnull"),
     (model.GuardClass, "when"): ("always", "nonzero", "zero", "nonnull"),
     (model.Scope, "effect"): ("save", "restore"),
+    (model.Allocator, "maximum"): ("", "kmalloc"),
+    (model.Free, "null"): ("ok", "crash", "warn", "silent"),
+    (model.Free, "errptr"): ("ok", "crash", "warn", "silent"),
     (model.Callback, "confidence"): ("high", "medium"),
+    (model.EntryPoint, "privilege"): ("", "unprivileged", "userns-root", "device-node", "root"),
     (model.EntryPoint, "confidence"): ("high", "medium"),
 }
 
@@ -119,30 +124,54 @@ def _check_row(row: model.Row, place: str) -> None:
     named = getattr(row, "name", None)
     if named is not None and not isinstance(row, model.Family) and not _IDENTIFIER.match(named):
         raise RowError(f"{place}.name: {named!r} is no C identifier")
+    if isinstance(row, model.Allocator) and isinstance(row.result, str) and row.result != "return":
+        raise RowError(f"{place}.result: {row.result!r} is neither 'return' nor an argument number")
+    if row.probe:
+        _known(f"{place}.probe", [row.probe.removeprefix("!")], probe_names())
     if isinstance(row, model.Callback | model.EntryPoint):
         member, registrar = bool(row.struct and row.member), bool(row.function and row.arg is not None)
         if member == registrar:
             raise RowError(f"{place}: expected either 'struct' and 'member' or 'function' and 'arg'")
+    if isinstance(row, model.Callback) and not row.context:
+        raise RowError(f"{place}: 'context' is missing")
 
 
-def _check_names(row: model.Row, place: str, families: Iterable[str], kinds: Iterable[str]) -> None:
+def _check_names(row: model.Row, place: str, families: Collection[str], kernel: Kernel) -> None:
     """The names of other rows that a row refers to."""
     match row:
         case model.Allocator():
             _known(f"{place}.family", [row.family], families)
+            _known(f"{place}.default", filter(None, [row.default]), kernel.masks)
         case model.Free():
             _known(f"{place}.families", row.families, families)
         case model.Family():
             _known(f"{place}.may_be", row.may_be, families)
+            _known(f"{place}.restricts", row.restricts, _bits(kernel))
+            _known(f"{place}.drops", row.drops, _bits(kernel))
         case model.ContextOp() | model.GuardClass():
-            _known(f"{place}.kinds", row.kinds, kinds)
+            _known(f"{place}.kinds", row.kinds, kernel.kinds)
+        case model.Scope():
+            _known(f"{place}.kind", [row.kind], {scope.kind for scope in kernel.scopes.values()})
+            _known(f"{place}.clears", row.clears, _bits(kernel))
+        case model.Query():
+            _known(f"{place}.true_means", filter(None, [row.true_means]), _meanings(kernel))
+            _known(f"{place}.false_means", filter(None, [row.false_means]), _meanings(kernel))
         case model.Callback():
-            _known(f"{place}.context", [row.context], kinds)
+            _known(f"{place}.context", [row.context], kernel.kinds)
         case _:
             pass
 
 
-def _known(place: str, names: Iterable[str], known: Iterable[str]) -> None:
+def _bits(kernel: Kernel) -> frozenset[str]:
+    return frozenset().union(*kernel.masks.values())
+
+
+def _meanings(kernel: Kernel) -> set[str]:
+    """What the answer of a query may say."""
+    return {m for query in kernel.queries.values() for m in (query.true_means, query.false_means) if m}
+
+
+def _known(place: str, names: Iterable[str], known: Collection[str]) -> None:
     for name in names:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)

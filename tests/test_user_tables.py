@@ -6,7 +6,19 @@ import msgspec
 import pytest
 
 from gfplint.kernel.load import load
-from gfplint.kernel.model import Allocator, Callback, ContextOp, EntryPoint, Family, Free, GuardClass, Row, Sleeper
+from gfplint.kernel.model import (
+    Allocator,
+    Callback,
+    ContextOp,
+    EntryPoint,
+    Family,
+    Free,
+    GuardClass,
+    Query,
+    Row,
+    Scope,
+    Sleeper,
+)
 from gfplint.user_tables import RowError, UserTables, with_user_tables
 
 KERNEL = load((6, 12), frozenset({"guards"}))
@@ -83,6 +95,23 @@ def test_rows_hold_by_probe_and_version(conditions: dict[str, str], there: bool)
             "context-ops[0].kinds: there is no 'spinn'",
         ),
         ("guards", GuardClass(name="f", kinds=("x",)), "guards[0].kinds: there is no 'x'"),
+        (
+            "allocators",
+            Allocator(name="f", family="kmalloc", default="GFP_KERNLE"),
+            "allocators[0].default: there is no 'GFP_KERNLE'",
+        ),
+        ("scopes", Scope(name="f", effect="save", kind="nof"), r"scopes[0].kind: there is no 'nof'"),
+        (
+            "scopes",
+            Scope(name="f", effect="save", kind="nofs", clears=("GFP_FS",)),
+            "scopes[0].clears: there is no 'GFP_FS'",
+        ),
+        (
+            "queries",
+            Query(name="f", true_means="atomc"),
+            "queries[0].true_means: there is no 'atomc'; did you mean 'atomic'?",
+        ),
+        ("families", Family(name="f", title="f", drops=("__GFP_X",)), r"families[0].drops: there is no '__GFP_X'"),
         ("callbacks", Callback(function="f", arg=1, context="\x1b"), r"callbacks[0].context: there is no '\x1b'"),
     ],
 )
