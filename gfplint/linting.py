@@ -64,12 +64,26 @@ class FileResult(msgspec.Struct, frozen=True, array_like=True):
 class Wanted:
     """Which functions of a linted file have anything to check, and for which rules."""
 
-    def __init__(self, linker: Linker, rules: Sequence[Rule]) -> None:
+    def __init__(self, linker: Linker, rules: Sequence[Rule], whole: Whole, subjects: Sequence[int]) -> None:
+        """``subjects``: the numbers of the files that are linted."""
         self.readers = Readers(rules, linker.kernel)
         self.rules = tuple(r for r in rules if r.interest is None and r is not unused_suppression.RULE)
         reads = functools.reduce(operator.or_, (r.reads for r in self.rules), Reads(0))
         self.worth = Worth(linker.program, linker.kernel, linker.relevance, reads, linker.sleeping_operations)
         self.callers = Callers(linker, self.worth.regions.contexts)
+        names = self.readers.calls | (whole.reclaim.names if whole.reclaim is not None else frozenset())
+        facts = linker.program.facts
+        # Found out before workers are forked: what they don't touch they share.
+        self.candidates = {
+            at: [
+                index
+                for index, function in enumerate(facts[at].functions)
+                if self.worth.may_be(function) or not names.isdisjoint(function.callees)
+            ]
+            for at in subjects
+        }
+        if self.rules:
+            linker.roots.look_over(subjects)
 
 
 class _Linting:
@@ -151,9 +165,10 @@ def lint_file(at: int, linker: Linker, wanted: Wanted, whole: Whole) -> FileResu
     """Run the rules over one file: its functions, and the roots that it hands to the core."""
     linting = _Linting(at, linker, wanted, whole)
     if wanted.rules:
-        for index, function in enumerate(linker.program.facts[at].functions):
-            linting.function(index, function)
-    linting.findings.update(dict.fromkeys(wanted.readers.findings(at, linker)))
+        functions = linker.program.facts[at].functions
+        for index in wanted.candidates[at]:
+            linting.function(index, functions[index])
+    linting.findings.update(dict.fromkeys(wanted.readers.findings(at, linker, wanted.candidates[at])))
     entered: set[FunctionId] = set()
     for root in linker.roots.of_file(at, linker.sources.get) if wanted.rules else ():
         if root.function in entered:

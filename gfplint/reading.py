@@ -29,11 +29,13 @@ class Readers:
         called = not self.calls.isdisjoint(function.callees)
         return [rule for rule, interest in self.rules if _interests(interest, function, called)]
 
-    def findings(self, file: int, linker: Linker) -> Iterator[Finding]:
-        """What the rules find in the functions of a file."""
+    def findings(self, file: int, linker: Linker, candidates: Sequence[int]) -> Iterator[Finding]:
+        """What the rules find in the functions of a file. ``candidates``: those that call or name anything of note."""
         if not self.rules:
             return
-        for index, function in enumerate(linker.program.facts[file].functions):
+        functions = linker.program.facts[file].functions
+        for index in candidates:
+            function = functions[index]
             if rules := self.of(function):
                 view = _view((file, index), function, linker)
                 for rule in rules:

@@ -181,6 +181,20 @@ class Gatherer:
 def _interned(facts: FileFacts, names: dict[str, str]) -> FileFacts:
     """Share the strings that most files have in common: a tree has millions of calls and few names."""
     share = names.setdefault
+    put = msgspec.structs.force_setattr
     for function in facts.functions:
-        msgspec.structs.force_setattr(function, "callees", tuple([share(c, c) for c in function.callees]))
+        put(function, "name", share(function.name, function.name))
+        put(function, "callees", tuple([share(c, c) for c in function.callees]))
+        if function.words:
+            put(function, "words", tuple([share(w, w) for w in function.words]))
+    for table in facts.tables:
+        put(table, "struct", share(table.struct, table.struct))
+        for entry in table.entries:
+            put(entry, "member", share(entry.member, entry.member))
+            put(entry, "value", share(entry.value, entry.value))
+    for variable in facts.globals:
+        put(variable, "type", share(variable.type, variable.type))
+    for definition in facts.definitions:
+        put(definition, "macro", share(definition.macro, definition.macro))
+    put(facts, "includes", tuple([share(i, i) for i in facts.includes]))
     return facts

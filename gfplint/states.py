@@ -265,7 +265,7 @@ def _results(
     from gfplint.linting import FileResult, Wanted, lint_file, lint_functions  # noqa: PLC0415
 
     with run.phases("linking"):
-        wanted = Wanted(linker, run.running)
+        wanted = Wanted(linker, run.running, whole, subjects)
     encode = msgspec.msgpack.Encoder().encode
     decode = msgspec.msgpack.Decoder(FileResult).decode
     members = {}

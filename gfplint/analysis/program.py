@@ -35,15 +35,19 @@ class Program:
         self.records: dict[str, list[tuple[int, Record]]] = {}
         self.globals: dict[str, list[tuple[int, Global]]] = {}
         self.definitions: dict[str, list[tuple[int, Definition]]] = {}
-        self.own_names: list[frozenset[str]] = []
+        self.own_names = _OwnNames(self)
+        #: By file, the ids of its functions: all that refer to a function share one.
+        self.ids: list[tuple[FunctionId, ...]] = []
         self._visible: dict[tuple[int, int], bool] = {}
         self._units: dict[int, frozenset[int]] | None = None
         for at, file in enumerate(self.facts):
             self._add(at, file)
 
     def _add(self, at: int, file: FileFacts) -> None:
-        for index, function in enumerate(file.functions):
-            self.functions.setdefault(function.name, []).append((at, index))
+        ids = tuple([(at, index) for index in range(len(file.functions))])
+        self.ids.append(ids)
+        for fid, function in zip(ids, file.functions, strict=True):
+            self.functions.setdefault(function.name, []).append(fid)
         for macro in file.macros:
             self.macros.setdefault(macro.name, []).append((at, macro))
         for record in file.records:
@@ -52,7 +56,6 @@ class Program:
             self.globals.setdefault(variable.name, []).append((at, variable))
         for definition in file.definitions:
             self.definitions.setdefault(definition.macro, []).append((at, definition))
-        self.own_names.append(own_names(self.paths[at], file))
 
     def function(self, fid: FunctionId) -> Function:
         """The skeleton of a function."""
@@ -198,6 +201,16 @@ class Program:
 
     def _fullest(self, candidates: list[FunctionId]) -> FunctionId:
         return max(candidates, key=lambda c: (len(set(self.function(c).callees)), -c[1]))
+
+
+class _OwnNames:
+    """The names that files define themselves, by number: a file's are asked for once, when it is looked at."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+
+    def __getitem__(self, file: int) -> frozenset[str]:
+        return own_names(self._program.paths[file], self._program.facts[file])
 
 
 def own_names(path: str, file: FileFacts) -> frozenset[str]:
@@ -426,8 +439,7 @@ def _callers(program: Program, files: frozenset[int] | None) -> dict[str, list[F
     for at, file in enumerate(program.facts):
         if files is not None and at not in files:
             continue
-        for index, function in enumerate(file.functions):
-            fid = (at, index)
+        for fid, function in zip(program.ids[at], file.functions, strict=True):
             for callee in function.callees:
                 known = callers.get(callee)
                 if known is None:

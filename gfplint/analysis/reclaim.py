@@ -68,6 +68,7 @@ class Reclaim:
         self.sections = frozenset(
             name for name, op in kernel.context_ops.items() if any(kernel.kinds[k].reclaim for k in op.kinds)
         )
+        self.names = self.sections | self.holding
         self._stops = frozenset(kernel.allocators.keys() | kernel.frees.keys() | kernel.context_ops.keys())
         self.classes: dict[LockClass, Taken] = {}
         self.inside: dict[FunctionId, Inside] = {}

@@ -49,6 +49,14 @@ class Root:
     subject: str = ""
 
 
+class _Handing(NamedTuple):
+    """What of a file may hand out functions: the numbers of tables and of functions, and whether it does otherwise."""
+
+    tables: tuple[int, ...]
+    calling: tuple[int, ...]
+    other: bool
+
+
 @dataclass(frozen=True, slots=True)
 class _File:
     """What a file defines: its functions and its tables by their names. Its source is read only where it is needed."""
@@ -84,9 +92,31 @@ class Roots:
         self.handed = handed
         self.registrars = frozenset(name for name, _ in kernel.registrars)
         self.members = frozenset(member for _, member in kernel.callbacks)
+        self._structs = frozenset(struct for struct, _ in kernel.callbacks)
+        self._handing: dict[int, _Handing] = {}
+
+    def look_over(self, files: Iterable[int]) -> None:
+        """Find out beforehand which parts of files hand out functions at all.
+
+        Processes that are forked later need not touch the others, whose memory stays shared.
+        """
+        for file in files:
+            self._handing[file] = self._hands_out(file)
+
+    def _hands_out(self, file: int) -> _Handing:
+        facts = self.program.facts[file]
+        return _Handing(
+            tuple([at for at, table in enumerate(facts.tables) if table.struct in self._structs]),
+            tuple([at for at, f in enumerate(facts.functions) if not self.registrars.isdisjoint(f.callees)]),
+            any(s.member in self.members for s in facts.stores)
+            or any(d.macro in self.registrars for d in facts.definitions),
+        )
 
     def of_file(self, file: int, read: Callable[[int], Source]) -> Iterator[Root]:
         """The roots that a file hands out, in the order of their places; ``read``: the blanked source of a file."""
+        handing = self._handing.get(file) or self._hands_out(file)
+        if not any(handing):
+            return
         facts = self.program.facts[file]
         here = _File(
             file,
@@ -94,12 +124,13 @@ class Roots:
             {f.name: (file, at) for at, f in enumerate(facts.functions)},
             {t.name: t for t in facts.tables if t.name},
         )
-        for table in facts.tables:
-            yield from self._of_table(here, table)
-        storing = {s.function: s for s in facts.stores if s.member in self.members}
-        registrars = self._wrappers(here)
+        for number in handing.tables:
+            yield from self._of_table(here, facts.tables[number])
+        storing = {s.function for s in facts.stores if s.member in self.members}
+        registrars = self._wrappers(here, handing)
         names = self.registrars.union(name for name, _ in registrars)
-        for at, function in enumerate(facts.functions):
+        for at in range(len(facts.functions)) if storing or registrars else handing.calling:
+            function = facts.functions[at]
             handed: tuple[HandedOut, ...] = ()
             if function.name in storing:
                 handed = tuple(self.handed((file, at), self.members))
@@ -177,10 +208,11 @@ class Roots:
         row = self.kernel.callbacks.get((struct, member))
         return row is not None and row.context == "either_unknown"
 
-    def _wrappers(self, here: _File) -> Registrars:
+    def _wrappers(self, here: _File, handing: _Handing) -> Registrars:
         """The functions of a file that hand on one of their parameters to a registrar: registrars themselves."""
         found: dict[tuple[str, int], Callback] = {}
-        for function in self.program.facts[here.file].functions:
+        for at in handing.calling:
+            function = self.program.facts[here.file].functions[at]
             names = self.registrars.intersection(function.callees) if _FUNCTION_TYPE.search(function.header) else ()
             if not names:
                 continue

@@ -93,6 +93,18 @@ class Worth:
         self.masks = _Masks(kernel)
         self.reduced = frozenset(n for n, m in kernel.masks.items() if DIRECT_RECLAIM in m and FS not in m)
         self.wrappers = relevance.wrappers
+        self._names = self.direct | self.regions.enters
+
+    def may_be(self, function: Function) -> bool:
+        """Whether ``by_name`` or ``by_text`` may find a function worth a body: one look at all that they go by."""
+        header = function.header
+        return (
+            bool(function.words)
+            or not self._names.isdisjoint(function.callees)
+            or "gfp_t" in header
+            or any(word in header for word in HELD_ON_ENTRY)
+            or self.has_memory(function)
+        )
 
     def by_name(self, fid: FunctionId, function: Function, text: Text) -> int | None:
         """The depth of the summary that the names in a function alone make worth; None for none.

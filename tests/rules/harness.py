@@ -67,9 +67,9 @@ def lint_all(
     program, linker = program_of(files, version)
     asked = [rule for rule in catalogue() if not only or rule.code in only]
     rules = tuple(rule for rule in asked if not rule.off or rule.code in also)
-    wanted = Wanted(linker, rules)
     every = range(len(program.paths))
     whole = whole_of(program, linker, lambda path: True, rules, every)
+    wanted = Wanted(linker, rules, whole, every)
     results = [lint_file(at, linker, wanted, whole) for at in every]
     meeting = wanted.worth.meeting([(at, result.members) for at, result in enumerate(results)])
     results += [lint_functions(at, functions, linker, wanted, whole) for at, functions in meeting.items()]
