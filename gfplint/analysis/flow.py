@@ -324,11 +324,11 @@ class _Flow(Conditions):
     def forget_decision(self, test: Expr, states: list[State]) -> list[State]:
         """Behind an ``if``, states that differ in nothing but its condition are one, unless it is asked again."""
         asked = [leaf for leaf in leaves(test) if self.seen_conditions.get(leaf, 0) < 2]
-        if not asked:
+        if not any(leaf in state.conds for state in states for leaf in asked):
             return states
         groups: dict[object, list[State]] = {}
         for state in states:
-            rest = frozenset((k, v) for k, v in state.conds.items() if k not in asked)
+            rest = frozenset([(k, v) for k, v in state.conds.items() if k not in asked])
             groups.setdefault((state.context(), frozenset(state.env.items()), rest), []).append(state)
         for group in groups.values():
             if len(group) > 1:

@@ -9,6 +9,8 @@ from gfplint.findings import Step
 
 #: States kept at one point before those that hold the same locks are joined.
 MAX_STATES = 16
+#: States up to which each is compared with the others.
+_FEW = 8
 Key = tuple[object, ...]
 
 
@@ -51,6 +53,16 @@ class State:
     def key(self) -> Key:
         """Equal for states that need not be kept apart."""
         return (self.context(), frozenset(self.env.items()), frozenset(self.conds.items()))
+
+    def same(self, other: State) -> bool:
+        """Whether two states need not be kept apart: as their keys tell, without making them."""
+        return (
+            self.conds == other.conds
+            and self.env == other.env
+            and self.scopes == other.scopes
+            and self.dropped == other.dropped
+            and (self.held is other.held or self.context() == other.context())
+        )
 
     # ---- locks
 
@@ -98,11 +110,12 @@ class State:
         env = self.env
         if env:
             size = len(path)
+            inside = path + "."
             gone = [
                 k
                 for k, v in env.items()
                 if (k.startswith(path) and (len(k) == size or k[size] in ".["))
-                or ((type(v) is Ref or type(v) is Symbol) and _leads_through(v.path, path))
+                or ((type(v) is Ref or type(v) is Symbol) and (v.path == path or v.path.startswith(inside)))
             ]
             for known in gone:
                 del env[known]
@@ -117,10 +130,6 @@ class State:
         if isinstance(value, Ref):
             return value.path + path[len(root) :]
         return path
-
-
-def _leads_through(target: str, path: str) -> bool:
-    return target == path or target.startswith(path + ".")
 
 
 def mentions(text: str, path: str) -> bool:
@@ -140,13 +149,28 @@ def dedupe(states: list[State]) -> list[State]:
     """Drop states that say the same; past MAX_STATES, join those that hold the same."""
     if len(states) < 2:
         return states
+    kept = _apart(states) if len(states) <= _FEW else _apart_by_key(states)
+    return kept if len(kept) <= MAX_STATES else widen(kept)
+
+
+def _apart(states: list[State]) -> list[State]:
+    """The first of each that say the same: few are compared faster than keys are made."""
+    kept: list[State] = []
+    for state in states:
+        for other in kept:
+            if other.same(state):
+                other.absorb(state)
+                break
+        else:
+            kept.append(state)
+    return kept
+
+
+def _apart_by_key(states: list[State]) -> list[State]:
     unique: dict[Key, State] = {}
     for state in states:
         unique.setdefault(state.key(), state).absorb(state)
-    kept = list(unique.values())
-    if len(kept) <= MAX_STATES:
-        return kept
-    return widen(kept)
+    return list(unique.values())
 
 
 def widen(states: list[State]) -> list[State]:
@@ -163,17 +187,18 @@ def widen(states: list[State]) -> list[State]:
     return states[:MAX_STATES]
 
 
+_CLOSE = frozenset((Memory, MaskValue, Pending))
+
+
 def close(state: State) -> Key:
     """What two states share that hold the same and agree on memory, masks and locks not yet decided."""
-    kept = (Memory, MaskValue, Pending)
-    return (state.context(), frozenset((k, v) for k, v in state.env.items() if isinstance(v, kept)))
+    return (state.context(), frozenset([(k, v) for k, v in state.env.items() if type(v) in _CLOSE]))
 
 
 def _masks(state: State) -> Key:
     """The same, but of memory only its family."""
-    kept = (MaskValue, Pending)
-    masks = frozenset((k, v) for k, v in state.env.items() if isinstance(v, kept))
-    families = frozenset((k, v.family) for k, v in state.env.items() if isinstance(v, Memory))
+    masks = frozenset([(k, v) for k, v in state.env.items() if type(v) is MaskValue or type(v) is Pending])
+    families = frozenset([(k, v.family) for k, v in state.env.items() if type(v) is Memory])
     return (state.context(), masks, families)
 
 

@@ -13,7 +13,7 @@ NO_BITS: Mask = frozenset()
 DIRECT_RECLAIM = "__GFP_DIRECT_RECLAIM"
 
 
-class MaskValue(msgspec.Struct, frozen=True, gc=False):
+class MaskValue(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
     """A gfp mask: ``(base | plus) & ~minus``; ``base`` is "" for a constant, else the path it came from.
 
     A base that starts with a parameter's name is relative to the function's caller.
@@ -57,7 +57,7 @@ class MaskValue(msgspec.Struct, frozen=True, gc=False):
         )
 
 
-class Memory(msgspec.Struct, frozen=True, gc=False):
+class Memory(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
     """What one allocation handed out. ``site`` names its call; ``path``/``function`` say where that stands.
 
     ``cache``/``order``/``size``/``device``: texts of the arguments, normalised to access paths; "" where unknown.
@@ -78,13 +78,13 @@ class Memory(msgspec.Struct, frozen=True, gc=False):
     managed: bool = False
 
 
-class Ref(msgspec.Struct, frozen=True, gc=False):
+class Ref(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
     """Another name for an access path: ``lock = &dev->lock``."""
 
     path: str
 
 
-class Constant(msgspec.Struct, frozen=True, gc=False):
+class Constant(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
     """A number, or an enumerator or other constant by name; NULL and false are 0, true is 1."""
 
     text: str
@@ -96,13 +96,13 @@ class Constant(msgspec.Struct, frozen=True, gc=False):
         return None if number is None else number != 0
 
 
-class Symbol(msgspec.Struct, frozen=True, gc=False):
+class Symbol(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
     """The value that a path had on entry."""
 
     path: str
 
 
-class Pending(msgspec.Struct, frozen=True, gc=False):
+class Pending(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
     """The result of a call whose effect on the context depends on it (``spin_trylock``)."""
 
     op: ContextOp
@@ -111,7 +111,7 @@ class Pending(msgspec.Struct, frozen=True, gc=False):
     name: str
 
 
-class Cookie(msgspec.Struct, frozen=True, gc=False):
+class Cookie(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
     """What ``memalloc_nofs_save()`` and its like returned; ``place`` is the call."""
 
     kind: str
