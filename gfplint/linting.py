@@ -69,7 +69,9 @@ class Wanted:
         self.readers = Readers(rules, linker.kernel)
         self.rules = tuple(r for r in rules if r.interest is None and r is not unused_suppression.RULE)
         reads = functools.reduce(operator.or_, (r.reads for r in self.rules), Reads(0))
-        self.worth = Worth(linker.program, linker.kernel, linker.relevance, reads, linker.sleeping_operations)
+        self.worth = Worth(
+            linker.program, linker.kernel, linker.relevance, reads, linker.sleeping_operations, linker.meets
+        )
         self.callers = Callers(linker, self.worth.regions.contexts)
         names = self.readers.calls | (whole.reclaim.names if whole.reclaim is not None else frozenset())
         facts = linker.program.facts

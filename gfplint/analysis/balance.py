@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from gfplint.analysis.environment import annotated
 from gfplint.analysis.program import FunctionId, Program, Relevance
 from gfplint.analysis.regions import leaves_between, straight
 from gfplint.kernel.model import ContextOp, Kernel
@@ -15,9 +16,15 @@ class Balance:
     """Which of the functions that may change their caller's context, as far as names tell, do not."""
 
     def __init__(
-        self, program: Program, kernel: Kernel, relevance: Relevance, text: Callable[[FunctionId], str]
+        self,
+        program: Program,
+        kernel: Kernel,
+        relevance: Relevance,
+        text: Callable[[FunctionId], str],
+        balanced: Callable[[FunctionId], bool],
     ) -> None:
-        """``text``: the blanked code of a function's body."""
+        """``text``: the blanked code of a function's body; ``balanced``: whether its operations are so."""
+        self.balanced = balanced
         self.program = program
         self.effects = relevance.effects
         self.text = text
@@ -32,7 +39,7 @@ class Balance:
         if macro is not None and macro[1].params is not None:
             return self._once((macro[0], name), lambda: self._macro(macro[1].callees, macro[0]))
         fid = self.program.resolve(name, file)
-        return fid is None or self._once(fid, lambda: self._function(fid))
+        return fid is None or self._once(fid, lambda: self._function(fid) or self._operations(fid))
 
     def _once(self, key: FunctionId | tuple[int, str], compute: Callable[[], bool]) -> bool:
         known = self._known.get(key)
@@ -46,6 +53,9 @@ class Balance:
 
     def _keeps(self, name: str, file: int) -> bool:
         return name not in self.effects or self.name(name, file)
+
+    def _operations(self, fid: FunctionId) -> bool:
+        return not annotated(self.program.function(fid)) and self.balanced(fid)
 
     def _function(self, fid: FunctionId) -> bool:
         open_kinds: dict[str, int] = {}

@@ -11,7 +11,7 @@ from typing import Protocol
 from gfplint.analysis.locks import LockClass, Taken
 from gfplint.analysis.summary import Summary
 from gfplint.analysis.values import Constant
-from gfplint.facts import Break, Expr, Param, Place, Stmt
+from gfplint.facts import Break, Expr, Function, Param, Place, Stmt
 from gfplint.kernel.model import GuardClass, Kernel, Query
 
 #: Statements of one function, counted with repetition, after which its analysis is given up.
@@ -55,6 +55,11 @@ PLAIN_TYPES = frozenset(
 REST = ".*"
 #: The value of a member that was given one which is not understood.
 UNKNOWN = Constant("?")
+
+
+def annotated(function: Function) -> bool:
+    """Whether a function's header says that a lock is held when it is called."""
+    return any(word in function.header for word in HELD_ON_ENTRY)
 
 
 class Environment(Protocol):

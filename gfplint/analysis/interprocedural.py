@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import msgspec
 
 from gfplint.analysis.balance import Balance
-from gfplint.analysis.environment import LONG_CHAIN, NOWHERE, VARIADIC, doubt_of_length, variadic
+from gfplint.analysis.environment import LONG_CHAIN, NOWHERE, VARIADIC, annotated, doubt_of_length, variadic
 from gfplint.analysis.evidence import ALLOCATES
 from gfplint.analysis.flow import analyse
 from gfplint.analysis.given import Given
 from gfplint.analysis.guards import MACROS as GUARD_MACROS
 from gfplint.analysis.guards import class_name, guard_class
 from gfplint.analysis.holders import INNER
+from gfplint.analysis.holds import UNCHANGED, Holds, States
 from gfplint.analysis.locks import LockClass, Taken
 from gfplint.analysis.operations import Operations, shared
 from gfplint.analysis.program import FunctionId, Program, Relevance, weak_names
@@ -37,6 +38,8 @@ from gfplint.kernel.model import ContextKind, GuardClass, Kernel, Query
 
 #: Sources kept blanked at a time.
 MAX_SOURCES = 48
+#: Environments kept at a time: a function's callees lie in other files.
+MAX_ENVIRONMENTS = 64
 #: Lowered bodies kept at a time, for functions that are analysed twice.
 MAX_BODIES = 4096
 #: A callee further than this from the function that asks is not followed.
@@ -107,7 +110,9 @@ class Linker:
         self.relevance = relevance
         self.sources = Sources(read)
         self.roots = Roots(program, kernel, self.handed_out)
-        self.balance = Balance(program, kernel, relevance, self.code)
+        self.holds = Holds(kernel)
+        self._outcomes: dict[FunctionId | tuple[int, str], States | None] = {}
+        self.balance = Balance(program, kernel, relevance, self.code, self.balanced)
         self.weak = weak_names(program, kernel)
         self.tabled = frozenset(kernel.allocators.keys() | kernel.frees.keys())
         self.content_families = _content_families(kernel)
@@ -131,7 +136,7 @@ class Linker:
         self._cycles: dict[Key, frozenset[Key] | None] = {}
         self._stack: dict[Key, int] = {}
         self._lowest = MAX_DEPTH + 1
-        self._environment: FileEnvironment | None = None
+        self._environments: OrderedDict[int, FileEnvironment] = OrderedDict()
         self._made: dict[str, list[int]] | None = None
         #: The locks that reclaim takes, once somebody asks for them.
         self.reclaim: Mapping[LockClass, Taken] | None = None
@@ -194,10 +199,15 @@ class Linker:
         return not self._stack if cycle is None else cycle.isdisjoint(self._stack)
 
     def environment(self, file: int) -> FileEnvironment:
-        """What functions of a file see; kept while its functions are asked for."""
-        if self._environment is None or self._environment.file != file:
-            self._environment = FileEnvironment(self, file)
-        return self._environment
+        """What functions of a file see; the last used kept."""
+        found = self._environments.get(file)
+        if found is None:
+            found = self._environments[file] = FileEnvironment(self, file)
+            if len(self._environments) > MAX_ENVIRONMENTS:
+                self._environments.popitem(last=False)
+        else:
+            self._environments.move_to_end(file)
+        return found
 
     def made(self, name: str) -> Sequence[int]:
         """The files in which a macro at file scope (``DEFINE_MUTEX(name)``) makes a variable of a name."""
@@ -211,7 +221,7 @@ class Linker:
 
     def forget_environment(self) -> None:
         """Let environments see what was found out since."""
-        self._environment = None
+        self._environments.clear()
 
     def operation(self, struct: str, member: str, file: int) -> Summary | None:
         """What the implementations of an operation share; None while that is being computed."""
@@ -254,6 +264,33 @@ class Linker:
         """The blanked code of a function's body."""
         source, start, end = self.sources.part(fid[0], self.program.function(fid))
         return source.code[start:end]
+
+    def meets(self, fid: FunctionId, names: frozenset[str]) -> bool:
+        """Whether a function may call one of ``names`` where it holds a context that forbids sleeping."""
+        return self.holds.meets(self.body(fid), self.environment(fid[0]), names)
+
+    def balanced(self, fid: FunctionId) -> bool:
+        """Whether a function's body plainly leaves the context that it found."""
+        return self._outcomes_of(fid, fid[0], lambda: self.body(fid)) == UNCHANGED
+
+    def outcomes(self, name: str, file: int) -> States | None:
+        """What a call of a name in a file may do to the context; None where that is not clear."""
+        found = self.program.macro(name, file)
+        if found is not None and found[1].params is not None:
+            at, macro = found
+            return self._outcomes_of((at, name), at, lambda: self.macro_body(at, macro.start, macro.end))
+        fid = self.program.resolve(name, file)
+        if fid is None:
+            return UNCHANGED
+        if annotated(self.program.function(fid)):
+            return None
+        return self._outcomes_of(fid, fid[0], lambda: self.body(fid))
+
+    def _outcomes_of(self, key: FunctionId | tuple[int, str], file: int, body: Callable[[], Body]) -> States | None:
+        if key not in self._outcomes:
+            self._outcomes[key] = None  # what calls itself is not clear
+            self._outcomes[key] = self.holds.outcomes(body(), self.environment(file))
+        return self._outcomes[key]
 
     def _reaches(self, fid: FunctionId) -> bool:
         """Whether a root's body can come to an allocation or free that sleeps."""
@@ -326,6 +363,9 @@ class FileEnvironment:
         self.reach = linker.relevance.depth
         self.reclaim = linker.reclaim
         self._levels: dict[str, int] = {}
+        self._fields: dict[str, dict[str, Param]] = {}
+        self._keys: dict[str, str] = {}
+        self._globals: dict[str, Param | None] = {}
         self._literals: dict[str, Constant | None] = {}
         self._own = linker.program.own_names[file]
 
@@ -357,6 +397,10 @@ class FileEnvironment:
     def may_change_context(self, name: str) -> bool:
         """See flow.Environment."""
         return name in self.linker.relevance.effects and not self.linker.balance.name(name, self.file)
+
+    def outcomes(self, name: str) -> States | None:
+        """See ``analysis.holds``."""
+        return self.linker.outcomes(name, self.file)
 
     def may_return_memory(self, name: str) -> bool:
         """See flow.Environment."""
@@ -490,17 +534,26 @@ class FileEnvironment:
 
     def field_type(self, record: str, field: str) -> Param | None:
         """The type of a member."""
-        return self.linker.record_fields(record, self.file).get(field)
+        fields = self._fields.get(record)
+        if fields is None:
+            fields = self._fields[record] = self.linker.record_fields(record, self.file)
+        return fields.get(field)
 
     def record_key(self, record: str) -> str:
         """A struct's name with the file that defines it: two drivers may have a ``struct priv`` each."""
-        found = self.linker.program.record(record, self.file)
-        return f"{self.linker.program.paths[found[0]]}:{record}" if found is not None else record
+        known = self._keys.get(record)
+        if known is None:
+            found = self.linker.program.record(record, self.file)
+            known = f"{self.linker.program.paths[found[0]]}:{record}" if found is not None else record
+            self._keys[record] = known
+        return known
 
     def global_type(self, name: str) -> Param | None:
         """The type of a file-scope variable."""
-        found = self.linker.program.global_variable(name, self.file)
-        return Param(found.type, found.pointers, found.name) if found is not None else None
+        if name not in self._globals:
+            found = self.linker.program.global_variable(name, self.file)
+            self._globals[name] = Param(found.type, found.pointers, found.name) if found is not None else None
+        return self._globals[name]
 
     def global_key(self, name: str) -> str:
         """See flow.Environment."""

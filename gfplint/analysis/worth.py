@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
-from gfplint.analysis.environment import HELD_ON_ENTRY, MEMORY
+from gfplint.analysis.environment import MEMORY, annotated
 from gfplint.analysis.evidence import Evidence, Reader
 from gfplint.analysis.evidence import Text as EvidenceText
 from gfplint.analysis.holders import OBJECT, Holder, of_file
@@ -76,9 +76,13 @@ class Worth:
         kernel: Kernel,
         relevance: Relevance,
         reads: Reads,
-        operations: frozenset[str] = frozenset(),
+        operations: frozenset[str],
+        meets: Callable[[FunctionId, frozenset[str]], bool],
     ) -> None:
-        """``operations``: members of operation tables whose call may sleep."""
+        """``operations``: members of operation tables whose call may sleep; ``meets``: whether a function may call one
+        of some names with a context held that forbids sleeping.
+        """
+        self.meets = meets
         self.program = program
         self.relevance = relevance
         self.reads = reads
@@ -114,8 +118,10 @@ class Worth:
         names = frozenset(function.callees)
         if Reads.SLEEPS in self.reads and takes_mask(function) and self._may_sleep(fid, names):
             return MASK_LEVELS
-        if Reads.CONTEXTS in self.reads and self.regions.may_sleep(fid, function, names, text):
-            return 0
+        if Reads.CONTEXTS in self.reads:
+            sleeping = self.regions.sleeping(fid, function, names, text)
+            if sleeping and (annotated(function) or self.meets(fid, sleeping)):
+                return 0
         if self.direct.isdisjoint(names):
             return 0 if Reads.ALL in self.reads and not self.reduced.isdisjoint(function.words) else None
         if Reads.ALL in self.reads or not self.always.isdisjoint(names):
@@ -227,23 +233,25 @@ class _Regions:
             | {n for n, f in kernel.frees.items() if f.sleeps != "never"}
         )
 
-    def may_sleep(self, fid: FunctionId, function: Function, names: frozenset[str], text: Text) -> bool:
-        """Whether something that may sleep is called where a context may be held."""
-        annotated = any(word in function.header for word in HELD_ON_ENTRY)
-        if self.enters.isdisjoint(names) and not annotated:
-            return False
+    def sleeping(self, fid: FunctionId, function: Function, names: frozenset[str], text: Text) -> frozenset[str]:
+        """What may sleep, where it may be called with a context held as far as the order of the calls tells."""
+        said = annotated(function)
+        if self.enters.isdisjoint(names) and not said:
+            return frozenset()
         relevance = self.relevance
         direct = relevance.reach.get(fid, NEVER) == 1
-        sleeping = {
-            n
-            for n in names
-            if (direct and n in self.sleepers)
-            or n in self.operations
-            or (n in relevance.reaching_names and relevance.may_sleep(n, fid[0]))
-        }
-        return bool(sleeping) and (annotated or self._meet(function.callees, sleeping, text))
+        sleeping = frozenset(
+            [
+                n
+                for n in names
+                if (direct and n in self.sleepers)
+                or n in self.operations
+                or (n in relevance.reaching_names and relevance.may_sleep(n, fid[0]))
+            ]
+        )
+        return sleeping if sleeping and (said or self._meet(function.callees, sleeping, text)) else frozenset()
 
-    def _meet(self, calls: Sequence[str], sleeping: set[str], text: Text) -> bool:
+    def _meet(self, calls: Sequence[str], sleeping: frozenset[str], text: Text) -> bool:
         """Between the first entry and the last end; outside of them only where the text lets a context reach there."""
         start = next(at for at, name in enumerate(calls) if name in self.enters)
         end = next((at for at in range(len(calls) - 1, start, -1) if calls[at] in self.leaves), -1)

@@ -1,0 +1,366 @@
+"""Which contexts may be held at the calls of a body, whatever its conditions say: a flow of contexts alone.
+
+It costs a fraction of the whole flow, and leaves nothing out that this could come to: what is never held here, is not
+held there. Where it can't tell, it says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence, Set
+from typing import Any, Protocol
+
+from gfplint.analysis.paths import children
+from gfplint.analysis.syntax import all_calls, has_default, is_endless
+from gfplint.facts import (
+    Arms,
+    Binary,
+    Block,
+    Body,
+    Break,
+    Call,
+    Case,
+    Conditional,
+    Continue,
+    Declare,
+    Do,
+    Expr,
+    Goto,
+    Guard,
+    If,
+    Label,
+    Loop,
+    Member,
+    Name,
+    Number,
+    Return,
+    Scoped,
+    StatementExpr,
+    Stmt,
+    Switch,
+)
+from gfplint.kernel.model import ContextOp, GuardClass, Kernel
+
+#: Contexts that are held at a time, the last entered last; behind "-" those of the caller that were left.
+Held = tuple[str, ...]
+States = frozenset[Held]
+_NONE: States = frozenset()
+#: What a call leaves alone.
+UNCHANGED: States = frozenset([()])
+#: Bounds beyond which the whole flow is asked: ways at one point, contexts at a time, rounds until nothing changes.
+_MAX_STATES, _MAX_HELD, _MAX_ROUNDS = 12, 6, 5
+#: A context that somebody said is held.
+_SAID = "@said"
+
+
+class Seen(Protocol):
+    """What a file sees of the rest of the program."""
+
+    def shadowed(self, name: str) -> bool:
+        """Whether the file's own definition hides the kernel's."""
+
+    def may_change_context(self, name: str) -> bool:
+        """Whether a call may leave another context than it found."""
+
+    def outcomes(self, name: str) -> States | None:
+        """What a call may do to the context (``Holds.outcomes``); None where that is not clear."""
+
+    def guard_class(self, name: str) -> GuardClass | None:
+        """A guard class that the tree defines itself."""
+
+
+class Unclear(Exception):  # noqa: N818 - no error
+    """Contexts alone don't tell."""
+
+
+class Holds:
+    """Reads bodies for what is held in them."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel = kernel
+        self.atomic = frozenset(k for k, v in kernel.kinds.items() if v.atomic)
+        self.ops = {n: op for n, op in kernel.context_ops.items() if not self.atomic.isdisjoint(op.kinds)}
+        self.said = frozenset(n for n, query in kernel.queries.items() if query.true_means == "held")
+
+    def meets(self, body: Body, seen: Seen, names: Set[str]) -> bool:
+        """Whether one of ``names`` may be called where a context that forbids sleeping is held."""
+        try:
+            _Walk(self, seen, names).body(body)
+        except Unclear:
+            return True
+        return False
+
+    def outcomes(self, body: Body, seen: Seen) -> States | None:
+        """What a body may do to the context that it found: each what it holds at an end and did not at the start, and
+        what it left of its caller's; None where contexts alone don't tell.
+        """
+        walk = _Walk(self, seen, frozenset())
+        try:
+            walk.body(body)
+        except Unclear:
+            return None
+        return None if walk.doubtful else frozenset([_net(state) for state in walk.exits]) or UNCHANGED
+
+
+def _net(state: Held) -> Held:
+    """What remains where what was left and entered again, or the other way round, is neither."""
+    kept = list(state)
+    for entry in state:
+        if "-" + entry in kept and entry in kept:
+            kept.remove("-" + entry)
+            kept.remove(entry)
+    return tuple(kept)
+
+
+class _Walk:
+    """One body. ``exits``: what is held where it ends; ``doubtful``: whether the order of things may matter."""
+
+    def __init__(self, holds: Holds, seen: Seen, names: Set[str]) -> None:
+        self.holds = holds
+        self.seen = seen
+        self.names = names
+        self.exits: set[Held] = set()
+        self.doubtful = False
+        self.labels: dict[str, States] = {}
+        self.breaks: list[set[Held]] = []
+        self.continues: list[set[Held]] = []
+        self.switches: list[States] = []
+        self.calls: dict[int, tuple[tuple[Call, bool], ...]] = {}
+
+    def body(self, body: Body) -> None:
+        """Walk until the states at all labels are known."""
+        for _ in range(_MAX_ROUNDS):
+            before = dict(self.labels)
+            self.exits |= self.block(body.stmts, frozenset([()]))
+            if self.labels == before:
+                return
+        raise Unclear
+
+    def block(self, stmts: Sequence[Stmt], states: States) -> States:
+        for stmt in stmts:
+            states = self.statement(stmt, states)
+        return states
+
+    def statement(self, stmt: Stmt, states: States) -> States:
+        if len(states) > _MAX_STATES:
+            raise Unclear
+        how = _STATEMENTS.get(type(stmt))
+        return how(self, stmt, states) if how is not None else states
+
+    def do(self, stmt: Do, states: States) -> States:
+        return self.expr(stmt.expr, states)
+
+    def declare(self, stmt: Declare, states: States) -> States:
+        return self.expr(stmt.init, states)
+
+    def if_(self, stmt: If, states: States) -> States:
+        states = self.expr(stmt.test, states)
+        then = self.statement(stmt.then, states)
+        return then | (self.statement(stmt.otherwise, states) if stmt.otherwise is not None else states)
+
+    def return_(self, stmt: Return, states: States) -> States:
+        self.exits |= self.expr(stmt.value, states)
+        return _NONE
+
+    def goto(self, stmt: Goto, states: States) -> States:
+        self.labels[stmt.name] = self.labels.get(stmt.name, _NONE) | states
+        return _NONE
+
+    def label(self, stmt: Label, states: States) -> States:
+        return states | self.labels.get(stmt.name, _NONE)
+
+    def break_(self, stmt: Break, states: States) -> States:
+        if self.breaks:
+            self.breaks[-1] |= states
+        return _NONE
+
+    def continue_(self, stmt: Continue, states: States) -> States:
+        if self.continues:
+            self.continues[-1] |= states
+        return _NONE
+
+    def case(self, stmt: Case, states: States) -> States:
+        return states | self.switches[-1] if self.switches else states
+
+    def nested(self, stmt: Block, states: States) -> States:
+        return self.block(stmt.body, states)
+
+    def arms(self, stmt: Arms, states: States) -> States:
+        return _NONE.union(*[self.block(stmts, states) for _, stmts in stmt.arms])
+
+    def switch(self, stmt: Switch, states: States) -> States:
+        states = self.expr(stmt.value, states)
+        self.switches.append(states)
+        self.breaks.append(set())
+        out = self.statement(stmt.body, _NONE) | self.breaks.pop()
+        self.switches.pop()
+        return out if has_default(stmt.body) else out | states
+
+    def loop(self, stmt: Loop, states: States) -> States:
+        if stmt.init is not None:
+            states = self.statement(stmt.init, states)
+        for arg in stmt.args:
+            states = self.expr(arg, states)
+        out = _NONE
+        for _ in range(_MAX_ROUNDS):
+            self.breaks.append(set())
+            self.continues.append(set())
+            tested = states if stmt.kind == "do" else self.expr(stmt.test, states)
+            after = self.statement(stmt.body, tested) | self.continues.pop()
+            after = self.expr(stmt.test, after) if stmt.kind == "do" else self.expr(stmt.step, after)
+            left = after if stmt.kind == "do" else tested
+            out |= self.breaks.pop() if is_endless(stmt) else left | self.breaks.pop()
+            if after <= states:
+                return out
+            states |= after
+        raise Unclear
+
+    def guard(self, stmt: Guard, states: States) -> States:
+        self.guarded(stmt.kind)
+        return self.all(stmt.args, states)
+
+    def scoped(self, stmt: Scoped, states: States) -> States:
+        self.guarded(stmt.kind)
+        states = self.all(stmt.args, states)
+        self.breaks.append(set())
+        self.continues.append(set())
+        out = states | self.statement(stmt.body, states)
+        if stmt.fail is not None:
+            out |= self.statement(stmt.fail, states)
+        return out | self.breaks.pop() | self.continues.pop()
+
+    def guarded(self, kind: str) -> None:
+        row = self.holds.kernel.guards.get(kind) or self.seen.guard_class(kind)
+        if row is not None and not self.holds.atomic.isdisjoint(row.kinds):
+            raise Unclear
+
+    # ---- expressions
+
+    def all(self, exprs: Sequence[Expr], states: States) -> States:
+        for expr in exprs:
+            states = self.expr(expr, states)
+        return states
+
+    def expr(self, expr: Expr | None, states: States) -> States:
+        if expr is None or type(expr) is Name or not states:
+            return states
+        calls = self.calls.get(id(expr))
+        if calls is None:
+            calls = self.calls[id(expr)] = tuple(_calls(expr, certain=True))
+        for call, certain in calls:
+            after = self.call(call, states)
+            states = after if certain else after | states
+        return states
+
+    def call(self, call: Call, states: States) -> States:
+        func = call.func
+        name = func.name if isinstance(func, Name) else func.field if isinstance(func, Member) else ""
+        if name in self.names and any(not self.holds.atomic.isdisjoint(s) or _SAID in s for s in states):
+            raise Unclear
+        if type(func) is not Name:
+            return states
+        if not self.seen.shadowed(name):
+            op = self.holds.ops.get(name)
+            if op is not None:
+                after = frozenset([self.applied(op, state) for state in states])
+                return after | states if op.typed or op.when != "always" else after
+            if name in self.holds.said:
+                self.doubtful = True
+                return frozenset([s if _SAID in s else (*s, _SAID) for s in states])
+            if name in self.holds.kernel.allocators or name in self.holds.kernel.context_ops:
+                return states
+        if self.seen.may_change_context(name):
+            return self.changed(self.seen.outcomes(name), states)
+        return states
+
+    def changed(self, outcomes: States | None, states: States) -> States:
+        """What a callee may make of the states; where that is several things, it may be nothing."""
+        if outcomes is None:
+            raise Unclear
+        after = frozenset([self.with_outcome(outcome, state) for outcome in outcomes for state in states])
+        return after if len(outcomes) == 1 else after | states
+
+    def with_outcome(self, outcome: Held, state: Held) -> Held:
+        found = False
+        for entry in outcome:
+            if not entry.startswith("-"):
+                state = self.entered(entry, state)
+                continue
+            row = self.holds.kernel.kinds.get(entry[1:])
+            if entry[1:] in state:
+                found = True
+                state = _without(state, entry[1:])
+            elif not (found and row is not None and row.irqs_off):
+                state = (*state, entry)
+        return state
+
+    def entered(self, kind: str, state: Held) -> Held:
+        row = self.holds.kernel.kinds.get(kind)
+        self.doubtful = self.doubtful or (kind in state and row is not None and row.lock)
+        if len(state) > _MAX_HELD:
+            raise Unclear
+        return (*state, kind)
+
+    def applied(self, op: ContextOp, state: Held) -> Held:
+        if op.effect == "enter":
+            for kind in op.kinds:
+                state = self.entered(kind, state)
+            return state
+        own = op.kinds[0] in state
+        for at, kind in enumerate(op.kinds):
+            row = self.holds.kernel.kinds.get(kind)
+            if kind not in state:  # it is the caller's
+                if not own and (at == 0 or op.lock is not None):
+                    state = (*state, "-" + kind)
+            elif row is not None and row.irqs_off and op.flags is None:
+                state = tuple([k for k in state if k != kind])
+            else:
+                state = _without(state, kind)
+        if len(state) > _MAX_HELD:
+            raise Unclear
+        return state
+
+
+def _without(state: Held, kind: str) -> Held:
+    at = state.index(kind)
+    return state[:at] + state[at + 1 :]
+
+
+def _calls(expr: Expr, *, certain: bool) -> Iterator[tuple[Call, bool]]:
+    """The calls in an expression in their order, each with whether it is made whenever the expression is evaluated."""
+    kind = type(expr)
+    if kind is Name or kind is Number:
+        return
+    if isinstance(expr, StatementExpr):
+        for call in all_calls(expr.body):
+            yield call, False
+    elif isinstance(expr, Binary) and expr.op in ("&&", "||"):
+        yield from _calls(expr.left, certain=certain)
+        yield from _calls(expr.right, certain=False)
+    elif isinstance(expr, Conditional):
+        yield from _calls(expr.test, certain=certain)
+        for arm in children(expr)[1:]:
+            yield from _calls(arm, certain=False)
+    else:
+        for child in children(expr):
+            yield from _calls(child, certain=certain)
+        if isinstance(expr, Call):
+            yield expr, certain
+
+
+_STATEMENTS: dict[type, Callable[[_Walk, Any, States], States]] = {
+    Do: _Walk.do,
+    Declare: _Walk.declare,
+    If: _Walk.if_,
+    Return: _Walk.return_,
+    Goto: _Walk.goto,
+    Label: _Walk.label,
+    Loop: _Walk.loop,
+    Switch: _Walk.switch,
+    Case: _Walk.case,
+    Break: _Walk.break_,
+    Continue: _Walk.continue_,
+    Block: _Walk.nested,
+    Guard: _Walk.guard,
+    Scoped: _Walk.scoped,
+    Arms: _Walk.arms,
+}
