@@ -106,7 +106,7 @@ class Worth:
             bool(function.words)
             or not self._names.isdisjoint(function.callees)
             or "gfp_t" in header
-            or any(word in header for word in HELD_ON_ENTRY)
+            or annotated(function)
             or self.has_memory(function)
         )
 
