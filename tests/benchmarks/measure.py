@@ -1,0 +1,85 @@
+"""Time, CPU and memory of one command and all its processes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import subprocess
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+#: Seconds between two looks at the memory: each costs some milliseconds for every gigabyte.
+_INTERVAL = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Seconds of wall time and CPU, and the most memory (bytes) that all processes had together."""
+
+    wall: float
+    cpu: float
+    memory: int
+    status: int = 0
+    output: bytes = b""
+
+
+def measured(command: Sequence[str], folder: Path, environment: dict[str, str] | None = None) -> Usage:
+    """Run a command to its end."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    start = time.monotonic()
+    process = subprocess.Popen(
+        command,
+        cwd=folder,
+        env={**os.environ, **(environment or {})},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    watch = _Watch(process.pid)
+    watch.start()
+    output, _ = process.communicate()
+    wall = time.monotonic() - start
+    watch.done.set()
+    watch.join()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Usage(wall, cpu, watch.most, process.returncode, output)
+
+
+class _Watch(threading.Thread):
+    """Notes the most memory that a process and its children hold: shared pages count once (PSS)."""
+
+    def __init__(self, root: int) -> None:
+        super().__init__(daemon=True)
+        self.root = root
+        self.most = 0
+        self.done = threading.Event()
+
+    def run(self) -> None:
+        while True:
+            self.most = max(self.most, sum(_pss(pid) for pid in _family(self.root)))
+            if self.done.wait(_INTERVAL):
+                return
+
+
+def _family(root: int) -> list[int]:
+    found, waiting = [], [root]
+    while waiting:
+        pid = waiting.pop()
+        found.append(pid)
+        with contextlib.suppress(OSError):
+            for task in Path(f"/proc/{pid}/task").iterdir():
+                waiting += map(int, (task / "children").read_text().split())
+    return found
+
+
+def _pss(pid: int) -> int:
+    try:
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) << 10 for line in rollup.splitlines() if line.startswith("Pss:")), 0)
