@@ -194,6 +194,7 @@ def _lint(
     paths = found.paths
     with run.phases("skeletons"):
         facts = gatherer.facts(found, paths)
+    gc.freeze()  # facts have no cycles: none are looked for in millions of them
     with run.phases("linking"):
         program = Program(paths, facts)
         subjects = [at for at, path in enumerate(paths) if run.linted(path) and (only is None or path in only)]

@@ -7,6 +7,7 @@ costs the one item that it worked on, which is named.
 from __future__ import annotations
 
 import contextlib
+import gc
 import multiprocessing
 import os
 import time
@@ -17,6 +18,9 @@ from typing import NamedTuple
 
 #: Wall time in seconds after which an item counts as hung. Far above what any real file takes.
 ITEM_SECONDS = 120.0
+
+#: Objects that a worker makes between two collections.
+_NEW_OBJECTS = 50_000
 
 _FORK = multiprocessing.get_context("fork")
 
@@ -64,10 +68,10 @@ def run(
 ) -> Iterator[tuple[int, bytes | Failure]]:
     """Run ``work(0)`` to ``work(count - 1)`` in ``jobs`` processes; yields (item, its bytes or failure) as they come.
 
-    ``batch`` items are handed out at a time; a batch that fails is tried again item by item. ``seconds``: wall time of
-    an item.
+    ``batch`` items are handed out at a time, fewer towards the end, so that all end together; a batch that fails is
+    tried again item by item. ``seconds``: wall time of an item.
     """
-    queue: deque[tuple[int, ...]] = deque(tuple(range(at, min(at + batch, count))) for at in range(0, count, batch))
+    queue = deque(_batches(count, jobs, batch))
     workers: list[_Worker] = []
     busy: list[_Worker] = []
     try:
@@ -99,6 +103,14 @@ def run(
             worker.stop(kill=worker in busy)
 
 
+def _batches(count: int, jobs: int, batch: int) -> Iterator[tuple[int, ...]]:
+    at = 0
+    while at < count:
+        size = max(1, min(batch, (count - at) // (4 * jobs)))
+        yield tuple(range(at, at + size))
+        at += size
+
+
 def _ready(busy: Sequence[_Worker], seconds: float) -> list[_Worker]:
     """Workers that answered, died or hang."""
     connections = {w.connection: w for w in busy}
@@ -125,6 +137,8 @@ def _serve(work: Work, connection: Connection, inherited: Sequence[Connection]) 
     """A worker's life: answer batches until told to stop."""
     for other in inherited:
         other.close()
+    # Results are trees without cycles: what is collected again and again is hardly ever there.
+    gc.set_threshold(_NEW_OBJECTS, 20, 20)
     try:
         while (batch := connection.recv()) is not None:
             connection.send([_one(work, item) for item in batch])

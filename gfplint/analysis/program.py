@@ -9,6 +9,7 @@ ambiguous is not resolved.
 from __future__ import annotations
 
 import posixpath
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 
 from gfplint.analysis.wrappers import Wrappers
@@ -435,17 +436,14 @@ def _names_a_lock(name: str) -> bool:
 
 def _callers(program: Program, files: frozenset[int] | None) -> dict[str, list[FunctionId]]:
     """Functions by the names that they call."""
-    callers: dict[str, list[FunctionId]] = {}
+    callers: defaultdict[str, list[FunctionId]] = defaultdict(list)
     for at, file in enumerate(program.facts):
         if files is not None and at not in files:
             continue
         for fid, function in zip(program.ids[at], file.functions, strict=True):
-            for callee in function.callees:
-                known = callers.get(callee)
-                if known is None:
-                    callers[callee] = [fid]
-                elif known[-1] is not fid:
-                    known.append(fid)
+            for callee in dict.fromkeys(function.callees):
+                callers[callee].append(fid)
+    callers.default_factory = None
     return callers
 
 
