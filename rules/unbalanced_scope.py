@@ -1,13 +1,14 @@
 """## What it does
 
-Reports a `memalloc_nofs_save()`, `memalloc_noio_save()` or another memalloc scope that a path leaves open, or that is
-restored with the function of another kind.
+Reports a `memalloc_nofs_save()`, `memalloc_noio_save()` or another memalloc scope that a path leaves open, or, before
+Linux 6.10, that is restored with the function of another kind.
 
 ## Why is this bad
 
 The scope lives in the task. One that stays open takes `__GFP_FS` or `__GFP_IO` from every later allocation of that
-task, in code that knows nothing of it; reclaim then can't make progress where it should. One that is restored as
-another kind leaves its own flag set and may clear an outer one, which brings back the deadlock that it prevented.
+task, in code that knows nothing of it; reclaim then can't make progress where it should. Before 6.10 one that is
+restored as another kind leaves its own flag set and may clear an outer one, which brings back the deadlock that it
+prevented; since then the saved value alone says what ends.
 
 ## Known problems
 

@@ -498,6 +498,8 @@ class _Flow(Conditions):
         if row is None:
             return states
         for state in states:
+            if row.sleeps:
+                self.note_slept(f"guard({stmt.kind})", stmt.place, state)
             holds = self.holds_of(row, stmt.args, stmt.place, state, f"guard({stmt.kind})")
             for hold in holds:
                 state.enter(hold)
@@ -516,6 +518,8 @@ class _Flow(Conditions):
         self.open_block(frozenset())
         if row is not None:
             for state in states:
+                if row.sleeps:
+                    self.note_slept(f"scoped_guard({stmt.kind})", stmt.place, state)
                 holds = self.holds_of(row, stmt.args, stmt.place, state, f"scoped_guard({stmt.kind})")
                 for hold in holds:
                     state.enter(hold)

@@ -152,7 +152,8 @@ class Frees(Sleeps):
             return cookie
         given = values[row.cookie] if row.cookie is not None and row.cookie < len(values) else None
         if isinstance(given, Cookie):
-            if given.kind != row.kind:
+            # Since 6.10 the cookie alone says what a restore ends (include/linux/sched/mm.h).
+            if given.kind != row.kind and "memalloc_flags" not in self.kernel.probes:
                 self.scope_fault("wrong", given, expr.place)
             state.scopes = tuple(c for c in state.scopes if c != given)
             return None

@@ -19,13 +19,27 @@ from gfplint.analysis.environment import (
 )
 from gfplint.analysis.locks import LockClass, Taken, lock_class
 from gfplint.analysis.paths import last_of, root_of
-from gfplint.analysis.run import Run
+from gfplint.analysis.run import MAX_MACROS, Run
 from gfplint.analysis.state import State
 from gfplint.analysis.summary import AllocSite, Hold, Lock, Recursion, Report, Sleep
 from gfplint.analysis.syntax import calls_of
 from gfplint.analysis.texts import argument_text, condition_root, configs, flag_test
 from gfplint.analysis.values import ZERO, MaskValue, Memory, Value, blocking
-from gfplint.facts import Body, Break, Call, Continue, Expr, Goto, Name, Place, Return, Signature, Unary
+from gfplint.facts import (
+    Body,
+    Break,
+    Call,
+    Continue,
+    Expr,
+    Goto,
+    Guard,
+    Name,
+    Place,
+    Return,
+    Scoped,
+    Signature,
+    Unary,
+)
 from gfplint.findings import Step
 from gfplint.kernel.masks import DIRECT_RECLAIM, FS, effective
 from gfplint.kernel.model import Allocator, Free, Kernel, Mask
@@ -66,7 +80,7 @@ class Sleeps(Run):
             place,
             masks,
             text,
-            argument_text(expr, row.size),
+            self.measured(row, expr, state),
             argument_text(expr, row.order),
             state.held,
             scopes,
@@ -125,6 +139,8 @@ class Sleeps(Run):
         """Where the statements that follow sleep whatever happens; they may be left early where something failed."""
         for stmts, at in reversed(self.positions):
             for stmt in stmts[at + 1 :]:
+                if isinstance(stmt, Guard | Scoped) and self.sleeping_guard(stmt.kind):
+                    return self.step(stmt.place, f"guard({stmt.kind}) sleeps in the same context")
                 for call in calls_of(stmt):
                     query = self.query_of(call)
                     if query is not None and _CONTEXTS.intersection((query.true_means, query.false_means)):
@@ -134,6 +150,11 @@ class Sleeps(Run):
                 if isinstance(stmt, (Return, Goto, Break, Continue)):
                     return None
         return None
+
+    def sleeping_guard(self, kind: str) -> bool:
+        """Whether taking a guard of this class sleeps whatever the state."""
+        row = self.kernel.guards.get(kind) or self.env.guard_class(kind)
+        return row is not None and row.sleeps and row.when == "always"
 
     def sleeping_call(self, call: Call) -> str | None:
         """The name of what is called where that sleeps whatever the state, by the tables alone."""
@@ -187,6 +208,14 @@ class Sleeps(Run):
         family = self.kernel.families.get(row.family)
         if row.size is not None and row.size < len(expr.args) and family is not None and family.sized:
             return self.measure(expr.args[row.size], state)
+        return argument_text(expr, row.size)
+
+    def measured(self, row: Allocator, expr: Call, state: State) -> str:
+        """The size that is asked for, as written; a number where the mask decides how large it may be."""
+        if row.family == "kvmalloc" and row.size is not None and row.size < len(expr.args):
+            number = self.number(expr.args[row.size], state, MAX_MACROS)
+            if number is not None:
+                return str(number)
         return argument_text(expr, row.size)
 
     def store_result(self, target: Expr, memory: Memory, state: State, place: Place) -> None:

@@ -33,10 +33,10 @@ def at_return(program: Program, name: str, interpreter: Interpreter, value: Valu
     changed = sorted(
         kind for kind in set(flags) | set(machine.task.flags) if flags.get(kind, 0) != machine.task.flags.get(kind, 0)
     )
-    if changed:
+    for kind in changed:
         # The scope's beginning is what has to be mended, so that is where it stands.
-        where = machine.scope_begun or ((name, line),)
-        machine.record("task-flags-differ", f"the {', '.join(changed)} scope differs at return", where, decisions)
+        where = machine.scope_begun.get(kind, ((name, line),))
+        machine.record("task-flags-differ", f"the {kind} scope differs at return", where, decisions)
     kept = reachable(interpreter, value)
     for obj, memory in machine.allocator.memories:
         if not memory.alive or not memory.stack:

@@ -98,7 +98,7 @@ class Machine:
         if setup.reclaim:
             self.task.flags["noreclaim"] = 1
             self.enter(FS_RECLAIM if setup.reclaim == "fs" else IO_RECLAIM, None)
-        self.scope_begun: tuple[tuple[str, int], ...] = ()
+        self.scope_begun: dict[str, tuple[tuple[str, int], ...]] = {}
 
     # -- what the interpreter asks
 

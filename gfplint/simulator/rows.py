@@ -29,21 +29,25 @@ class Rows:
         self.numbers = 0
 
     def scope(self, row: Scope, args: list[Value]) -> Value:
-        """The save turns a task flag on and returns what it was; the restore brings back what its cookie says."""
-        flags, bit = self.machine.task.flags, _SCOPE_BITS.get(row.kind, 0)
+        """The save turns a task flag on. Since 6.10 it returns the flag if it was off, and the restore turns off what
+        its cookie names; before, it returned what the flag was, and the restore brought that back.
+        """
+        machine = self.machine
+        flags, bit = machine.task.flags, _SCOPE_BITS.get(row.kind, 0)
+        names = "memalloc_flags" in machine.kernel.probes
         if row.effect == "save":
-            old = bit if flags.get(row.kind) else 0
+            old = bit if bool(flags.get(row.kind)) != names else 0
+            if not flags.get(row.kind):
+                machine.scope_begun[row.kind] = machine.stack()
             flags[row.kind] = 1
-            self.machine.scope_begun = self.machine.stack()
-            self.machine.note(f"{row.name}(): scope begins")
+            machine.note(f"{row.name}(): scope begins")
             return old
         cookie = args[row.cookie] if row.cookie is not None and row.cookie < len(args) else 0
-        flags[row.kind] = 0
-        if isinstance(cookie, int):
-            for kind, kind_bit in _SCOPE_BITS.items():
-                if cookie & kind_bit:
-                    flags[kind] = 1
-        self.machine.note(f"{row.name}(): scope ends")
+        given = {kind for kind, bit in _SCOPE_BITS.items() if isinstance(cookie, int) and cookie & bit}
+        if not names or not isinstance(cookie, int):
+            flags[row.kind] = 0
+        flags.update(dict.fromkeys(given, int(not names)))
+        machine.note(f"{row.name}(): scope ends")
         return 0
 
     def allocate(self, row: AllocatorRow, args: list[Value]) -> Value:

@@ -10,7 +10,8 @@ from gfplint.findings import Finding
 from gfplint.simulator.observe import OBSERVABLES, Options, explore_program
 from gfplint.simulator.program import parse
 from tests.rules.harness import lint_all
-from tests.simulator.generated import GENERAL, PROFILES, Profile, Seeded, program
+from tests.simulator.generated import GENERAL, Profile, Seeded, program
+from tests.simulator.profiles import PROFILES
 
 VERSION = (6, 12)
 PATHS = 256
@@ -37,20 +38,24 @@ def observed(text: str, profile: Profile = GENERAL) -> Seen:
     """All that the simulator sees of the profile's groups."""
     lines = text.split("\n")
     places: dict[str, dict[tuple[int, ...], str]] = {group: {} for group in profile.groups}
-    options = Options(failures=profile.failures, survive=True, max_paths=PATHS)
+    options = Options(failures=profile.failures, pressure=profile.pressure, survive=True, max_paths=PATHS)
     for run in explore_program(parse(text.encode()), options, None, VERSION):
         if run.truncated or run.abandoned:
             return Seen(places, False)
         for item in run.observations:
             line, stack = lines[item.line - 1], tuple(line for _, line in item.stack)
             for group in profile.groups:
-                if item.kind in OBSERVABLES[group] and about(group, item.kind, line):
+                if item.kind not in OBSERVABLES[group] or not about(group, item.kind, line, profile):
+                    continue
+                if places[group].get(stack) in (None, *profile.excuses):
                     places[group][stack] = item.kind
     return Seen(places, True)
 
 
-def about(group: str, kind: str, line: str) -> bool:
+def about(group: str, kind: str, line: str, profile: Profile) -> bool:
     """Whether an observation at this line is one of the group's: the kinds of groups overlap."""
+    if profile.about:
+        return bool(re.search(profile.about, line))
     if group == "bad-free":
         return kind != "bug-on" and bool(FREES.search(line))
     return not SLEEPING_LOCK.search(line)
@@ -78,18 +83,24 @@ def compare(text: str, findings: Collection[Finding], profile: Profile = GENERAL
     if not seen.complete:
         return Verdict("", False)
     for group, rules in profile.groups.items():
-        found = {f.line: f.rule for f in findings if f.rule in rules}
-        if why := _difference(found, seen.places[group], text.split("\n")):
+        steps = {f: {step.line for step in f.trace} if profile.traced else set() for f in findings}
+        found = [(f.rule, f.line, {f.line, *steps[f]}) for f in findings if f.rule in rules]
+        if why := _difference(found, seen.places[group], text.split("\n"), profile.excuses):
             return Verdict(why)
     return Verdict("")
 
 
-def _difference(found: dict[int, str], seen: dict[tuple[int, ...], str], lines: list[str]) -> str:
+def _difference(
+    found: list[tuple[str, int, set[int]]],
+    seen: dict[tuple[int, ...], str],
+    lines: list[str],
+    excuses: frozenset[str],
+) -> str:
     for stack, kind in seen.items():
-        if not found.keys() & set(stack):
+        if kind not in excuses and not any(places.intersection(stack) for _, _, places in found):
             return f"{kind} at {' > '.join(f'{n}: {lines[n - 1].strip()}' for n in stack)}, no finding"
-    for line, rule in sorted(found.items()):
-        if not any(line in stack for stack in seen):
+    for rule, line, places in found:
+        if not any(places.intersection(stack) for stack in seen):
             return f"{rule} at {line}: {lines[line - 1].strip()}, nothing observed"
     return ""
 

@@ -99,16 +99,27 @@ Form = Callable[[Writer, At], None]
 
 @dataclass(frozen=True)
 class Profile:
-    """What programs are made of, and what is compared. ``groups``: an observable, with the rules that report it;
-    ``failures``: allocations may fail; ``also``: rules that are off by themselves.
+    """What programs are made of, and what is compared.
+
+    ``groups``: an observable, with the rules that report it; ``excuses``: kinds that explain a finding but ask for
+    none; ``about``: what a line says that an observation has to be about; ``traced``: a finding is about the places of
+    its steps, too; ``failures``: allocations may fail; ``pressure``: memory may be short; ``fixed``: what stands before
+    the functions; ``statements``, ``budget``: how much a function has.
     """
 
     name: str
     leaves: tuple[Form, ...]
     forms: tuple[Form, ...]
     groups: Mapping[str, frozenset[str]]
+    excuses: frozenset[str] = frozenset()
+    about: str = ""
+    traced: bool = False
     failures: bool = False
-    helpers: bool = True
+    pressure: bool = False
+    helpers: bool = False
+    statements: int = 4
+    budget: int = 10
+    fixed: str = ""
 
     @property
     def rules(self) -> frozenset[str]:
@@ -328,6 +339,7 @@ FAMILIES = (
 )
 #: What a pool of unknown elements takes and gives nobody can say.
 TELLING = tuple(family for family in FAMILIES if "pool" not in family[0])
+OTHER_CACHE = ("kmem_cache_alloc(d->store, {mask})", "kmem_cache_free(d->store, {p});")
 PLACES = ("p{n}", "d->kept{n}")
 
 
@@ -345,7 +357,7 @@ def pair(w: Writer) -> tuple[str, str]:
     """
     if w.choices.below(3) < 2:
         return w.pick(FAMILIES)
-    get, put = w.pick(TELLING)[0], w.pick(TELLING)[1]
+    get, put = w.pick(TELLING)[0], w.pick((*TELLING, OTHER_CACHE))[1]
     if "kvmalloc" in get and put.startswith("vfree"):
         put = "kvfree({p});"
     return get, put
@@ -434,13 +446,12 @@ GENERAL = Profile(
     "general",
     (allocate,),
     (*FLOW, choose_mask, own, own, either, handed, sized),
-    {
+    helpers=True,
+    groups={
         "sleep-fault": frozenset({"GFP101", "GFP102", "GFP103"}),
         "bad-free": frozenset({"GFP401", "GFP402", "GFP403", "GFP404", "GFP406"}),
     },
 )
-PROFILES = (GENERAL,)
-
 #: Callbacks: how one looks, how it is handed over, and its struct member.
 CALLBACKS = (
     ("static void {name}(struct timer_list *t)", "from_timer(d, t, timer)", "timer_setup(&d->timer, {name}, 0);"),
@@ -478,10 +489,18 @@ MEMBERS = {
     "tasklet": "struct tasklet_struct {}",
     "rcu": "struct rcu_head {}",
     "dev": "struct device *{}",
+    "store": "struct kmem_cache *{}",
+    "shrinker": "struct shrinker {}",
 }
-LOCALS = {"flags": "unsigned long {}", "scope": "unsigned int {}", "p": "void *{}", "page": "struct page *{}"}
-_MEMBER = re.compile(r"\bd->([a-z]+)(\d*)")
-_LOCAL = re.compile(r"(?<![\w>])(flags|scope|page|p)(\d+)\b")
+LOCALS = {
+    "flags": "unsigned long {}",
+    "scope": "unsigned int {}",
+    "p": "void *{}",
+    "q": "int *{}",
+    "page": "struct page *{}",
+}
+_MEMBER = re.compile(r"(?:\bd->|\bthe_d\.)([a-z]+)(\d*)")
+_LOCAL = re.compile(r"(?<![\w>])(flags|scope|page|p|q)(\d+)\b")
 _HANDED = re.compile(r"(?:container_of|from_\w+)\(.*?(\w+)\);")
 
 
@@ -510,8 +529,8 @@ def program(choices: Choices, profile: Profile = GENERAL, tag: str = "") -> str:
             plain = _simple(choices, profile, 1, mask=False)
             body += [head.format(name=name), "{", f"\tstruct d *d = {owner};", *plain, *result, "}"]
             given.append("\t" + hand.format(name=name))
-    writer = Writer(choices, profile)
-    for _ in range(1 + choices.below(4)):
+    writer = Writer(choices, profile, budget=profile.budget)
+    for _ in range(1 + choices.below(profile.statements)):
         writer.statement(At())
     entry = [*given, *writer.lines]
     used = "\n".join(entry)
@@ -519,9 +538,9 @@ def program(choices: Choices, profile: Profile = GENERAL, tag: str = "") -> str:
     start = [f"void entry{tag}(struct d *d, int a, int b)", "{", "\tgfp_t gfp = GFP_KERNEL;"]
     start += [f"\t{LOCALS[kind].format(kind + n)};" for kind, n in locals_]
     everything = "\n".join([*body, *start, *entry, "}"]) + "\n"
-    members = {m[1] + m[2]: m[1] for m in _MEMBER.finditer(everything)}
+    members = {m[1] + m[2]: m[1] for m in _MEMBER.finditer(profile.fixed + everything)}
     members |= {kind: kind for kind in ("timer", "work", "tasklet", "rcu") if f", {kind})" in everything}
     struct = ["struct d {", *(f"\t{MEMBERS[kind].format(name)};" for name, kind in sorted(members.items())), "};"]
     loops = [f"int more{n}(struct d *d);" for n in range(writer.loops)]
-    text = "\n".join([*struct, *loops, everything])
+    text = "\n".join([*struct, *loops, profile.fixed + everything])
     return text.replace("struct d ", f"struct d{tag} ").replace("struct d,", f"struct d{tag},") if tag else text

@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.simulator.agreement import disagreement, try_many
-from tests.simulator.generated import PROFILES, Profile, program
+from tests.simulator.generated import Profile, program
+from tests.simulator.profiles import PROFILES
 
 _SETTINGS = settings(deadline=None, database=None, suppress_health_check=list(HealthCheck))
 #: Programs of each kind from fixed seeds, in every run of the tests.
