@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import msgspec
 
-from gfplint import indexed
 from gfplint import select as selection_of_findings
 from gfplint.affected import affected, users_in
 from gfplint.config import Settings
 from gfplint.errors import GfplintError
 from gfplint.facts import FileFacts
 from gfplint.findings import ScanResult, Severity
-from gfplint.index.store import Store, default_folder
+from gfplint.index.store import LINKED, Store, default_folder
 from gfplint.phases import Phases
 from gfplint.rules import catalogue
 from gfplint.ruleset import Rule
@@ -40,17 +40,23 @@ def scan(settings: Settings, progress: Progress | None = None, phases: Phases | 
 
     ``phases``: is told where the time goes.
     """
-    if settings.kernel_index is not None:
-        raise GfplintError("--kernel-index: this version can't read summaries from a file")
     selected = select_paths(settings.paths)
     rules = catalogue()
     chosen = choose_rules([RuleStatus(r.code, r.preview, r.off) for r in rules], settings)
+    if settings.kernel_index is not None and (settings.diff or settings.staged or settings.patch):
+        raise GfplintError("--kernel-index goes with files and folders, not with changes")
     comparison = _comparison(selected, settings)
     running = tuple(r for r in rules if r.code in chosen.codes and _may_show(r, chosen, settings, comparison))
     notes: tuple[str, ...] = ()
+    version = settings.kernel_version or selected.root.version or NEWEST
     with _store(settings) as store:
         run = Run(settings, selected, running, rules, store, progress, phases=phases or Phases())
-        if comparison is None:
+        if settings.kernel_index is not None:
+            from gfplint import indexed  # noqa: PLC0415 -- it loads the whole analysis
+
+            outcome, version, notes = indexed.module(run, work_tree(selected), settings.kernel_index)
+            findings, added = outcome.findings, None
+        elif comparison is None:
             outcome = outcome_of(run, work_tree(selected))
             findings = outcome.findings
             added = None
@@ -65,7 +71,7 @@ def scan(settings: Settings, progress: Progress | None = None, phases: Phases | 
             shown, selection_of_findings.read_baseline(settings.baseline)
         ).findings
     return ScanResult(
-        kernel_version=_version_text(selected, settings),
+        kernel_version=f"{version[0]}.{version[1]}",
         files_scanned=outcome.files,
         findings=shown,
         skipped=tuple(dict.fromkeys(outcome.skipped + (comparison.skipped if comparison is not None else ()))),
@@ -78,9 +84,12 @@ def scan(settings: Settings, progress: Progress | None = None, phases: Phases | 
 def _both(run: Run, comparison: Comparison) -> tuple[Outcome, Outcome, tuple[str, ...]]:
     """The outcomes of both states, and what to tell the user of how they were found."""
     changes, notes = comparison.changes, comparison.notes
-    known = indexed.outcomes(run, comparison) if changes.changed else None
-    if known is not None:
-        return *known, (*notes, CHANGED_ALONE) if run.settings.staged else notes
+    if changes.changed and run.store is not None and run.store.oldest(0, LINKED):
+        from gfplint import indexed  # noqa: PLC0415 -- it loads the whole analysis
+
+        known = indexed.outcomes(run, comparison)
+        if known is not None:
+            return *known, (*notes, CHANGED_ALONE) if run.settings.staged else notes
     shared = msgspec.structs.replace(run, loaded={})
     widened = _affected(shared, comparison)
     if widened is None and changes.changed and run.store is not None and run.selected.root.version is not None:
@@ -138,6 +147,10 @@ def root(settings: Settings) -> Root:
 def reader(settings: Settings) -> Callable[[str], bytes]:
     """Reads files of the state that findings are about, by path."""
     selected = select_paths(settings.paths)
+    if settings.kernel_index is not None:
+        from gfplint import indexed  # noqa: PLC0415 -- it loads the whole analysis
+
+        return indexed.sources(work_tree(selected), settings.kernel_index)
     comparison = _comparison(selected, settings)
     return (comparison.after if comparison is not None else work_tree(selected)).read
 
@@ -172,21 +185,20 @@ def _store(settings: Settings) -> Iterator[Store | None]:
         store.prune()
 
 
-def _version_text(selected: Selection, settings: Settings) -> str:
-    version = settings.kernel_version or selected.root.version or NEWEST
-    return f"{version[0]}.{version[1]}"
-
-
 def index(settings: Settings, export: str | None = None, progress: Progress | None = None) -> ScanResult:
-    """Build the index of a tree: by a scan of all of it, whose result is returned."""
-    if export is not None:
-        raise GfplintError("--export: this version can't write summaries to a file")
-    if not settings.cache:
-        raise GfplintError("--no-cache: an index that is not kept is of no use")
+    """Build the index of a tree: by a scan of all of it, whose result is returned; or ``export`` it to a file."""
+    from gfplint import indexed  # noqa: PLC0415 -- it loads the whole analysis
+
     selected = select_paths(settings.paths)
     whole = msgspec.structs.replace(settings, paths=(str(selected.root.path),), diff=None, staged=False, patch=None)
+    selected = select_paths(whole.paths)
+    if export is not None:
+        with _store(whole) as store:
+            run = Run(whole, selected, (), (), store, progress)
+            return indexed.export(run, work_tree(selected), Path(export))
+    if not settings.cache:
+        raise GfplintError("--no-cache: an index that is not kept is of no use")
     result = scan(whole, progress)
     with _store(whole) as store:
-        selected = select_paths(whole.paths)
         indexed.link(Run(whole, selected, (), (), store, progress), work_tree(selected))
     return result

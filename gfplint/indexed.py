@@ -4,29 +4,42 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from gfplint.affected import User, affected
+from gfplint.errors import GfplintError
 from gfplint.facts import FileFacts
-from gfplint.findings import Skipped
-from gfplint.index import linked
+from gfplint.findings import ScanResult, Skipped
+from gfplint.index import linked, packed
 from gfplint.index.contents import Key, content_key
 from gfplint.index.linked import Base, Linked
 from gfplint.index.store import StoreError
 from gfplint.index.versions import frontend_digest, tool_digest
-from gfplint.kernel.model import Kernel
+from gfplint.kernel.model import Kernel, Version
 from gfplint.skeletons import Gathered, Gatherer
 from gfplint.states import Outcome, Run
 from gfplint.target import kernel_of
-from gfplint.tree import Comparison, Git, GitRevision, MissingError, Selection, State, TreeError, UnreadableError
+from gfplint.tree import (
+    Comparison,
+    Git,
+    GitRevision,
+    MissingError,
+    Selection,
+    State,
+    TreeError,
+    UnreadableError,
+    is_kernel_code,
+)
 
 if TYPE_CHECKING:
-    from gfplint.index.update import Present
+    from gfplint.analysis.interprocedural import Linker
+    from gfplint.index.update import Change, Present
 
 #: Files that may differ from the linked tree: with more, everything is better linked anew.
 MAX_CHANGED = 2_000
@@ -34,28 +47,63 @@ MAX_CHANGED = 2_000
 
 def link(run: Run, state: State) -> None:
     """Keep the tree of a state linked, for runs that come after."""
-    from gfplint.analysis.interprocedural import Linker  # noqa: PLC0415 -- a start costs what it uses
-    from gfplint.analysis.program import Program  # noqa: PLC0415
-    from gfplint.linting import depth_for, relevance_of  # noqa: PLC0415
-
     if run.store is None:
         return
-    gatherer = run.gatherer(state)
-    found = gatherer.gather(list(state.files()), whole=True)
+    gatherer, found = _gathered(run, state)
     scope = _scope(run)
     known = linked.latest(run.store, scope, frontend_digest())
     if known is not None and known.meta.paths == found.paths and known.meta.keys == _joined(found):
         return
-    facts = gatherer.facts(found, found.paths)
-    if not found.complete:
-        return
     noted = _Noted(state)
-    kernel = kernel_of(noted, run.selected, run.settings)
-    program = Program(found.paths, facts)
+    linker = _linker(run, noted, gatherer, found)
+    if found.complete:
+        base = _base(run.selected, state, found)
+        linked.write(run.store, scope, linker, _joined(found), base, sorted(noted.read_paths))
+
+
+def export(run: Run, state: State, path: Path) -> ScanResult:
+    """Write a state's tree to a file, for modules elsewhere. Raises GfplintError where that fails."""
+    gatherer, found = _gathered(run, state)
+    linker = _linker(run, state, gatherer, found)
+    if not found.complete:
+        raise GfplintError("files changed while they were read: try again")
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        packed.write(beside, linker, _joined(found), run.selected.root.version, state.read)
+        beside.replace(path)
+    except (OSError, StoreError) as error:
+        raise GfplintError(f"{path}: {error}") from error
+    finally:
+        for left in (beside, beside.with_name(beside.name + "-journal")):
+            left.unlink(missing_ok=True)
+    return ScanResult(
+        kernel_version="",
+        files_scanned=len(found.paths),
+        findings=(),
+        skipped=tuple(found.failed),
+        degraded=(),
+        statistics={"files": len(found.paths)},
+    )
+
+
+def _gathered(run: Run, state: State) -> tuple[Gatherer, Gathered]:
+    gatherer = run.gatherer(state)
+    return gatherer, gatherer.gather(list(state.files()), whole=True)
+
+
+def _linker(run: Run, state: State, gatherer: Gatherer, found: Gathered) -> Linker:
+    """All files of a state, linked."""
+    from gfplint.analysis.interprocedural import Linker  # noqa: PLC0415 -- a start costs what it uses
+    from gfplint.analysis.program import Program  # noqa: PLC0415
+    from gfplint.linting import depth_for, relevance_of  # noqa: PLC0415
+
+    program = Program(found.paths, gatherer.facts(found, found.paths))
+    kernel = kernel_of(state, run.selected, run.settings)
     relevance = relevance_of(program, kernel, run.selected, depth_for(run.settings))
-    linker = Linker(program, kernel, relevance, lambda at: state.read(program.paths[at]))
-    base = _base(run.selected, state, found)
-    linked.write(run.store, scope, linker, _joined(found), base, sorted(noted.read_paths))
+    return Linker(program, kernel, relevance, lambda at: state.read(program.paths[at]))
+
+
+# ---- changes -------------------------------------------------------------------------------------------------
 
 
 def outcomes(run: Run, comparison: Comparison) -> tuple[Outcome, Outcome] | None:
@@ -133,7 +181,7 @@ def _affected(before: _Now, after: _Now, changed: Collection[str]) -> frozenset[
 
 def _read(run: Run, known: Linked, state: State, differing: Collection[str]) -> _Now | None:
     """A state's program; ``differing``: the files that may not be as the linked tree has them."""
-    from gfplint.index.update import Change, present  # noqa: PLC0415
+    from gfplint.index.update import present  # noqa: PLC0415
     from gfplint.linting import depth_for  # noqa: PLC0415
 
     part = _Part(state, differing)
@@ -142,15 +190,22 @@ def _read(run: Run, known: Linked, state: State, differing: Collection[str]) -> 
     facts = dict(zip(found.paths, gatherer.facts(found, found.paths), strict=True))
     if not found.complete:
         return None
-    number = {path: at for at, path in enumerate(known.meta.paths)}
-    changes = [
-        Change(path, known.facts(number[path]) if path in number else None, facts.get(path))
-        for path in sorted(differing)
-        if (known.content(number[path]) if path in number else None) != found.keys.get(path)
-    ]
+    changes = _changes(known, differing, found, facts)
     kernel = _kernel(run, known, state, differing)
     now = present(known, kernel, changes, run.selected.root.linted, depth_for(run.settings))
     return _Now(state, kernel, now, tuple(found.failed)) if now is not None else None
+
+
+def _changes(known: Linked, paths: Collection[str], found: Gathered, facts: Mapping[str, FileFacts]) -> list[Change]:
+    """The files that are not as the linked tree has them. Raises StoreError."""
+    from gfplint.index.update import Change  # noqa: PLC0415
+
+    number = {path: at for at, path in enumerate(known.meta.paths)}
+    return [
+        Change(path, known.facts(number[path]) if path in number else None, facts.get(path))
+        for path in sorted(paths)
+        if (known.content(number[path]) if path in number else None) != found.keys.get(path)
+    ]
 
 
 def _kernel(run: Run, known: Linked, state: State, changed: Collection[str]) -> Kernel:
@@ -174,6 +229,89 @@ def _scope(run: Run) -> bytes:
 
 def _joined(found: Gathered) -> bytes:
     return b"".join(found.keys[path] for path in found.paths)
+
+
+# ---- modules elsewhere ---------------------------------------------------------------------------------------
+
+#: What a file that somebody made up can lead to, beside StoreError.
+_HOSTILE = (IndexError, KeyError, ValueError, TypeError, AttributeError, OverflowError, RecursionError, MemoryError)
+#: Said where rules that were asked for are left out.
+_LEFT_OUT = "not looked for with --kernel-index: "
+
+
+def module(run: Run, state: State, file: Path) -> tuple[Outcome, Version, tuple[str, ...]]:
+    """What the rules find in files outside of a kernel that was exported to a file, its version, and notes.
+
+    Raises GfplintError where the file is not such a kernel.
+    """
+    try:
+        return _module(run, state, file)
+    except StoreError as error:
+        raise GfplintError(f"{file}: {error}") from error
+    except _HOSTILE as error:
+        raise GfplintError(f"{file}: damaged ({type(error).__name__})") from error
+
+
+def _module(run: Run, state: State, file: Path) -> tuple[Outcome, Version, tuple[str, ...]]:
+    from gfplint.index.stored import ModuleProgram  # noqa: PLC0415
+    from gfplint.index.update import present  # noqa: PLC0415
+    from gfplint.linting import depth_for  # noqa: PLC0415
+    from gfplint.user_tables import with_user_tables  # noqa: PLC0415
+
+    exported = packed.read(file)
+    depth = depth_for(run.settings)
+    if depth != exported.label.depth:
+        raise StoreError("exported for another --min-confidence: give index --export the same")
+    answered = tuple(rule for rule in run.running if not rule.uses)
+    left_out = sorted({rule.code for rule in run.running} - {rule.code for rule in answered})
+    run = msgspec.structs.replace(run, running=answered)
+    files = list(state.files())
+    gatherer = run.gatherer(state)
+    found = gatherer.gather(files)
+    facts = dict(zip(found.paths, gatherer.facts(found, found.paths), strict=True))
+    own = frozenset(files)
+    changes = _changes(exported.tree, own, found, facts)
+    kernel = with_user_tables(exported.tree.kernel(), run.settings.tables)
+    now = present(
+        exported.tree, kernel, changes, lambda path: path in own or is_kernel_code(path), depth, ModuleProgram
+    )
+    if now is None:
+        raise StoreError("the module and the kernel have too much in common")
+    outcome = _Now(_Beside(state, exported), kernel, now, tuple(found.failed)).outcome(run, own, None)
+    if outcome is None:
+        raise StoreError("damaged")
+    return outcome, kernel.version, (_LEFT_OUT + ", ".join(left_out),) if left_out else ()
+
+
+def sources(state: State, file: Path) -> Callable[[str], bytes]:
+    """Reads a state's files, and of what an exported kernel has what it has."""
+    try:
+        return _Beside(state, packed.read(file)).read
+    except StoreError as error:
+        raise GfplintError(f"{file}: {error}") from error
+
+
+class _Beside:
+    """A state beside which the files of an exported kernel can be read."""
+
+    def __init__(self, state: State, exported: packed.Kernel) -> None:
+        self._state = state
+        self._exported = exported
+        self.files, self.skipped, self.close = state.files, state.skipped, state.close
+        self.identity, self.identities = state.identity, state.identities
+
+    def read(self, path: str) -> bytes:
+        """A file of the state, or of the kernel."""
+        try:
+            return self._state.read(path)
+        except MissingError:
+            try:
+                data = self._exported.source(path)
+            except StoreError as error:
+                raise UnreadableError(path, str(error)) from error
+            if data is None:
+                raise
+            return data
 
 
 # ---- what differs --------------------------------------------------------------------------------------------

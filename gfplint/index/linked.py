@@ -19,10 +19,9 @@ from gfplint.analysis.operations import Operations
 from gfplint.analysis.program import Program, Relevance, Sign
 from gfplint.facts import FileFacts
 from gfplint.index.contents import Key
-from gfplint.index.store import Store, StoreError
+from gfplint.index.store import LINKED, Store, StoreError
 from gfplint.kernel.model import Kernel
 
-_PREFIX = b"link"
 #: Names in a shard, about; files whose levels stand together.
 _SHARD_NAMES, _LEVEL_FILES = 32, 64
 
@@ -30,15 +29,20 @@ T = TypeVar("T")
 
 
 class Row(msgspec.Struct, array_like=True):
-    """What is known of a name. ``defined``: files that define anything of that name; ``callers``: functions of linted
-    files that call it, file and number by turns; ``macros``: linted files with macros that call it; ``tables``: files
-    whose tables name it; ``level``: a macro's (0: none); ``reaching``: whether a function or macro of the name leads
-    to a sleep; ``returned``/``calls``: families that it hands out, by file, and how many calls they are away.
+    """What is known of a name.
+
+    ``functions``: those of that name, file and number by turns; ``macros``/``defined``: files that define macros, or
+    anything else, of that name; ``callers``: functions of linted files that call it, as ``functions``; ``using``:
+    linted files with macros that call it; ``tables``: files whose tables name it; ``level``: a macro's (0: none);
+    ``reaching``: whether a function or macro of the name leads to a sleep; ``returned``/``calls``: families that it
+    hands out, by file, and how many calls they are away.
     """
 
+    functions: list[int] = []
+    macros: list[int] = []
     defined: list[int] = []
     callers: list[int] = []
-    macros: list[int] = []
+    using: list[int] = []
     tables: list[int] = []
     level: int = 0
     reaching: bool = False
@@ -90,7 +94,7 @@ def write(
     others as in ``Meta``.
     """
     program, relevance, operations = linker.program, linker.relevance, linker.operations
-    linked = _PREFIX + scope + os.urandom(8)
+    linked = LINKED + scope + os.urandom(8)
 
     def put(name: bytes, value: object) -> None:
         store.put("part", linked + name, msgspec.msgpack.encode(value), linked)
@@ -125,7 +129,7 @@ def write(
     store.flush()
     store.put("recent", linked, msgspec.msgpack.encode(meta))
     store.flush()
-    for old in store.oldest(1, _PREFIX + scope):
+    for old in store.oldest(1, LINKED + scope):
         store.drop_snapshot(old)
 
 
@@ -153,15 +157,13 @@ def _rows(program: Program, relevance: Relevance, operations: Operations) -> dic
     def row(name: str) -> Row:
         known = found.get(name)
         if known is None:
-            known = found[name] = Row([], [], [], [])
+            known = found[name] = Row([], [], [], [], [], [])
         return known
 
-    for table in (program.functions, program.macros, program.records, program.globals, program.definitions):
-        for name, places in table.items():
-            row(name).defined += [place[0] for place in places]
+    _note_definitions(program, row)
     for at, macro in (place for places in program.macros.values() for place in places):
         for callee in macro.callees if relevance.files is None or at in relevance.files else ():
-            row(callee).macros.append(at)
+            row(callee).using.append(at)
     for name, callers in relevance.callers.items():
         row(name).callers = [number for fid in callers for number in fid]
     for name in relevance.reaching_names:
@@ -176,8 +178,18 @@ def _rows(program: Program, relevance: Relevance, operations: Operations) -> dic
         row(name).tables = list(files)
     for known in found.values():
         known.defined = sorted(set(known.defined))
-        known.macros = sorted(set(known.macros))
+        known.using = sorted(set(known.using))
     return found
+
+
+def _note_definitions(program: Program, row: Callable[[str], Row]) -> None:
+    for name, fids in program.functions.items():
+        row(name).functions = [number for fid in fids for number in fid]
+    for name, places in program.macros.items():
+        row(name).macros = sorted({at for at, _ in places})
+    for table in (program.records, program.globals, program.definitions):
+        for name, items in table.items():
+            row(name).defined += [item[0] for item in items]
 
 
 def _shard_of(name: str, shards: int) -> int:
@@ -199,6 +211,7 @@ class Linked:
         self._rows: dict[int, dict[str, Row]] = {}
         self._members: dict[int, dict[str, dict[str, list[Entry]]]] = {}
         self._levels: dict[int, dict[int, dict[int, int]]] = {}
+        self._skeletons: dict[int, FileFacts] = {}
         self._decode_rows = msgspec.msgpack.Decoder(dict[str, Row]).decode
         self._decode_members = msgspec.msgpack.Decoder(dict[str, dict[str, list[Entry]]]).decode
         self._decode_levels = msgspec.msgpack.Decoder(dict[int, dict[int, int]]).decode
@@ -220,10 +233,13 @@ class Linked:
 
     def facts(self, file: int) -> FileFacts:
         """The skeleton of a file."""
-        data = self.store.get("facts", self.content(file) + self.front)
-        if data is None:
-            raise StoreError("the index lost a skeleton")
-        return self._decoded(data, self._decode_facts)
+        found = self._skeletons.get(file)
+        if found is None:
+            data = self.store.get("facts", self.content(file) + self.front)
+            if data is None:
+                raise StoreError("the index lost a skeleton")
+            found = self._skeletons[file] = self._decoded(data, self._decode_facts)
+        return found
 
     def kernel(self) -> Kernel:
         """What is known of the kernel, as far as the linked files tell."""
@@ -259,7 +275,7 @@ class Linked:
 
 def latest(store: Store, scope: bytes, front: bytes) -> Linked | None:
     """The last linked tree of a scope, if there is one. Raises StoreError."""
-    for key in store.oldest(0, _PREFIX + scope)[:1]:
+    for key in store.oldest(0, LINKED + scope)[:1]:
         data = store.get("recent", key)
         if data is None:
             return None

@@ -432,13 +432,9 @@ class Update:
 
     def _sleeping_members(self, reach: Reached) -> None:
         """Settle which members of operation tables may sleep; notes what differs."""
-        members = {
-            entry.member
-            for facts in (*self.before.values(), *self.changed.values())
-            for table in (facts or _NOTHING).tables
-            for entry in table.entries
-        }
-        for name in self.touched | {self._function(fid).name for fid in self.anew}:
+        members = self._members_touched()
+        moved = {self._function(fid).name for fid, level in self.anew.items() if level != reach.before(fid)}
+        for name in self._means_another(reach) | moved:
             for at in self.operations.files_naming(name):
                 self._look()
                 tables = self.program.facts[at].tables
@@ -451,6 +447,26 @@ class Update:
                 self.names.add(member)
                 (found.add if now else found.discard)(member)
         self.operations.sleeping = frozenset(found)
+
+    def _members_touched(self) -> set[str]:
+        """The members of which the tables of changed files say something else than before, or see others."""
+        found: set[str] = set()
+        for at, after in self.changed.items():
+            before = self.before.get(at) or _NOTHING
+            was, now = _entries(before), _entries(after or _NOTHING)
+            same = before.includes == (after or _NOTHING).includes
+            found.update(member for _, member, _ in (was ^ now if same else was | now))
+        return found
+
+    def _means_another(self, reach: Reached) -> set[str]:
+        """The names of changed files' functions that are not, to who names them, what they were."""
+        found: set[str] = set()
+        for at, after in self.changed.items():
+            before = self.before.get(at)
+            was = _shapes(before, self.linked.levels(at).get) if before is not None else {}
+            now = _shapes(after, partial(_level, reach, at))
+            found.update(name for name in was.keys() | now.keys() if was.get(name) != now.get(name))
+        return found
 
     def _applied(self, known: Mapping[str, T], anew: Mapping[str, T | None]) -> dict[str, T]:
         """The values of all names; notes the names that gained or lost theirs."""
@@ -498,6 +514,20 @@ def _by_name(facts: FileFacts | None, level: Callable[[int], int | None]) -> dic
     found: dict[str, list[int | None]] = {}
     for index, function in enumerate((facts or _NOTHING).functions):
         found.setdefault(function.name, []).append(level(index))
+    return found
+
+
+def _entries(facts: FileFacts) -> set[tuple[str, str, str]]:
+    return {(table.struct, entry.member, entry.value) for table in facts.tables for entry in table.entries}
+
+
+def _shapes(facts: FileFacts | None, level: Callable[[int], int | None]) -> dict[str, list[tuple[object, ...]]]:
+    """By name, all of a file's functions that decides which one a name means, and whether that may sleep."""
+    found: dict[str, list[tuple[object, ...]]] = {}
+    for index, function in enumerate((facts or _NOTHING).functions):
+        stub = not function.callees and function.end - function.body < 60
+        shape = (function.static, stub, len(set(function.callees)), level(index) is not None)
+        found.setdefault(function.name, []).append(shape)
     return found
 
 

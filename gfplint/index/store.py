@@ -26,6 +26,8 @@ FORMAT = 1
 MAX_BYTES = 2 << 30
 #: Bytes of new blobs that are written at a time, so that other runs wait for moments only.
 CHUNK_BYTES = 8 << 20
+#: How the keys of linked trees begin in ``recent``.
+LINKED = b"link"
 #: Seconds that a run waits for another one's write, and the longest that it waits in all before it goes without.
 _BUSY_SECONDS = 5.0
 
@@ -52,19 +54,25 @@ class Store:
     """One store; ``note`` says why it is not in use, "" where it is."""
 
     def __init__(self, folder: Path) -> None:
-        self.note = ""
-        self.path = folder / f"index-{FORMAT}.db"
-        self.writable = True
+        path = folder / f"index-{FORMAT}.db"
+        writable, note = True, ""
+        try:
+            _prepare(folder)
+        except OSError as error:
+            writable = False
+            if not path.exists():
+                note = f"{folder}: {error.strerror or error}"
+        self.start(path, writable, note)
+
+    def start(self, path: Path, writable: bool, note: str = "") -> None:
+        """Open the file, unless a note says why not."""
+        self.note = note
+        self.path = path
+        self.writable = writable
         self._connection: sqlite3.Connection | None = None
         self._owner = 0
         self._pending: dict[str, list[tuple[object, ...]]] = {table: [] for table in _TABLES}
         self._pending_bytes = 0
-        try:
-            _prepare(folder)
-        except OSError as error:
-            self.writable = False
-            if not self.path.exists():
-                self.note = f"{folder}: {error.strerror or error}"
         if not self.note:
             self._open()
 

@@ -8,8 +8,8 @@ from typing import Any, Generic, TypeVar
 
 from gfplint.analysis.operations import Operations
 from gfplint.analysis.program import FunctionId, Program, Relevance, Sign, leaving, own_names
-from gfplint.analysis.wrappers import PLAIN, Wrappers, families_at, families_of
-from gfplint.facts import FileFacts
+from gfplint.analysis.wrappers import PLAIN, Wrappers, families_at, families_of, given_by
+from gfplint.facts import FileFacts, Global, Macro
 from gfplint.index.linked import Entry, Linked, tabled_of
 from gfplint.index.store import StoreError
 from gfplint.kernel.model import Kernel
@@ -25,16 +25,12 @@ class Files:
         """``changed``: None for a file that is gone."""
         self.changed = dict(changed)
         self.linked = linked
-        self._loaded: dict[int, FileFacts] = {}
 
     def __getitem__(self, file: int) -> FileFacts:
         if file in self.changed:
             facts = self.changed[file]
             return facts if facts is not None else _GONE
-        found = self._loaded.get(file)
-        if found is None:
-            found = self._loaded[file] = self.linked.facts(file)
-        return found
+        return self.linked.facts(file)
 
     def __iter__(self) -> Iterator[FileFacts]:
         raise WalkError
@@ -48,21 +44,19 @@ _GONE = FileFacts((), (), (), (), (), (), (), (), ())
 
 
 class _Table(Generic[V]):
-    """One of the program's tables: the definitions of a name, in the order of their files' paths."""
+    """One of the program's tables: what is found under a name, in the order of the files' paths."""
 
-    def __init__(self, program: StoredProgram, rows: Callable[[int], Iterator[tuple[str, V]]]) -> None:
-        self._program = program
-        self._rows = rows
-        self._files: dict[int, dict[str, list[V]]] = {}
+    def __init__(self, look: Callable[[str], list[V]], has: Callable[[str], bool] | None = None) -> None:
+        """``has``: whether there is anything, where that is told sooner than what it is."""
+        self._look = look
+        self._has = has
         self._found: dict[str, list[V]] = {}
 
     def get(self, name: str, default: Any = None) -> Any:
         """The definitions of a name, or the default."""
         found = self._found.get(name)
         if found is None:
-            found = self._found[name] = [
-                row for file in self._program.defining(name) for row in self._of(file).get(name, ())
-            ]
+            found = self._found[name] = self._look(name)
         return found or default
 
     def __getitem__(self, name: str) -> list[V]:
@@ -72,20 +66,12 @@ class _Table(Generic[V]):
         return found
 
     def __contains__(self, name: object) -> bool:
-        return bool(self.get(str(name)))
+        return self._has(str(name)) if self._has is not None else bool(self.get(str(name)))
 
     def __iter__(self) -> Iterator[str]:
         raise WalkError
 
     keys = values = items = __iter__
-
-    def _of(self, file: int) -> dict[str, list[V]]:
-        known = self._files.get(file)
-        if known is None:
-            known = self._files[file] = {}
-            for name, row in self._rows(file):
-                known.setdefault(name, []).append(row)
-        return known
 
 
 class StoredProgram(Program):
@@ -104,21 +90,50 @@ class StoredProgram(Program):
         self._visible = {}
         self._units = None
         self.own_names = _Own(self)  # type: ignore[assignment]
-        self.functions = _Table(self, self._functions)  # type: ignore[assignment]
-        self.macros = _Table(self, lambda at: ((m.name, (at, m)) for m in files[at].macros))  # type: ignore[assignment]
-        self.records = _Table(self, lambda at: ((r.name, (at, r)) for r in files[at].records))  # type: ignore[assignment]
-        self.globals = _Table(self, lambda at: ((g.name, (at, g)) for g in files[at].globals))  # type: ignore[assignment]
-        self.definitions = _Table(  # type: ignore[assignment]
-            self, lambda at: ((d.macro, (at, d)) for d in files[at].definitions)
+        self.functions = _Table(self._functions_of)  # type: ignore[assignment]
+        self.macros = _Table(self._macros_of, self._is_macro)  # type: ignore[assignment]
+        self.records = _Table(  # type: ignore[assignment]
+            lambda name: [(at, r) for at in self.defining(name) for r in self.files[at].records if r.name == name]
         )
+        self.globals = _Table(  # type: ignore[assignment]
+            lambda name: [(at, g) for at in self.defining(name) for g in self.files[at].globals if g.name == name]
+        )
+        self.definitions = _Table(  # type: ignore[assignment]
+            lambda name: [(at, d) for at in self.defining(name) for d in self.files[at].definitions if d.macro == name]
+        )
+        self._functions_now: dict[str, list[FunctionId]] = {}
+        self._macros_now: dict[str, list[int]] = {}
         self._defined_now: dict[str, list[int]] = {}
-        for at, facts in files.changed.items():
-            for name in _defined(facts) if facts is not None else ():
-                self._defined_now.setdefault(name, []).append(at)
+        for at, facts in self.files.changed.items():
+            if facts is not None:
+                for index, function in enumerate(facts.functions):
+                    self._functions_now.setdefault(function.name, []).append((at, index))
+                for name in {macro.name for macro in facts.macros}:
+                    self._macros_now.setdefault(name, []).append(at)
+                for name in _defined(facts):
+                    self._defined_now.setdefault(name, []).append(at)
 
     def defining(self, name: str) -> list[int]:
-        """The files that define a name, by path."""
+        """The files that define a record or variable of a name, or use it to define something; by path."""
         return self.merged(self.linked.row(name).defined, self._defined_now.get(name, ()))
+
+    def fids(self, before: Iterable[int], now: Sequence[FunctionId]) -> list[FunctionId]:
+        """Functions as they were, but for those of changed files, and those of these that count ``now``; by path."""
+        changed, paths = self.files.changed, self.paths
+        numbers = iter(before)
+        found = [fid for fid in zip(numbers, numbers, strict=True) if fid[0] not in changed]
+        return sorted([*found, *now], key=lambda fid: (paths[fid[0]], fid[1])) if now else found
+
+    def _functions_of(self, name: str) -> list[FunctionId]:
+        return self.fids(self.linked.row(name).functions, self._functions_now.get(name, ()))
+
+    def _macros_of(self, name: str) -> list[tuple[int, Macro]]:
+        files = self.merged(self.linked.row(name).macros, self._macros_now.get(name, ()))
+        return [(at, macro) for at in files for macro in self.files[at].macros if macro.name == name]
+
+    def _is_macro(self, name: str) -> bool:
+        changed = self.files.changed
+        return name in self._macros_now or any(at not in changed for at in self.linked.row(name).macros)
 
     def merged(self, before: Iterable[int], now: Iterable[int]) -> list[int]:
         """Files as they were, but for changed ones, and those of these that count ``now``; by path."""
@@ -133,14 +148,47 @@ class StoredProgram(Program):
             self._units = self._find_units()
         return self._units
 
-    def _functions(self, at: int) -> Iterator[tuple[str, FunctionId]]:
-        return ((f.name, (at, index)) for index, f in enumerate(self.files[at].functions))
-
     def _includes(self) -> Iterator[tuple[int, str]]:
         changed = self.files.changed
         yield from ((at, name) for at, name in self.linked.meta.includes if at not in changed)
         for at, facts in changed.items():
             yield from ((at, n) for n in (facts.includes if facts is not None else ()) if n.endswith(".c"))
+
+
+class ModuleProgram(StoredProgram):
+    """A program whose changed files are a module outside of the kernel, which may hold a copy of it.
+
+    The kernel sees nothing of the module; the module sees its own definitions first, and of the kernel what all may
+    include and what is not static.
+    """
+
+    def global_variable(self, name: str, file: int) -> Global | None:
+        inside = self._inside(file)
+        seen = [(at, v) for at, v in self.globals.get(name, ()) if at == file or not v.static]
+        mine = [(at, v) for at, v in seen if self._inside(at) == inside]
+        beside = mine if mine or not inside else seen
+        exact = [v for at, v in beside if at == file]
+        return exact[0] if exact else beside[0][1] if len(beside) == 1 else None
+
+    def _inside(self, file: int) -> bool:
+        return file in self.files.changed
+
+    def _sees(self, file: int, header: int) -> bool:
+        if self._inside(file) != self._inside(header) and (self._inside(header) or not for_all(self.paths[header])):
+            return False
+        return super()._sees(file, header)
+
+    def _reaches(self, candidate: FunctionId, file: int) -> bool:
+        return (self._inside(file) or not self._inside(candidate[0])) and super()._reaches(candidate, file)
+
+    def _closest(self, candidates: list[FunctionId], file: int) -> list[FunctionId]:
+        mine = [c for c in candidates if self._inside(c[0])]
+        return super()._closest(mine or candidates, file)
+
+
+def for_all(path: str) -> bool:
+    """Whether modules outside of the tree may include a header."""
+    return path.endswith(".h") and (path.startswith("include/") or (path.startswith("arch/") and "/include/" in path))
 
 
 class _Own:
@@ -158,8 +206,8 @@ class _Own:
 
 
 def _defined(facts: FileFacts) -> set[str]:
-    names = {f.name for f in facts.functions} | {m.name for m in facts.macros} | {r.name for r in facts.records}
-    return names | {g.name for g in facts.globals} | {d.macro for d in facts.definitions}
+    names = {record.name for record in facts.records} | {variable.name for variable in facts.globals}
+    return names.union(definition.macro for definition in facts.definitions)
 
 
 class Reached:
@@ -207,13 +255,16 @@ class Calls:
         """The functions that call a name, by path."""
         found = self._known.get(name)
         if found is None:
-            changed, paths = self.program.files.changed, self.program.paths
-            numbers = iter(self.program.linked.row(name).callers)
-            found = [fid for fid in zip(numbers, numbers, strict=True) if fid[0] not in changed]
-            if name in self._functions:
-                found = sorted([*found, *self._functions[name]], key=lambda fid: (paths[fid[0]], fid[1]))
+            now = self._functions.get(name, ())
+            if isinstance(self.program, ModuleProgram) and self._is_the_modules(name):
+                found = list(now)  # nobody in the kernel can mean it
+            else:
+                found = self.program.fids(self.program.linked.row(name).callers, now)
             self._known[name] = found
         return found
+
+    def _is_the_modules(self, name: str) -> bool:
+        return any(fid[0] in self.program.files.changed for fid in self.program.functions.get(name, ()))
 
     def macros(self, name: str) -> list[str]:
         """The names of macros that call a name."""
@@ -221,7 +272,7 @@ class Calls:
 
     def macros_at(self, name: str) -> Iterator[tuple[int, str]]:
         """The macros that call a name, with their files."""
-        for at in self.program.merged(self.program.linked.row(name).macros, self._macros.get(name, ())):
+        for at in self.program.merged(self.program.linked.row(name).using, self._macros.get(name, ())):
             for macro in self.program.facts[at].macros:
                 if name in macro.callees:
                     yield at, macro.name
@@ -280,7 +331,14 @@ class StoredWrappers(Wrappers):
         return frozenset[str]().union(*(self._returned_places(name) or {}).values())
 
     def hand_out(self, names: Sequence[str]) -> bool:
-        return any(not self.returned_anywhere(n) | self.given_anywhere(n) <= PLAIN for n in names)
+        return any(not self.returned_anywhere(n) | self.given_anywhere(n) <= PLAIN for n in names if self._counts(n))
+
+    def _counts(self, name: str) -> bool:
+        """Whether a name hands out memory in a linted file."""
+        functions = ((at, self.program.facts[at].functions[i]) for at, i in self.program.functions.get(name, ()))
+        return bool(self._returned_places(name)) or any(
+            self._linted(at) and given_by(function, self.families) for at, function in functions
+        )
 
     def _returned_places(self, name: str) -> Mapping[int, frozenset[str]] | None:
         places = self._anew.get(name)

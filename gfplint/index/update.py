@@ -46,11 +46,17 @@ class Present:
 
 
 def present(
-    linked: Linked, kernel: Kernel, changes: Sequence[Change], linted: Callable[[str], bool], depth: int
+    linked: Linked,
+    kernel: Kernel,
+    changes: Sequence[Change],
+    linted: Callable[[str], bool],
+    depth: int,
+    kind: type[StoredProgram] = StoredProgram,
 ) -> Present | None:
     """The tree with some changes; None where these reach so far that it is better linked anew. Raises StoreError.
 
-    ``linted``: whether a path is part of the kernel; ``depth``: as ``Relevance`` takes it.
+    ``linted``: whether a path is part of the kernel; ``depth``: as ``Relevance`` takes it; ``kind``: how the files
+    see each other.
     """
     if len(changes) > MAX_CHANGED:
         return None
@@ -66,7 +72,7 @@ def present(
         changed[at] = change.after
         if change.before is not None:
             before[at] = change.before
-    program = StoredProgram(linked, changed, paths)
+    program = kind(linked, changed, paths)
     if sorted(weak_names(program, kernel)) != linked.meta.weak or _units_differ(program, linked, paths):
         return None
     update = Update(program, kernel, before, depth, cache(lambda at: linted(paths[at])))

@@ -9,7 +9,6 @@ import pytest
 from gfplint import engine
 from gfplint.affected import affected, users_in
 from gfplint.config import Options, load_settings
-from gfplint.errors import GfplintError
 from gfplint.findings import ScanResult
 from gfplint.frontend.skeleton import skeleton
 from tests.index.trees import make
@@ -102,10 +101,3 @@ def test_callers_of_what_a_change_removes_are_affected() -> None:
     before = {"a.c": skeleton(b"void gone(void)\n{\n\tf();\n}\n")}
     after = {"a.c": skeleton(b"\n"), "b.c": skeleton(b"void user(void)\n{\n\tgone();\n}\n"), "c.c": skeleton(b"")}
     assert affected(users_in(after), [*before.items(), *after.items()], {"a.c"}) == {"a.c", "b.c"}
-
-
-def test_export_is_not_there_yet(tree: Path) -> None:
-    with pytest.raises(GfplintError, match="--export"):
-        engine.index(load_settings(Options(paths=(str(tree),)), tree), export="file")
-    with pytest.raises(GfplintError, match="--kernel-index"):
-        scan(tree, kernel_index="file")

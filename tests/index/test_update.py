@@ -84,6 +84,8 @@ def _answers(
         "macro callers": {n: sorted(set(relevance.macro_callers.get(n, ()))) for n in names},
         "returned": {(n, paths[at]): relevance.wrappers.returned(n, at) for n in names for at in files},
         "freeing": {(n, paths[at]): relevance.wrappers.freeing(n, at) for n in names for at in files},
+        "giving": {(n, paths[at]): relevance.wrappers.giving(n, at) for n in names for at in files},
+        "hand out": {n: relevance.wrappers.hand_out((n,)) for n in names},
         "sleeping": sleeping,
         "naming": {n: [paths[at] for at in operations.files_naming(n)] for n in names},
         "units": {paths[at]: {paths[u] for u in program.unit(at)} for at in files},

@@ -184,6 +184,11 @@ static int dev_start(struct dev *d)
 	dev_unlock(d);
 	return err;
 }
+int dev_give(void **p, int n)
+{
+	*p = vmalloc(n);
+	return 0;
+}
 static void dev_close(struct dev *d)
 {
 	ring_free(d->buf);
@@ -219,6 +224,8 @@ _EDITS = (
     ("static const struct ring_ops", "static struct ring_ops"),
     ("DEFINE_GUARD(dev, struct dev *, dev_lock(_T)", "DEFINE_GUARD(dev, struct dev *, dev_hold(_T)"),
     ("#define dev_get(n) ring_new(n)", "#define dev_get(n) ring_deep(n)"),
+    ("int dev_give(void **p", "static int dev_give(void **p"),
+    ("= vmalloc(n)", "= kmalloc(n, GFP_ATOMIC)"),
     ("dev_lock(struct", "dev_hold(struct"),
     ("static int dev_start(struct dev *d)", "int dev_start(struct dev *d, gfp_t gfp)"),
     ("void *(*make)(int n);", "void *(*make)(int n); int spare;"),
