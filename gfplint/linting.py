@@ -310,7 +310,7 @@ class Accounting:
         records = [*records, *self._beside(subjects)]
         using = [r for r in rules if "accounting" in r.uses]
         for record, site in Judge(
-            self.program, self.reach, records, callers, self._lifetimes, self._parameter
+            self.program, self.reach, records, callers, self._lifetimes, self._parameter, self._stack
         ).unaccounted():
             if record.file not in subjects:
                 continue
@@ -325,6 +325,9 @@ class Accounting:
         for at, facts in enumerate(self.program.facts):
             if at not in subjects and at in self.reach.files and any(charges(f) for f in facts.functions):
                 yield from self.records(at)
+
+    def _stack(self, fid: FunctionId) -> frozenset[str]:
+        return Types(signature(""), self._body(fid), self.linker.environment(fid[0])).on_stack
 
     def _parameter(self, fid: FunctionId, number: int) -> Allocated | None:
         header = signature(self.program.function(fid).header)

@@ -51,6 +51,10 @@ from gfplint.kernel.model import Kernel
 from gfplint.ruleset import Interest, Rule, View, call_step
 
 
+#: What frees either kind of memory; its own definition has to choose.
+_FREE = "kvfree"
+
+
 def check(view: View) -> Iterator[Finding]:
     """Every open-coded kvmalloc() and kvfree()."""
     if view.code is None:
@@ -62,17 +66,17 @@ def check(view: View) -> Iterator[Finding]:
             call_step(view, found.second.call.place, f"{found.second.row.name}() of the same size for the other"),
         ]
         yield RULE.finding(view, found.first.call.place, f"{form}() chooses between the two itself", steps)
-    for choice in free_choices(view.code):
+    for choice in free_choices(view.code) if view.code.name != _FREE else ():
         step = call_step(view, choice.question.place, "asks where the memory came from")
         yield RULE.finding(
-            view, choice.question.place, "kvfree() frees either kind of memory", [step], fix=_fix(choice, view.code)
+            view, choice.question.place, f"{_FREE}() frees either kind of memory", [step], fix=_fix(choice, view.code)
         )
 
 
 def _fix(found: FreeChoice, code: Code) -> Fix | None:
     if found.span is None or not found.pointer:
         return None
-    return Fix(safe=True, edits=(code.edit(found.span, f"kvfree({found.pointer});"),))
+    return Fix(safe=True, edits=(code.edit(found.span, f"{_FREE}({found.pointer});"),))
 
 
 def interest(kernel: Kernel) -> Interest:

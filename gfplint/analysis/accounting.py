@@ -35,6 +35,8 @@ _FAMILIES = frozenset(
 )
 #: Bounds on memory by other means that do for accounting.
 _BOUNDS = ("limit:RLIMIT_MEMLOCK", "limit:optmem", "limit:key quota", "limit:sk_", "limit:bpf_jit_limit")
+#: Evidence that does for functions that take a mask, of which it is not known that they allocate with it.
+_SURE = ("object", "function", "holder")
 _KEPT = frozenset(("stored", "listed", "handed", "returned"))
 #: Calls from a function that returns memory up to the one that keeps it.
 _RETURNS = 3
@@ -55,6 +57,8 @@ _CONFIGURES = frozenset(
     )
 )
 _CLOSE = 2
+#: Files on such a way, where it is longer.
+_STRAIGHT = 2
 #: Names of folders that say nothing of the subsystem.
 _EVERYWHERE = frozenset(
     ("arch", "drivers", "include", "net", "fs", "core", "kernel", "linux", "x86", "s390", "arm64", "pci")
@@ -194,16 +198,20 @@ class Judge:
         callers: Mapping[str, Sequence[FunctionId]],
         read: Callable[[FunctionId, frozenset[str]], list[Allocated]],
         parameter: Callable[[FunctionId, int], Allocated | None],
+        stack: Callable[[FunctionId], frozenset[str]],
     ) -> None:
         """``callers``: functions by the names they call; ``read``: the lifetimes in a function, with what the named
-        functions return; ``parameter``: what becomes of a function's parameter.
+        functions return; ``parameter``: what becomes of a function's parameter; ``stack``: the structs that a function
+        has on its stack.
         """
         self.program, self.reach = program, reach
         self.created = {self.cache_key(r): r for r in records if r.fate == "cache"}
         unique = {(r.file, r.place): r for r in records}
         self.records = [self.charged_by_cache(r) for r in unique.values()]
-        self.callers, self.read, self.parameter = callers, read, parameter
+        self._words: dict[int, frozenset[str]] = {}
+        self.callers, self.read, self.parameter, self.stack = callers, read, parameter, stack
         self.by_object: dict[str, Record] = {}
+        self.owners: dict[str, list[Record]] = defaultdict(list)
         self.by_function: dict[FunctionId, Record] = {}
         self.by_file: dict[int, Record] = {}
         self.by_holder: dict[str, Record] = {}
@@ -224,6 +232,7 @@ class Judge:
         fid = (record.file, record.index)
         if record.object and record.object not in self.common:
             self.by_object.setdefault(record.object, record)
+            self.owners[record.object].append(record)
         if record.fate == "cache":
             return
         self.by_function.setdefault(fid, record)
@@ -262,7 +271,7 @@ class Judge:
                 continue
             kept = self.settled(record)
             evidence, sibling = self.evidence(record)
-            if kept is None or (record.wrapper and evidence != "wrapper"):
+            if kept is None or (record.wrapper and not self.allocates(record, evidence)):
                 continue
             if not record.cache:
                 yield record, self.finding(kept, evidence, sibling)
@@ -278,6 +287,10 @@ class Judge:
                         found, callee=cache.callee, place=cache.place, cache=cache.cache, object=where
                     ),
                 )
+
+    def allocates(self, record: Record, evidence: str) -> bool:
+        """Whether a function that takes a mask hands out memory: others charge it, or it is plainly kept as such."""
+        return evidence == "wrapper" or (evidence in _SURE and record.fate == "stored")
 
     def settled(self, record: Record) -> Record | None:
         """A record whose fate was followed into the functions that get the memory; None where that is freed."""
@@ -298,10 +311,14 @@ class Judge:
             return "object", found
         if (found := self.by_function.get(fid)) is not None:
             return "function", found
+        owner = None
         for holder in record.holders:
-            if (found := self.by_object.get(holder)) is not None:
-                everybodys = holder in self.common_holders and not self.kin(found.file, record.file)
-                return ("owner" if everybodys else "holder"), found
+            if (known := self.owners.get(holder)) is None:
+                continue
+            near = [o for o in known if self.kin(o.file, record.file)]
+            if near or holder not in self.common_holders:
+                return "holder", (near or known)[0]
+            owner = owner or known[0]
         for holder in record.holders:
             if (found := self.by_holder.get(holder)) is not None:
                 return "member", found
@@ -313,6 +330,8 @@ class Judge:
             return "convention", None
         if (found := self.by_file.get(record.file)) is not None:
             return "file", found
+        if owner is not None:
+            return "owner", owner
         return ("entry" if self.plain_case(record, entered) else ""), None
 
     def plain_case(self, record: Record, entered: Entered) -> bool:
@@ -321,11 +340,16 @@ class Judge:
         return (
             (entry.trigger in _CONFIGURES or "SYSCALL" in entry.struct)
             and entry.privilege != "device-node"
-            and entered.calls <= _CLOSE
+            and (entered.calls <= _CLOSE or self.straight((record.file, record.index)))
             and not entered.indirect
             and record.fate in ("stored", "listed", "returned")
             and bool(record.object or record.holders)
         )
+
+    def straight(self, fid: FunctionId) -> bool:
+        """Whether a way of more calls stays in a file or two."""
+        way = self.reach.way(fid)
+        return len(way) <= _CLOSE + _STRAIGHT and len({file for file, _ in way}) <= _STRAIGHT
 
     def near(self, one: int, two: int) -> bool:
         """Whether two files are of one subsystem: one's folder holds the other's, or they have the same name."""
@@ -333,9 +357,17 @@ class Judge:
         return f"{a}/".startswith(f"{b}/") or f"{b}/".startswith(f"{a}/") or self.kin(one, two)
 
     def kin(self, one: int, two: int) -> bool:
-        """Whether folders of two files have a name that says what they are about."""
-        a, b = (folder(self.program.paths[f]) for f in (one, two))
-        return bool((set(a.split("/")) & set(b.split("/"))) - _EVERYWHERE)
+        """Whether the folders of two files, or the names of headers, have a word that says what they are about."""
+        return bool((self.words(one) & self.words(two)) - _EVERYWHERE)
+
+    def words(self, file: int) -> frozenset[str]:
+        """What the path of a file says of its subject."""
+        known = self._words.get(file)
+        if known is None:
+            place, _, name = self.program.paths[file].rpartition("/")
+            header = _WORDS.findall(name.removesuffix(".h")) if name.endswith(".h") else ()
+            known = self._words[file] = frozenset((*place.split("/"), *header))
+        return known
 
     def far(self, fid: FunctionId) -> int:
         """The functions on the way to one that stand neither in its file nor in its subsystem."""
@@ -362,8 +394,13 @@ class Judge:
             trigger=entered.entry.trigger,
             far=self.far(fid),
             indirect=entered.indirect,
-            transient=record.transient,
+            transient=record.transient and self.on_stack(fid, record.holders[-1]),
         )
+
+    def on_stack(self, fid: FunctionId, holder: str) -> bool:
+        """Whether a function on the way has a struct of the holder's type on its stack."""
+        kind = holder.rpartition(":")[2]
+        return any(kind in self.stack(f) for f in self.reach.way(fid))
 
     def step(self, record: Record, is_: str = "is") -> Step:
         """Where a sibling is charged, or an object of a cache is not."""
@@ -372,7 +409,11 @@ class Judge:
         return Step(self.program.paths[record.file], record.place.line, record.place.column, function.name, text)
 
     def given(self, given: Iterable[tuple[str, int]], file: int, depth: int) -> str:
-        """What becomes of memory that functions get as an argument: ``freed``, kept in some way, or ``handed``."""
+        """What becomes of memory that functions get as an argument: ``freed``, kept in some way, or ``handed``.
+
+        A function that hands it to one that keeps it or to one that frees it chooses: it may stay.
+        """
+        freed = False
         for name, number in given:
             fid = self.program.resolve(name, file)
             found = self.parameter(fid, number) if fid is not None and depth else None
@@ -381,9 +422,10 @@ class Judge:
             fate = found.fate
             if fate == "handed":
                 fate = self.given(found.given, fid[0], depth - 1)
-            if fate in ("freed", "stored", "listed"):
+            if fate in ("stored", "listed") or (fate == "freed" and depth == _RETURNS):
                 return fate
-        return "handed"
+            freed = freed or fate == "freed"
+        return "freed" if freed else "handed"
 
     def kept_by_callers(self, fid: FunctionId, depth: int, above: frozenset[FunctionId]) -> bool:
         """Whether some caller that user space reaches keeps the memory that a function returns."""
@@ -408,6 +450,7 @@ class Judge:
         return False
 
 
+_WORDS = re.compile(r"[a-z0-9]+")
 _LOCAL = re.compile(r"[;{}]\s*(?:struct\s+)(\w+)\s+\w+\s*(?:=|;|,)")
 
 

@@ -106,6 +106,11 @@ class Types:
                 if declared.array:
                     self.arrays.add(declared.name)
 
+    @property
+    def on_stack(self) -> frozenset[str]:
+        """The types of the structs on the function's stack."""
+        return frozenset(self.variables[name][0] for name in self.structs)
+
     def of(self, path: str) -> str:
         """The record type of an access path; "" where unknown."""
         root, *fields = path.split(".")
@@ -254,13 +259,15 @@ class Lifetimes:
     # ---- statements
 
     def block(self, stmts: Sequence[Stmt]) -> None:
-        """A statement list. What stands behind its end, under a label, is an arm of its own: the error paths."""
+        """A statement list. What stands behind its end, under a label, is an arm of its own: the error paths. So is
+        what is left where success has returned.
+        """
         line = self.line
         for stmt in stmts:
             if isinstance(stmt, Case):
                 self.line = (*line, self.arm())
             self.statement(stmt)
-            if ends(stmt):
+            if ends(stmt) or (isinstance(stmt, If) and ends(stmt.then) and _succeeded(stmt.test)):
                 self.line = (*line, self.arm())
         self.line = line
 
@@ -419,7 +426,7 @@ class Lifetimes:
         if self.means(name, "return") and call.args:
             self.returned(call.args[0])
             return
-        if self.means(name, "take", "argument"):
+        if self.means(name, "take", "argument", "address", "page"):
             return
         row = self.kernel.frees.get(name)
         releases = row is not None or bool(_RELEASES.search(name))
@@ -476,7 +483,7 @@ class Lifetimes:
         """The allocations that an expression stands for: their pointer, or the address of a part of them."""
         while isinstance(expr, Cast):
             expr = expr.value
-        if isinstance(expr, Call) and expr.args and self.means(_name(expr), "take", "argument"):
+        if isinstance(expr, Call) and expr.args and self.means(_name(expr), "take", "argument", "address", "page"):
             return self.holding(expr.args[0])
         if isinstance(expr, Unary) and expr.op == "&" and isinstance(expr.operand, (Member, Index)):
             path = root_of(path_of(expr.operand))
@@ -529,6 +536,16 @@ def _sizes(expr: Expr) -> Iterator[SizeOf]:
         else:
             for arg in expr.args:
                 yield from _sizes(arg)
+
+
+def _succeeded(test: Expr) -> bool:
+    """``if (!err)``: no error happened."""
+    return (
+        isinstance(test, Unary)
+        and test.op == "!"
+        and isinstance(test.operand, Name)
+        and test.operand.name in ("err", "error", "rc", "ret", "rv")
+    )
 
 
 def _asks_pointer(test: Expr, items: Sequence[_Item]) -> bool:

@@ -255,6 +255,8 @@ class Reach:
             fid = program.resolve(name, file) if name in program.functions else None
             if fid is not None:
                 yield fid, False
+                if self._yields(fid):
+                    yield from ((variant, False) for variant in self._variants(name) if variant != fid)
             elif name in program.functions and self._variants(name):
                 for variant in self._variants(name):
                     yield variant, False
@@ -265,6 +267,11 @@ class Reach:
             elif name not in program.functions:
                 for implementation in self._members.get(name, ()):
                     yield implementation, True
+
+    def _yields(self, fid: FunctionId) -> bool:
+        """Whether a definition may stand for what an architecture lacks: an inline one of a header, or a weak one."""
+        header = self.program.function(fid).header
+        return self.program.paths[fid[0]].startswith("include/") or "__weak" in header
 
     def _variants(self, name: str) -> list[FunctionId]:
         """The definitions of a function that each architecture has one of."""

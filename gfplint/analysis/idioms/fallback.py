@@ -43,7 +43,7 @@ def fallbacks(code: Code) -> Iterator[Fallback]:
                 before = sequence[at - 1] if at else None
                 yield from _pairs(before, stmt, by_call, code)
     for expr in code.expressions:
-        if isinstance(expr, Conditional) and expr.then is not None:
+        if isinstance(expr, Conditional) and expr.then is not None and _compares(expr.test):
             yield from _pair(expr.then, expr.otherwise, by_call, code)
 
 
@@ -51,7 +51,7 @@ def _pairs(before: Stmt | None, stmt: If, by_call: dict[int, Allocation], code: 
     """``p = kmalloc(); if (!p) p = vmalloc();``, and ``if (small) p = kmalloc(); else p = vmalloc();``."""
     if stmt.otherwise is not None:
         then, other = body_of(stmt.then), body_of(stmt.otherwise)
-        if len(then) == len(other) == 1 and _path(then[0]) == _path(other[0]):
+        if len(then) == len(other) == 1 and _path(then[0]) == _path(other[0]) and _compares(stmt.test):
             yield from _pair(_value(then[0]), _value(other[0]), by_call, code)
         return
     then = body_of(stmt.then)
@@ -77,6 +77,11 @@ def _pair(one: Expr | None, two: Expr | None, by_call: dict[int, Allocation], co
     size = size_of(first, code)
     if size and size == size_of(second, code):
         yield Fallback(first, second)
+
+
+def _compares(test: Expr) -> bool:
+    """Whether a choice is one by size: a flag may be there to try either."""
+    return isinstance(test, Binary) and test.op in ("<", ">", "<=", ">=")
 
 
 def _never_blocks(mask: Expr, code: Code) -> bool:

@@ -17,6 +17,8 @@ _ARGUMENTS = 400
 
 #: The largest slab object with pages of 4 KiB: order MAX_PAGE_ORDER, 10 (include/linux/slab.h, KMALLOC_MAX_SIZE).
 LARGEST = PAGE << 10
+#: The largest that the slab allocator serves from caches of its own (include/linux/slab.h, KMALLOC_MAX_CACHE_SIZE).
+CACHED = PAGE << 1
 
 
 @dataclass(frozen=True, slots=True)
