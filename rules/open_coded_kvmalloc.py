@@ -50,7 +50,6 @@ from gfplint.findings import Finding, Fix, Severity
 from gfplint.kernel.model import Kernel
 from gfplint.ruleset import Interest, Rule, View, call_step
 
-
 #: What frees either kind of memory; its own definition has to choose.
 _FREE = "kvfree"
 
