@@ -164,8 +164,8 @@ def _add_baseline(commands: _Commands) -> None:
     command.add_argument(
         "--output",
         metavar="FILE",
-        default=".gfplint-baseline.json",
-        help="where to write it; the reasons in an older one are kept (default: .gfplint-baseline.json, '-': stdout)",
+        help="where to write it, '-' for stdout; the reasons in an older one are kept "
+        "(default: the configuration's, or .gfplint-baseline.json)",
     )
     _running(command)
 

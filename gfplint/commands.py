@@ -114,14 +114,22 @@ def _write_statistics(settings: Settings, result: ScanResult) -> None:
 
 
 def _baseline(options: Namespace) -> int:
-    output = Path(options.output)
-    before = select.read_baseline(output) if options.output != "-" and output.exists() else None
+    from gfplint import engine
+
     settings = _settings(options)
+    output = options.output or str(settings.baseline or select.BASELINE)
+    before = select.read_baseline(Path(output)) if output != "-" and Path(output).exists() else None
+    # What is listed already is found again, or it would go.
+    settings = msgspec.structs.replace(settings, baseline=None)
     result = _scanned(settings)
-    data = select.encode_baseline(select.make_baseline(result.findings, before, options.reason))
-    console.write([data.decode()], options.output)
+    looks_for = engine.looks_for(settings)
+    baseline = select.make_baseline(
+        result.findings, before, options.reason, engine.root(settings).has, lambda item: looks_for(item.rule, item.path)
+    )
+    console.write([select.encode_baseline(baseline).decode()], output)
     if not settings.quiet:
-        console.complain(f"{len(result.findings)} findings written to {options.output}")
+        count = len(baseline.findings)
+        console.complain(f"{count} {'finding' if count == 1 else 'findings'} in {output}")
     return _status(result, exit_zero=True)
 
 

@@ -67,9 +67,8 @@ def scan(settings: Settings, progress: Progress | None = None, phases: Phases | 
             notes += said
     shown = selection_of_findings.shown(findings, chosen, settings, selected.root.path, added)
     if settings.baseline is not None:
-        shown = selection_of_findings.apply_baseline(
-            shown, selection_of_findings.read_baseline(settings.baseline)
-        ).findings
+        accepted = selection_of_findings.read_baseline(settings.baseline)
+        shown = selection_of_findings.apply_baseline(shown, accepted, selected.root.has).findings
     return ScanResult(
         kernel_version=f"{version[0]}.{version[1]}",
         files_scanned=outcome.files,
@@ -142,6 +141,13 @@ def _by_path(gatherer: Gatherer, found: Gathered) -> dict[str, FileFacts]:
 def root(settings: Settings) -> Root:
     """The root of the named paths' tree, to which the paths of findings are relative."""
     return select_paths(settings.paths).root
+
+
+def looks_for(settings: Settings) -> Callable[[str, str], bool]:
+    """Whether a scan with these settings looks for a rule (by its code) in the file of a path."""
+    selected = select_paths(settings.paths)
+    chosen = choose_rules([RuleStatus(r.code, r.preview, r.off) for r in catalogue()], settings)
+    return lambda code, path: code in chosen.codes and selected.covers(path)
 
 
 def reader(settings: Settings) -> Callable[[str], bytes]:

@@ -353,6 +353,8 @@ class Baseline(msgspec.Struct, frozen=True):
     findings: tuple[Accepted, ...] = ()
 
 
+#: Where a baseline is written if nothing else is said.
+BASELINE = ".gfplint-baseline.json"
 _BASELINE_BYTES = 256 << 20
 
 
@@ -370,10 +372,26 @@ def read_baseline(path: Path) -> Baseline:
     return baseline
 
 
-def make_baseline(findings: Iterable[Finding], before: Baseline | None = None, reason: str = "") -> Baseline:
-    """A baseline of the findings; those that ``before`` holds keep their reason, the others get ``reason``."""
-    reasons = {item.fingerprint: item.reason for item in before.findings} if before is not None else {}
-    rows = [
+def make_baseline(
+    findings: Sequence[Finding],
+    before: Baseline | None = None,
+    reason: str = "",
+    exists: Callable[[str], bool] = lambda path: True,
+    asked: Callable[[Accepted], bool] = lambda item: True,
+) -> Baseline:
+    """A baseline of the findings; those that ``before`` holds keep their reason, the others get ``reason``.
+
+    ``exists``: as for ``apply_baseline``. ``asked``: whether a finding of ``before`` would have been found again; what
+    a scan did not ask for is kept.
+    """
+    before = before if before is not None else Baseline()
+    reasons = {item.fingerprint: item.reason for item in before.findings}
+    moved = _moved(findings, before, exists)
+    reasons |= {finding.fingerprint: item.reason for finding, item in moved}
+    gone = {item.fingerprint for _, item in moved}
+    kept = [item for item in before.findings if not asked(item) and item.fingerprint not in gone]
+    again = {item.fingerprint for item in kept}
+    rows = kept + [
         Accepted(
             fingerprint=finding.fingerprint,
             rule=finding.rule,
@@ -383,6 +401,7 @@ def make_baseline(findings: Iterable[Finding], before: Baseline | None = None, r
             reason=reasons.get(finding.fingerprint, reason),
         )
         for finding in findings
+        if finding.fingerprint not in again
     ]
     return Baseline(findings=tuple(sorted(rows, key=lambda row: (row.path, row.rule, row.function, row.fingerprint))))
 
@@ -399,9 +418,33 @@ class Known(msgspec.Struct, frozen=True):
     gone: tuple[Accepted, ...]
 
 
-def apply_baseline(findings: Sequence[Finding], baseline: Baseline) -> Known:
-    """Drop the findings that the baseline holds."""
-    accepted = {item.fingerprint for item in baseline.findings}
-    occur = {finding.fingerprint for finding in findings}
+def apply_baseline(
+    findings: Sequence[Finding], baseline: Baseline, exists: Callable[[str], bool] = lambda path: True
+) -> Known:
+    """Drop the findings that the baseline holds.
+
+    ``exists``: whether there is a file of that path. A finding of one that is gone may stand elsewhere now.
+    """
+    moved = _moved(findings, baseline, exists)
+    accepted = {item.fingerprint for item in baseline.findings} | {finding.fingerprint for finding, _ in moved}
+    occur = {finding.fingerprint for finding in findings} | {item.fingerprint for _, item in moved}
     left = tuple(finding for finding in findings if finding.fingerprint not in accepted)
     return Known(left, tuple(item for item in baseline.findings if item.fingerprint not in occur))
+
+
+def _moved(
+    findings: Sequence[Finding], baseline: Baseline, exists: Callable[[str], bool]
+) -> list[tuple[Finding, Accepted]]:
+    """The findings that the baseline knows from a file that was renamed since: the same in all but the path."""
+    known = {item.fingerprint for item in baseline.findings}
+    occur = {finding.fingerprint for finding in findings}
+    lost: dict[tuple[str, str, str], list[Accepted]] = {}
+    for item in baseline.findings:
+        if item.fingerprint not in occur and not exists(item.path):
+            lost.setdefault((item.rule, item.function, item.message), []).append(item)
+    found = []
+    for finding in findings:
+        left = lost.get((finding.rule, finding.function, finding.message))
+        if left and finding.fingerprint not in known:
+            found.append((finding, left.pop(0)))
+    return found

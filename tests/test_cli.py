@@ -53,6 +53,9 @@ class Engine(types.ModuleType):
     def root(self, settings: Settings) -> Root:
         return Root(self.top)
 
+    def looks_for(self, settings: Settings) -> Callable[[str, str], bool]:
+        return lambda code, path: True
+
     def reader(self, settings: Settings) -> Callable[[str], bytes]:
         return lambda path: (self.top / path).read_bytes()
 

@@ -215,6 +215,25 @@ def test_a_baseline_silences_what_it_lists_and_nothing_new(driver: Path, run: Ru
     assert [f["function"] for f in json.loads(ran.out)["findings"]] == ["ring_more"]
 
 
+def test_a_baseline_that_the_configuration_names_is_kept_up_to_date(driver: Path, run: Run) -> None:
+    write(driver, ".gfplint.toml", 'baseline = "known.json"\n')
+    assert run(driver, "baseline", "--reason", "old").status == 0  # there is none yet, and it goes where it belongs
+    assert run(driver, "scan").status == 0
+    before = (driver / "known.json").read_text()
+    assert before.count('"old"') == before.count("fingerprint") > 1
+    assert run(driver, "baseline").status == 0
+    assert (driver / "known.json").read_text() == before
+    (driver / "ring.c").rename(driver / "round.c")
+    assert run(driver, "scan").status == 0
+    assert run(driver, "baseline", "round.c").status == 0  # a part of the tree, of which the reasons follow
+    after = (driver / "known.json").read_text()
+    assert after.count('"old"') == after.count("fingerprint") == before.count("fingerprint")
+    assert "ring.c" not in after
+    write(driver, "round.c", _CLEAN)
+    assert run(driver, "baseline").status == 0
+    assert "round.c" not in (driver / "known.json").read_text()
+
+
 def test_json_has_the_stated_shape(driver: Path, run: Run) -> None:
     document = json.loads(run(driver, "scan", "--format", "json").out)
     assert set(document) == {"version", "tool", "kernel_version", "files_scanned", "skipped", "degraded", "findings"}

@@ -357,9 +357,33 @@ def test_baseline_there_and_back(tmp_path: Path) -> None:
 
 def test_baseline_is_sorted_and_keeps_reasons() -> None:
     first = make_baseline(_printed(1, 2), reason="old")
-    again = make_baseline(reversed(_printed(1, 2, 3)), first)
+    again = make_baseline(_printed(1, 2, 3)[::-1], first)
     assert encode_baseline(again) == encode_baseline(make_baseline(_printed(1, 2, 3), first))
     assert sorted(item.reason for item in again.findings) == ["", "old", "old"]
+
+
+def test_baseline_follows_a_file_to_its_new_name() -> None:
+    first = make_baseline(_printed(1, 2), reason="old")
+    moved = with_fingerprints(
+        (msgspec.structs.replace(_finding(line=line), path="new.c") for line in (1, 2, 3)), lambda path, line: f"{line}"
+    )
+    assert apply_baseline(moved, first).findings == moved  # its file is still there: these are others
+    known = apply_baseline(moved, first, lambda path: path == "new.c")
+    assert [finding.line for finding in known.findings] == [3]
+    assert known.gone == ()
+    again = make_baseline(moved, first, "new", lambda path: path == "new.c")
+    assert [(item.path, item.reason) for item in sorted(again.findings, key=lambda item: item.reason)] == [
+        ("new.c", "new"),
+        ("new.c", "old"),
+        ("new.c", "old"),
+    ]
+
+
+def test_baseline_keeps_what_was_not_asked_for() -> None:
+    first = make_baseline(_printed(1, 2), reason="old")
+    assert make_baseline((), first, asked=lambda item: False) == first
+    assert make_baseline(_printed(2), first, asked=lambda item: item.fingerprint != _printed(1)[0].fingerprint) == first
+    assert make_baseline((), first).findings == ()
 
 
 @pytest.mark.parametrize(

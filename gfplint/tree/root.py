@@ -30,6 +30,10 @@ class Root(msgspec.Struct, frozen=True):
     release: str = ""
     git: Path | None = None
 
+    def has(self, path: str) -> bool:
+        """True if there is a file of this path, relative to the root, on disk."""
+        return is_file(self.path / path)
+
     def linted(self, path: str) -> bool:
         """True if the file (relative to the root) is linted, False if it is only read (see ``layout``)."""
         return self.version is None or is_kernel_code(path)
