@@ -18,6 +18,8 @@ from gfplint.target import BATCH, Progress
 from gfplint.tree import State, UnreadableError
 
 _UNREADABLE = b"!"
+#: The numbers of lines, which facts share: an int takes as much memory as three references to one.
+_LINES = tuple(range(10_000))
 _EMPTY = FileFacts((), (), (), (), (), (), (), (), ())
 _KEY_BYTES = 16
 #: Files whose skeletons are made sooner than the store says which it has.
@@ -179,10 +181,13 @@ class Gatherer:
 
 
 def _interned(facts: FileFacts, names: dict[str, str]) -> FileFacts:
-    """Share the strings that most files have in common: a tree has millions of calls and few names."""
+    """Share the strings and numbers that most files have in common: a tree has millions of calls and few names."""
     share = names.setdefault
     put = msgspec.structs.force_setattr
     for function in facts.functions:
+        if function.end_line < len(_LINES):
+            put(function, "line", _LINES[function.line])
+            put(function, "end_line", _LINES[function.end_line])
         put(function, "name", share(function.name, function.name))
         put(function, "callees", tuple([share(c, c) for c in function.callees]))
         if function.words:
@@ -190,6 +195,8 @@ def _interned(facts: FileFacts, names: dict[str, str]) -> FileFacts:
     for table in facts.tables:
         put(table, "struct", share(table.struct, table.struct))
         for entry in table.entries:
+            if entry.line < len(_LINES):
+                put(entry, "line", _LINES[entry.line])
             put(entry, "member", share(entry.member, entry.member))
             put(entry, "value", share(entry.value, entry.value))
     for variable in facts.globals:

@@ -41,7 +41,7 @@ MAX_SOURCES = 48
 #: Environments kept at a time: a function's callees lie in other files.
 MAX_ENVIRONMENTS = 64
 #: Lowered bodies kept at a time, for functions that are analysed twice.
-MAX_BODIES = 4096
+MAX_BODIES = 2048
 #: A callee further than this from the function that asks is not followed.
 MAX_DEPTH = 150
 

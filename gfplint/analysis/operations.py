@@ -36,13 +36,16 @@ class Operations:
     def __init__(self, program: Program) -> None:
         self.program = program
         self._named: dict[tuple[str, str], dict[tuple[int, str], tuple[int, str]]] = {}
-        self._files: dict[str, dict[int, None]] = {}
+        naming: dict[str, list[int]] = {}
         for at, table in program.tables():
             for entry in table.entries:
                 if entry.value.isidentifier():
                     entries = self._named.setdefault((table.struct, entry.member), {})
                     entries.setdefault((at, entry.value), (entry.line, table.name))
-                    self._files.setdefault(entry.value, {})[at] = None
+                    files = naming.setdefault(entry.value, [])
+                    if not files or files[-1] != at:
+                        files.append(at)
+        self._files = {name: tuple(files) for name, files in naming.items()}
 
     def entries(self) -> Iterator[tuple[str, str, tuple[int, str, int, str]]]:
         """(struct, member, (file, function, line, name of the table)) of every entry that names a function."""
@@ -52,11 +55,11 @@ class Operations:
 
     def naming(self) -> Iterator[tuple[str, tuple[int, ...]]]:
         """The functions that tables name, with the files of these."""
-        return ((name, tuple(files)) for name, files in self._files.items())
+        return iter(self._files.items())
 
     def files_naming(self, function: str) -> tuple[int, ...]:
         """The files whose tables name a function."""
-        return tuple(self._files.get(function, ()))
+        return self._files.get(function, ())
 
     def sleeping_members(self, sleeping: Callable[[FunctionId], bool], doubtful: bool) -> frozenset[str]:
         """The names of members whose implementations may all sleep, as far as ``sleeping`` tells; with ``doubtful``, or

@@ -31,7 +31,7 @@ class Program:
         self.paths = tuple(paths)
         self.facts = tuple(facts)
         self.number = {path: at for at, path in enumerate(self.paths)}
-        self.functions: dict[str, list[FunctionId]] = {}
+        functions: dict[str, list[FunctionId]] = defaultdict(list)
         self.macros: dict[str, list[tuple[int, Macro]]] = {}
         self.records: dict[str, list[tuple[int, Record]]] = {}
         self.globals: dict[str, list[tuple[int, Global]]] = {}
@@ -42,13 +42,14 @@ class Program:
         self._visible: dict[tuple[int, int], bool] = {}
         self._units: dict[int, frozenset[int]] | None = None
         for at, file in enumerate(self.facts):
-            self._add(at, file)
+            self._add(at, file, functions)
+        self.functions = _packed(functions)
 
-    def _add(self, at: int, file: FileFacts) -> None:
+    def _add(self, at: int, file: FileFacts, functions: dict[str, list[FunctionId]]) -> None:
         ids = tuple([(at, index) for index in range(len(file.functions))])
         self.ids.append(ids)
         for fid, function in zip(ids, file.functions, strict=True):
-            self.functions.setdefault(function.name, []).append(fid)
+            functions[function.name].append(fid)
         for macro in file.macros:
             self.macros.setdefault(macro.name, []).append((at, macro))
         for record in file.records:
@@ -202,6 +203,11 @@ class Program:
 
     def _fullest(self, candidates: list[FunctionId]) -> FunctionId:
         return max(candidates, key=lambda c: (len(set(self.function(c).callees)), -c[1]))
+
+
+def _packed(lists: Mapping[str, list[FunctionId]]) -> dict[str, tuple[FunctionId, ...]]:
+    """Lists that grow no more: half a million of them, of which most hold one."""
+    return {name: tuple(ids) for name, ids in lists.items()}
 
 
 class _OwnNames:
@@ -434,7 +440,7 @@ def _names_a_lock(name: str) -> bool:
     return any(part in name for part in ("lock", "acquire", "begin", "start", "enter", "get", "find"))
 
 
-def _callers(program: Program, files: frozenset[int] | None) -> dict[str, list[FunctionId]]:
+def _callers(program: Program, files: frozenset[int] | None) -> dict[str, tuple[FunctionId, ...]]:
     """Functions by the names that they call."""
     callers: defaultdict[str, list[FunctionId]] = defaultdict(list)
     for at, file in enumerate(program.facts):
@@ -443,8 +449,7 @@ def _callers(program: Program, files: frozenset[int] | None) -> dict[str, list[F
         for fid, function in zip(program.ids[at], file.functions, strict=True):
             for callee in dict.fromkeys(function.callees):
                 callers[callee].append(fid)
-    callers.default_factory = None
-    return callers
+    return _packed(callers)
 
 
 def _macro_callers(program: Program, files: frozenset[int] | None) -> dict[str, list[str]]:
