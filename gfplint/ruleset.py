@@ -25,9 +25,6 @@ class Asked(Protocol):
     def sleepable(self) -> tuple[Step, ...] | None:
         """The steps from where the kernel enters to the function, where every way is known and may sleep."""
 
-    def pass_atomic(self) -> bool:
-        """Whether a caller names a mask that does not block, and so may pass it."""
-
 
 @dataclass(frozen=True, slots=True)
 class View:

@@ -1,7 +1,7 @@
 """## What it does
 
-Reports a function that takes a mask and may sleep whatever it is: it allocates with a constant mask that blocks, or
-calls what does so, on a path that does not depend on the mask.
+Reports a function that takes a mask and may sleep whatever it is: it allocates with a constant mask that blocks, on a
+path that does not depend on the mask.
 
 ## Why is this bad
 
@@ -11,7 +11,8 @@ promises it with its parameter and does not keep it.
 ## Known problems
 
 - A constant mask may be meant: a function that sleeps by other means as well (takes a mutex, waits) is left out, as its
-  mask is not about sleeping.
+  mask is not about sleeping; so is one that uses the mask for something else, or asks it for a zone.
+- What a callee allocates that takes no mask is not seen.
 
 ## Example
 
@@ -50,23 +51,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gfplint.analysis.paths import root_of
-from gfplint.analysis.summary import Sleep
+from gfplint.analysis.summary import Sleep, Summary
 from gfplint.analysis.texts import condition_root
 from gfplint.analysis.values import blocking
-from gfplint.analysis.worth import MASK_LEVELS, Reads
-from gfplint.findings import Confidence, Finding, Severity, Step
+from gfplint.analysis.worth import Reads
+from gfplint.findings import Finding, Severity, Step
 from gfplint.ruleset import Rule, View
 
 
 def check(view: View) -> Iterator[Finding]:
-    """Every allocation with a constant mask that blocks in a function that takes a mask."""
+    """Every allocation with a constant mask that blocks in a function that takes a mask to allocate with."""
     summary = view.summary
     if len(summary.masks) != 1 or summary.waits:
         return
     mask = summary.masks[0]
+    if mask not in summary.idle and not _allocates_with(summary, mask):
+        return
     seen = set()
     for sleep in summary.sleeps:
-        if not _regardless(sleep, mask) or sleep.place in seen:
+        if not _regardless(sleep, summary, mask) or sleep.place in seen:
             continue
         seen.add(sleep.place)
         place = sleep.place
@@ -76,27 +79,27 @@ def check(view: View) -> Iterator[Finding]:
             place,
             f"{sleep.how}() may sleep here whatever {mask} is; hand {mask} on",
             [taken, *sleep.steps],
-            confidence=_confidence(sleep, view),
         )
 
 
-def _confidence(sleep: Sleep, view: View) -> Confidence:
-    """Sure where the function itself allocates; behind calls only where somebody may pass a mask that matters."""
-    if len(sleep.steps) == 1:
-        return Confidence.HIGH
-    passed = view.callers is not None and view.callers.pass_atomic()
-    return Confidence.MEDIUM if passed else Confidence.LOW
+def _allocates_with(summary: Summary, mask: str) -> bool:
+    """Whether the function, or what it calls, allocates with the mask: else it is for something else."""
+    given = [m for site in summary.allocs for m in site.masks] + [s.mask for s in summary.sleeps]
+    return any(m is not None and m.base == mask for m in given)
 
 
-def _regardless(sleep: Sleep, mask: str) -> bool:
-    """Whether a sleep happens whatever the mask is, as far as the analysis tells."""
+def _regardless(sleep: Sleep, summary: Summary, mask: str) -> bool:
+    """Whether the function itself sleeps whatever the mask is, and whatever else its caller chooses."""
     if sleep.kind != "mask" or sleep.mask is None or sleep.mask.base or blocking(sleep.mask) is not True:
         return False
-    if sleep.inner or sleep.dropped or sleep.uncertain or sleep.ignores or len(sleep.steps) > MASK_LEVELS:
+    if len(sleep.steps) > 1 or sleep.inner or sleep.dropped or sleep.uncertain:
         return False
-    return not any(
-        kind == "blocking" or mask in (root_of(text), condition_root(text)) for kind, text, _ in sleep.guards
-    )
+    for kind, text, truth in sleep.guards:
+        if kind == "blocking" or mask in (root_of(text), condition_root(text)):
+            return False
+        if "." not in text and condition_root(text) in summary.params and not (truth and text in summary.params):
+            return False
+    return True
 
 
 RULE = Rule(
@@ -107,5 +110,4 @@ RULE = Rule(
     page=__doc__ or "",
     check=check,
     reads=Reads.SLEEPS,
-    preview=True,
 )

@@ -31,18 +31,10 @@ class Callers:
         self.linker = linker
         self.contexts = contexts
         self._known: dict[FunctionId, tuple[Step, ...] | None] = {}
-        masks = linker.kernel.masks
-        self._atomic = {n for n, m in masks.items() if n.startswith("GFP_") and "__GFP_DIRECT_RECLAIM" not in m}
 
     def of(self, fid: FunctionId) -> CallersOf:
         """The answers for one function."""
         return CallersOf(self, fid)
-
-    def pass_atomic(self, fid: FunctionId) -> bool:
-        """Whether a caller of the function names a mask that does not block."""
-        program = self.linker.program
-        callers = self.linker.relevance.callers.get(program.function(fid).name, ())
-        return any(self._atomic.intersection(program.function(c).words) for c in callers if self._calls(c, fid))
 
     def sleepable(self, fid: FunctionId) -> tuple[Step, ...] | None:
         """The steps from where the kernel enters to the function; None where a way is unknown or may be atomic."""
@@ -132,10 +124,6 @@ class CallersOf(NamedTuple):
     def sleepable(self) -> tuple[Step, ...] | None:
         """See Callers.sleepable."""
         return self.callers.sleepable(self.function)
-
-    def pass_atomic(self) -> bool:
-        """See Callers.pass_atomic."""
-        return self.callers.pass_atomic(self.function)
 
 
 def _entered_by_itself(function: Function) -> str:

@@ -37,6 +37,7 @@ from gfplint.analysis.syntax import (
     has_default,
     is_endless,
     leaves,
+    uses,
 )
 from gfplint.analysis.texts import called_expr, decision, is_test
 from gfplint.analysis.values import ONE, ZERO, Constant, MaskValue, Memory, Pending, Ref, Symbol, Value
@@ -71,6 +72,7 @@ from gfplint.facts import (
     Unary,
 )
 from gfplint.frontend.lower import lower_expression
+from gfplint.kernel.masks import ZONES
 from gfplint.kernel.model import GuardClass
 
 
@@ -119,12 +121,21 @@ class _Flow(Conditions):
             gives=self.gifts(),
             degraded=tuple(self.degraded),
             calls=self.calls,
-            masks=tuple(
-                p.name
-                for p in self.signature.params
-                if p.type == "gfp_t" and not p.pointers and p.name not in self.reassigned
-            ),
+            masks=(masks := self.masks()),
+            idle=tuple(m for m in masks if next(uses(self.body.stmts, m), None) is None),
             waits=self.waits,
+        )
+
+    def masks(self) -> tuple[str, ...]:
+        """The parameters that are masks, stay what they are, and are not asked for a zone: that is another purpose."""
+        found = [p.name for p in self.signature.params if p.type == "gfp_t" and not p.pointers]
+        return tuple(m for m in found if m not in self.reassigned and not self.asked_for_zone(m))
+
+    def asked_for_zone(self, mask: str) -> bool:
+        """Whether the function tests a mask for a zone."""
+        return any(
+            isinstance(use, Binary) and use.op == "&" and isinstance(use.right, Name) and use.right.name in ZONES
+            for use in uses(self.body.stmts, mask)
         )
 
     def enter_annotated(self, state: State) -> None:

@@ -255,6 +255,7 @@ class Summary(msgspec.Struct, frozen=True, gc=False):
     degraded: tuple[str, ...] = ()
     calls: int = 0
     masks: tuple[str, ...] = ()
+    idle: tuple[str, ...] = ()
     waits: bool = False
     passed: tuple[AllocSite, ...] = ()
     recursions: tuple[Recursion, ...] = ()

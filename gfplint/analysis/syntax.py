@@ -304,3 +304,26 @@ def ends(stmt: Stmt) -> bool:
     if isinstance(stmt, If):
         return stmt.otherwise is not None and ends(stmt.then) and ends(stmt.otherwise)
     return isinstance(stmt, (Return, Goto, Break, Continue))
+
+
+def uses(stmts: Sequence[Stmt], name: str) -> Iterator[Expr]:
+    """Every expression that reads a variable directly: its own name where nothing is made of it."""
+    for stmt in stmts:
+        if isinstance(stmt, Loop) and stmt.init is not None:
+            yield from uses((stmt.init,), name)
+        for expr in parts_of(stmt):
+            yield from _uses_in(expr, name)
+        for inner in inner_of(stmt):
+            yield from uses(inner, name)
+
+
+def _uses_in(expr: Expr, name: str) -> Iterator[Expr]:
+    if isinstance(expr, Name) and expr.name == name:
+        yield expr
+    if isinstance(expr, StatementExpr):
+        yield from uses(expr.body, name)
+    for child in children(expr):
+        if isinstance(child, Name) and child.name == name:
+            yield expr
+        else:
+            yield from _uses_in(child, name)

@@ -20,12 +20,11 @@ from gfplint.analysis.program import NEVER, FunctionId, Program, Relevance
 from gfplint.analysis.regions import comes_back, loops_before, straight
 from gfplint.analysis.summary import Summary
 from gfplint.facts import Function
-from gfplint.kernel.masks import DIRECT_RECLAIM, FS
+from gfplint.kernel.masks import DIRECT_RECLAIM, FS, ZONES
 from gfplint.kernel.model import Kernel
 
 Text = Callable[[], str]
 _GFP = re.compile(r"\b\w*GFP\w*")
-_ZONES = frozenset(("__GFP_DMA", "__GFP_DMA32", "__GFP_HIGHMEM", "__GFP_MOVABLE"))
 
 
 class Reads(enum.Flag):
@@ -39,7 +38,7 @@ class Reads(enum.Flag):
     MASKS = enum.auto()
     #: ``scope_faults``.
     SCOPES = enum.auto()
-    #: ``sleeps`` of functions that take a mask.
+    #: ``sleeps`` of functions that take a mask and name one that blocks.
     SLEEPS = enum.auto()
     #: Anything: every function that allocates, frees or opens a scope.
     ALL = enum.auto()
@@ -116,7 +115,7 @@ class Worth:
         ``text``: its blanked code, asked for where the names leave it open whether a context reaches a sleep.
         """
         names = frozenset(function.callees)
-        if Reads.SLEEPS in self.reads and takes_mask(function) and self._may_sleep(fid, names):
+        if Reads.SLEEPS in self.reads and takes_mask(function) and self.masks.names_blocking(function):
             return MASK_LEVELS
         if Reads.CONTEXTS in self.reads:
             sleeping = self.regions.sleeping(fid, function, names, text)
@@ -129,12 +128,6 @@ class Worth:
         if Reads.SCOPES in self.reads and not self.scopes.isdisjoint(names):
             return 0
         return MEMORY if Reads.MASKS in self.reads and self.masks.odd(function, names) else None
-
-    def _may_sleep(self, fid: FunctionId, names: frozenset[str]) -> bool:
-        relevance = self.relevance
-        return not self.memory.isdisjoint(names) or any(
-            relevance.may_sleep(n, fid[0]) for n in names & relevance.reaching_names
-        )
 
     def has_memory(self, function: Function) -> bool:
         """Whether a function's text may tell more: it allocates or frees, or what it calls hands out such memory as
@@ -273,13 +266,17 @@ class _Masks:
     """Which functions name a mask that an allocator may refuse."""
 
     def __init__(self, kernel: Kernel) -> None:
-        refused = _ZONES | {"__GFP_NOFAIL"}
+        refused = ZONES | {"__GFP_NOFAIL"}
         for family in kernel.families.values():
             refused |= frozenset(family.restricts)
         self.known = frozenset(kernel.masks)
         self.plain = frozenset(n for n, bits in kernel.masks.items() if refused.isdisjoint(bits))
         self.blocking = frozenset(n for n, bits in kernel.masks.items() if "__GFP_DIRECT_RECLAIM" in bits)
         self.picky = frozenset(n for n, a in kernel.allocators.items() if a.family == "kvmalloc" and a.mask is not None)
+
+    def names_blocking(self, function: Function) -> bool:
+        """Whether a function names a mask that allows direct reclaim."""
+        return not self.blocking.isdisjoint(function.words)
 
     def odd(self, function: Function, names: frozenset[str]) -> bool:
         """Whether a function's masks are others than the plain ones that every allocator takes."""

@@ -63,6 +63,9 @@ MAX_DEPTH = 150
 #: Bytes of a single body that are parsed; larger ones are generated tables or hostile.
 MAX_BODY = 400_000
 
+#: Words that a macro pastes into one.
+_PASTED = re.compile(r"\w++(?:\s*+##\s*+\w++)++")
+
 
 def body(source: Source, start: int, end: int) -> Body:
     """Lower the braces ``[start, end)`` of a source. Never raises on bad input: what fails is listed in ``errors``."""
@@ -85,9 +88,14 @@ def body(source: Source, start: int, end: int) -> Body:
 def lower_macro(source: Source, start: int, end: int) -> Body:
     """Lower the replacement text ``[start, end)`` of a function-like macro as a sequence of statements."""
     raw = blank(source.data[start:end]).code
-    text = raw.replace("\\", " ").replace("##", "  ").replace("#", " ")
+    text = _PASTED.sub(_pasted, raw.replace("\\", " ")).replace("##", "  ").replace("#", " ")
     stmts, problems = _lower_text("{" + text + ";}", _Positions(source, start - 1))
     return Body(stmts, tuple(problems))
+
+
+def _pasted(match: re.Match[str]) -> str:
+    """The name that ``##`` makes of words, as long as what it is made of."""
+    return "".join(word.strip() for word in match.group().split("##")).ljust(len(match.group()))
 
 
 def lower_expression(text: str) -> Expr | None:

@@ -12,6 +12,8 @@ KSWAPD_RECLAIM = "__GFP_KSWAPD_RECLAIM"
 IO = "__GFP_IO"
 FS = "__GFP_FS"
 MOVABLE = "__GFP_MOVABLE"
+#: Bits that say where memory may lie.
+ZONES: Mask = frozenset(("__GFP_DMA", "__GFP_DMA32", "__GFP_HIGHMEM", MOVABLE))
 
 #: What each kind of scope takes from every mask used inside it (include/linux/sched/mm.h, current_gfp_context).
 SCOPE_CLEARS: Mapping[str, Mask] = {
