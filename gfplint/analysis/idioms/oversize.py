@@ -72,11 +72,15 @@ def _size(found: Allocation, code: Code) -> int | None:
 
 
 def _may_not_vmalloc(found: Allocation, code: Code) -> bool:
-    """Whether the mask keeps kvmalloc() from its fallback: it asks for a zone, or does not block."""
+    """Whether the mask keeps kvmalloc() from its fallback (it asks for a zone, or does not block), or the author has
+    one.
+    """
     if found.mask is None:
         return False
     bits = [bits_of(part, code) for part in operands(found.mask)]
     known = frozenset().union(*(b for b in bits if b is not None))
+    if "__GFP_NORETRY" in known:  # it may fail, and something else is done then
+        return True
     return None not in bits and ("__GFP_DIRECT_RECLAIM" not in known or "__GFP_DMA" in known)
 
 
