@@ -192,13 +192,13 @@ static const struct address_space_operations aops = { .writepages = fs_writepage
 void grow(struct fs *f)
 {
 	down_write(&f->sem);
-	f->a = kmalloc(8, GFP_NOFS); /* sees: recursion */
+	f->a = kmalloc(8, GFP_KERNEL); /* sees: recursion */
 	up_write(&f->sem);
 }
-void grow_noio(struct fs *f)
+void grow_nofs(struct fs *f)
 {
 	down_write(&f->sem);
-	f->a = kmalloc(8, GFP_NOIO);
+	f->a = kmalloc(8, GFP_NOFS);
 	up_write(&f->sem);
 }
 """,
