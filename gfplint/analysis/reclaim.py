@@ -146,6 +146,7 @@ class Reclaim:
         self, root: FunctionId, entry: ReclaimEntry, steps: tuple[Step, ...], doubt: int, seen: dict[FunctionId, int]
     ) -> None:
         needs = self._needs(root, entry.needs)
+        about = _OBJECTS.intersection(p.type for p in signature(self.program.function(root).header).params)
         frontier = [(root, steps)]
         for calls in range(MAX_CALLS + 1):
             following: list[tuple[FunctionId, tuple[Step, ...]]] = []
@@ -155,7 +156,7 @@ class Reclaim:
                 seen[fid] = calls
                 function = self.program.function(fid)
                 if not self.taking.isdisjoint(function.callees) or "guard" in function.callees:
-                    self._locks(fid, needs, way, doubt + (calls > 1))
+                    self._locks(fid, needs, way, doubt + (calls > 1), bool(about))
                 for name in dict.fromkeys(function.callees):
                     callee = self.program.resolve(name, fid[0]) if name not in self._stops else None
                     if callee is not None and callee[0] in self.files:
@@ -170,17 +171,16 @@ class Reclaim:
             return "fs"
         return "io" if IO in words and needs == "any" else needs
 
-    def _locks(self, fid: FunctionId, needs: str, way: tuple[Step, ...], doubt: int) -> None:
-        """Note the locks that a function waits for."""
+    def _locks(self, fid: FunctionId, needs: str, way: tuple[Step, ...], doubt: int, about: bool) -> None:
+        """Note the locks that a function waits for. ``about``: the operation is one on an object of its own."""
         function = self.program.function(fid)
         env = self._environment(fid[0])
         body = self._body(fid)
         header = signature(function.header)
         types = Types(header, body, env)
-        own = header.params[0].type if header.params else ""
         for path, place, how in self._acquired(body.stmts, env):
             found = lock_class(path, types.of, types.variables.__contains__, env)
-            if found is None or self._is_objects(found, own, fid[0]):
+            if found is None or self._is_objects(found, about, fid[0]):
                 continue
             step = Step(
                 self.program.paths[fid[0]], place.line, place.column, function.name, f"{how}({path}) waits for it"
@@ -190,12 +190,12 @@ class Reclaim:
             if known is None or (taken.doubt, len(taken.steps)) < (known.doubt, len(known.steps)):
                 self.classes[found] = taken
 
-    def _is_objects(self, found: LockClass, own: str, file: int) -> bool:
+    def _is_objects(self, found: LockClass, about: bool, file: int) -> bool:
         """Whether a lock is one of the object that the operation is about: in it, or in what holds it by value."""
         record = found[0].rpartition(":")[2]
         if record in _OBJECTS:
             return True
-        if own not in _OBJECTS or not record:
+        if not about or not record:
             return False
         return any(f.type in _OBJECTS and not f.pointers for f in self._fields(record, file).values())
 
