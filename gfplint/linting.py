@@ -113,7 +113,7 @@ class _Linting:
         if depth is not None:
             self.analyse(index, depth)
         elif worth.has_memory(function):
-            wanted, members = worth.by_text(fid, function, self.linker.code(fid))
+            wanted, members = worth.by_text(fid, function, self.linker.code(fid), self.linker.environment(self.file))
             if wanted:
                 self.analyse(index, MEMORY)
             else:

@@ -2,7 +2,8 @@
 
 Names stand for what they are part of: ``buf`` for ``buf``, ``x->buf`` and ``y.buf[i]`` alike. That makes a few
 functions look worth a body that are not; none that is gets lost. What a local pointer to a struct leads to is known
-to other functions by the struct (``*tag``), a variable at file scope by its name (``=name``).
+to other functions by the struct (``*tag``), a variable at file scope by its name (``=name``), a member by its name and,
+where declarations tell it, by its struct (``file:tag.name``).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+from gfplint.analysis.bases import Base, Bases, base_of
 from gfplint.analysis.wrappers import handing_out
 from gfplint.kernel.model import Kernel
 
@@ -27,8 +29,13 @@ _POINTER = re.compile(r"\*\s*+(?:const\s++|restrict\s++)*+(\w++)")
 _SIZE = re.compile(r"\bsizeof\s*+\(\s*+(?:struct\s++(\w++)\s*+\)|\*\s*+(\w++)\s*+\))")
 #: Values longer than this are read up to here.
 _VALUE = 500
+#: White space between a member and the operator before it.
+_BEFORE = 40
 #: Values that are numbers, not memory.
 _PLAIN = re.compile(r"\s*+(?:-?[0-9]\w*+|NULL|true|false|[A-Z][A-Z0-9_]*+)\s*+\Z")
+
+#: Of them, those that are known to be: a store of one is no store of memory.
+_NUMBER = re.compile(r"\s*+(?:-?[0-9]\w*+|NULL|true|false)\s*+\Z")
 
 Families = frozenset[str]
 _NONE: Families = frozenset()
@@ -39,23 +46,51 @@ ALLOCATES = re.compile(r"alloc|new|create|dup|clone|copy")
 
 
 class Evidence(NamedTuple):
-    """What a function may do: ``conflict``: free memory of a family that the free is not for.
+    """What a function may do: ``conflict``: free memory of a family that the free is not for, which rests on what the
+    functions ``by`` hand out and free.
 
     ``stored``: members, structs (``*tag``) and variables at file scope (``=name``), with the families of what they may
     be given; ``freed``: the same with what frees them.
     """
 
     conflict: bool
+    by: frozenset[str]
     stored: tuple[tuple[str, Families], ...]
     freed: tuple[tuple[str, str], ...]
 
 
 class Text(NamedTuple):
-    """A function as text: its blanked body, its header, and the names of variables at file scope that it may mean."""
+    """A function as text: its blanked body, its header, the names of variables at file scope that it may mean, and the
+    structs that its members are of.
+    """
 
     code: str
     header: str
     variables: Callable[[str], bool]
+    bases: Bases
+
+
+class _Spot(NamedTuple):
+    """Where the last component of a path stands in a text."""
+
+    name: str
+    text: str
+    at: int
+
+    @property
+    def member(self) -> bool:
+        """Whether it is a member."""
+        return self.text[max(self.at - _BEFORE, 0) : self.at].rstrip().endswith(("->", "."))
+
+    def known_as(self, bases: Bases) -> Iterator[str]:
+        """What others call the member."""
+        for base in bases.records(base_of(self.text, self.at)):
+            yield known_as(base, self.name)
+
+
+def known_as(record: Base, member: str) -> str:
+    """What all functions call a member; ``record`` is "" where it is not known."""
+    return f"{record}.{member}" if record else member
 
 
 class Reader:
@@ -90,40 +125,48 @@ class Reader:
         """
         names = _Names()
         code = text.code
-        stored: list[str] = []
+        stored: list[_Spot] = []
         cleaned = _CLEANED.findall(code) if "__free" in callees else []
         if cleaned:
             code = _CLEANED.sub(r"\1", code)
-        for member, name, value in _assignments(code):
-            if member:
-                stored.append(name)
+        for member, name, at, value in _assignments(code):
+            if member and not _NUMBER.match(value):
+                stored.append(_Spot(name, code, at))
             self._assign(names, name, value, returned)
         for name in callees & self.results.keys():
             number = self.results[name]
             for args in arguments(code, name):
                 if number < len(args) and (target := _last(args[number])):
-                    names.give(target[1], frozenset((self.allocators[name].family,)))
-                    if target[0]:
-                        stored.append(target[1])
+                    names.give(target.name, frozenset((self.allocators[name].family,)))
+                    stored.append(target)
         for name in callees:
             if families := giving(name):
                 stored += _gifts(code, name, families, names)
         freed = [(target, name) for name in callees & self.frees.keys() for target in self._freed(code, name)]
-        conflict = any(self.conflicting(names.families(name), free) for (_, name), free in freed)
-        if not conflict and names.given:
-            conflict = self._conflict_in_callees(code, callees, names, freeing)
-        conflict = conflict or any(
-            self.conflicting(names.families(name), free)
-            if free in self.frees
-            else bool(names.families(name) - _UNKNOWN)
+        doubted = [target.name for target, free in freed if self.conflicting(names.families(target.name), free)]
+        doubted += [
+            name
             for name, free in cleaned
-        )
+            if (
+                self.conflicting(names.families(name), free)
+                if free in self.frees
+                else bool(names.families(name) - _UNKNOWN)
+            )
+        ]
+        by = {giver for name in doubted for giver in names.givers(name)}
+        for name, callee in self._doubted_by_callees(code, callees, names, freeing) if names.given else ():
+            doubted.append(name)
+            by |= {callee, *names.givers(name)}
+        if doubted:
+            return Evidence(True, frozenset(by), (), ())
         others = _Others(text, names, freed) if names.given or freed else None
+        members = {(known, names.families(t.name)) for t in stored if t.member for known in t.known_as(text.bases)}
+        frees = {(known, free) for t, free in freed if t.member for known in t.known_as(text.bases)}
         return Evidence(
-            conflict,
-            tuple(sorted((n, names.families(n)) for n in set(stored))) + (others.stored() if others else ()),
-            tuple(sorted({(name, free) for (member, name), free in freed if member}))
-            + (others.freed() if others else ()),
+            False,
+            frozenset(),
+            tuple(sorted(members, key=lambda m: m[0])) + (others.stored() if others else ()),
+            tuple(sorted(frees)) + (others.freed() if others else ()),
         )
 
     def _assign(self, names: _Names, name: str, value: str, returned: Callable[[str], Families]) -> None:
@@ -134,7 +177,7 @@ class Reader:
         for word in called:
             families = self.families_of(word, returned)
             if families or ALLOCATES.search(word):
-                names.give(name, families or _UNKNOWN)
+                names.give(name, families or _UNKNOWN, word)
         if not called or not self.passing.isdisjoint(called):
             for word, call in words:
                 if not call:
@@ -145,43 +188,42 @@ class Reader:
         row = self.allocators.get(name)
         return returned(name) if row is None else frozenset((row.family,)) | returned(name)
 
-    def _freed(self, code: str, name: str) -> Iterator[tuple[bool, str]]:
+    def _freed(self, code: str, name: str) -> Iterator[_Spot]:
         number = self.frees[name].arg
         for args in arguments(code, name):
             if number < len(args) and (target := _last(args[number])):
                 yield target
 
-    def _conflict_in_callees(
+    def _doubted_by_callees(
         self, code: str, callees: frozenset[str], names: _Names, freeing: Callable[[str], frozenset[str]]
-    ) -> bool:
+    ) -> Iterator[tuple[str, str]]:
+        """The names whose memory a callee may free that is not for it, each with that callee."""
         given = frozenset[str]().union(*names.given.values())
         for name in callees:
             frees = [free for free in freeing(name) if self.conflicting(given, free)]
             for args in arguments(code, name) if frees else ():
                 for arg in args:
                     target = _last(arg)
-                    if target and any(self.conflicting(names.families(target[1]), free) for free in frees):
-                        return True
-        return False
+                    if target and any(self.conflicting(names.families(target.name), free) for free in frees):
+                        yield target.name, name
 
 
-def _gifts(code: str, name: str, families: Families, names: _Names) -> Iterator[str]:
+def _gifts(code: str, name: str, families: Families, names: _Names) -> Iterator[_Spot]:
     """The members whose address a call gets that may put memory there; ``names`` hears of the memory."""
     for args in arguments(code, name):
         for arg in args:
             target = _last(arg) if arg.lstrip().startswith("&") else None
             if target is not None:
-                names.give(target[1], families)
-                if target[0]:
-                    yield target[1]
+                names.give(target.name, families, name)
+                yield target
 
 
 class _Others:
     """What a function does to objects that are known by their struct, and to variables at file scope."""
 
-    def __init__(self, text: Text, names: _Names, freed: Sequence[tuple[tuple[bool, str], str]]) -> None:
+    def __init__(self, text: Text, names: _Names, freed: Sequence[tuple[_Spot, str]]) -> None:
         self.text, self.names = text, names
-        self.bare = [(name, free) for (member, name), free in freed if not member]
+        self.bare = [(target.name, free) for target, free in freed if not target.member]
         self.structs = dict(_pointers(text.header)) | dict(_pointers(text.code))
 
     def stored(self) -> tuple[tuple[str, Families], ...]:
@@ -222,6 +264,7 @@ class _Names:
     def __init__(self) -> None:
         self.parent: dict[str, str] = {}
         self.given: dict[str, Families] = {}
+        self._givers: dict[str, set[str]] = {}
 
     def root(self, name: str) -> str:
         parent = self.parent.get(name, name)
@@ -236,10 +279,18 @@ class _Names:
             families = self.given.pop(second, None)
             if families:
                 self.give(first, families)
+            if second in self._givers:
+                self._givers.setdefault(first, set()).update(self._givers.pop(second))
 
-    def give(self, name: str, families: Families) -> None:
+    def give(self, name: str, families: Families, giver: str = "") -> None:
         root = self.root(name)
         self.given[root] = self.given.get(root, _NONE) | families
+        if giver:
+            self._givers.setdefault(root, set()).add(giver)
+
+    def givers(self, name: str) -> set[str]:
+        """What is called to give a name its memory."""
+        return self._givers.get(self.root(name), set())
 
     def known(self) -> set[str]:
         """Every name that stands for something else, or was given memory."""
@@ -249,12 +300,12 @@ class _Names:
         return self.given.get(self.root(name), _NONE)
 
 
-def _assignments(code: str) -> Iterator[tuple[bool, str, str]]:
-    """(whether to a member, the name, the value's text) of every assignment."""
+def _assignments(code: str) -> Iterator[tuple[bool, str, int, str]]:
+    """(whether to a member, the name, where it stands, the value's text) of every assignment."""
     for match in _ASSIGNED.finditer(code):
         end = match.end()
         stop = code.find(";", end, end + _VALUE)
-        yield bool(match.group(1)), match.group(2), code[end : stop if stop >= 0 else end + _VALUE]
+        yield bool(match.group(1)), match.group(2), match.start(2), code[end : stop if stop >= 0 else end + _VALUE]
 
 
 def arguments(code: str, name: str) -> Iterator[list[str]]:
@@ -290,13 +341,11 @@ def _split(code: str, opening: int) -> list[str]:
     return args
 
 
-def _last(text: str) -> tuple[bool, str] | None:
-    """(whether a member, its name) of the path that an argument is; None where it is none."""
+def _last(text: str) -> _Spot | None:
+    """The last component of the path that an argument is; None where it is none."""
     bare = _INDEX.sub("", text)
     words = _WORD.findall(bare)
     if not words:
         return None
     name = words[-1][0]
-    at = bare.rstrip(" \t\n)").rfind(name)
-    before = bare[:at].rstrip()
-    return before.endswith(("->", ".")), name
+    return _Spot(name, bare, bare.rstrip(" \t\n)").rfind(name))

@@ -9,10 +9,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Protocol
 
 from gfplint.analysis.environment import Environment
 from gfplint.analysis.summary import When
 from gfplint.analysis.values import Ref, Value
+from gfplint.facts import Param
+
+
+class Declared(Protocol):
+    """What a file declares outside the function."""
+
+    def field_type(self, record: str, field: str) -> Param | None:
+        """The type of a struct's member."""
+
+    def global_type(self, name: str) -> Param | None:
+        """The type of a variable at file scope."""
+
+    def record_key(self, record: str) -> str:
+        """A name for a struct that no other struct of the tree has."""
+
 
 #: (struct with its file, path of members in it), or (file of a variable, its name and path of members).
 Holder = tuple[str, str]
@@ -43,7 +59,7 @@ def parts_of(path: str) -> list[str]:
     return "".join(kept).split(".")
 
 
-def type_of_parts(parts: list[str], types: dict[str, Type], env: Environment) -> list[Type]:
+def type_of_parts(parts: list[str], types: dict[str, Type], env: Declared) -> list[Type]:
     """The type of each prefix of a path, as far as it is known."""
     root = types.get(parts[0])
     if root is None:

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Protocol
 
 import msgspec
 
+from gfplint.analysis.bases import Bases
 from gfplint.analysis.environment import MEMORY, annotated
-from gfplint.analysis.evidence import Evidence, Reader
+from gfplint.analysis.evidence import Evidence, Reader, known_as
 from gfplint.analysis.evidence import Text as EvidenceText
-from gfplint.analysis.holders import OBJECT, Holder, of_file
+from gfplint.analysis.holders import OBJECT, Declared, Holder, of_file
 from gfplint.analysis.program import NEVER, FunctionId, Program, Relevance
 from gfplint.analysis.regions import comes_back, loops_before, straight
 from gfplint.analysis.summary import Summary
+from gfplint.analysis.wrappers import Wrappers
 from gfplint.facts import Function
 from gfplint.kernel.masks import DIRECT_RECLAIM, FS, ZONES
 from gfplint.kernel.model import Kernel
@@ -135,20 +138,25 @@ class Worth:
         """
         return not self.memory.isdisjoint(function.callees) or self.wrappers.hand_out(function.callees)
 
-    def by_text(self, fid: FunctionId, function: Function, code: str) -> tuple[bool, tuple[MemberEvidence, ...]]:
-        """Whether the text of a function that has memory makes it worth a body, and what it does to members."""
+    def by_text(
+        self, fid: FunctionId, function: Function, code: str, seen: Seen
+    ) -> tuple[bool, tuple[MemberEvidence, ...]]:
+        """Whether the text of a function that has memory makes it worth a body, and what it does to members.
+
+        ``seen``: what its file sees.
+        """
         odd = Reads.MASKS in self.reads and self.masks.unknown(code, function)
-        if Reads.FAMILIES not in self.reads:
+        if odd or Reads.FAMILIES not in self.reads:
             return odd, ()
         file = fid[0]
-        found = self.reader.read(
-            EvidenceText(code, function.header, lambda name: self._global(name, file)),
-            frozenset(function.callees),
-            lambda name: self.wrappers.returned(name, file),
-            lambda name: self.wrappers.freeing(name, file),
-            lambda name: self.wrappers.giving(name, file),
-        )
-        return odd or found.conflict, tuple(_members(fid[1], found))
+        bases = Bases(function.header, code, seen)
+        text = EvidenceText(code, function.header, lambda name: self._global(name, file), bases)
+        callees = frozenset(function.callees)
+        wrapped = _Wrapped(self.wrappers, file, seen)
+        found = self.reader.read(text, callees, wrapped.returned, wrapped.freed, wrapped.given)
+        while found.conflict and wrapped.look_into(found.by):
+            found = self.reader.read(text, callees, wrapped.returned, wrapped.freed, wrapped.given)
+        return found.conflict, tuple(_members(fid[1], found))
 
     def _global(self, name: str, file: int) -> bool:
         """Whether a name is that of a variable at file scope."""
@@ -168,16 +176,78 @@ class Worth:
                     stored.setdefault(item.member, set()).update(item.families)
         members = {
             member
-            for member, frees in freed.items()
-            if (families := frozenset(stored.get(member, ())))
-            and any(self.reader.conflicting(families, free) for free in frees)
+            for member in stored.keys() | freed.keys()
+            if any(self.reader.conflicting(frozenset(_of(stored, member)), free) for free in _of(freed, member))
         }
+        members |= {_bare(member) for member in members}  # of a struct that is not known
         functions: dict[int, list[int]] = {}
         for file, items in evidence:
             numbers = {item.function for item in items if item.open and item.member in members}
             if numbers:
                 functions[file] = sorted(numbers)
         return functions
+
+
+def _of(known: Mapping[str, set[str]], member: str) -> set[str]:
+    """What is known of a member, and of one of its name whose struct is not known."""
+    return known.get(member, set()) | known.get(_bare(member), set())
+
+
+def _bare(member: str) -> str:
+    return member.rpartition(".")[2] if ":" in member or "." in member else member
+
+
+class Seen(Declared, Protocol):
+    """What a file sees of the rest of the program."""
+
+    def summary(self, name: str, depth: int) -> Summary | None:
+        """The summary of what a name calls."""
+
+
+class _Wrapped:
+    """What the functions that a file calls hand out and free: as their names let them, and as they do."""
+
+    def __init__(self, wrappers: Wrappers, file: int, seen: Seen) -> None:
+        self.wrappers = wrappers
+        self.file = file
+        self.seen = seen
+        self.summaries: dict[str, Summary | None] = {}
+
+    def look_into(self, names: frozenset[str]) -> bool:
+        """Tell of these functions what they do from now on; False where that is nothing new."""
+        asked = [
+            name
+            for name in sorted(names - self.summaries.keys())
+            if self.wrappers.returned(name, self.file)
+            or self.wrappers.freeing(name, self.file)
+            or self.wrappers.giving(name, self.file)
+        ]
+        self.summaries.update((name, self.seen.summary(name, MEMORY)) for name in asked)
+        return bool(asked)
+
+    def returned(self, name: str) -> frozenset[str]:
+        """The families that a call may hand out."""
+        families = self.wrappers.returned(name, self.file)
+        if not families or name not in self.summaries:
+            return families
+        summary = self.summaries[name]
+        return frozenset(m.family for m in summary.returns) if summary and len(summary.returns) == 1 else frozenset()
+
+    def given(self, name: str) -> frozenset[str]:
+        """The families that a call may put where its arguments point to."""
+        families = self.wrappers.giving(name, self.file)
+        if not families or name not in self.summaries:
+            return families
+        summary = self.summaries[name]
+        return frozenset(memory.family for _, memory in summary.gives) if summary else frozenset()
+
+    def freed(self, name: str) -> frozenset[str]:
+        """The frees to which a call may give its arguments."""
+        frees = self.wrappers.freeing(name, self.file)
+        if not frees or name not in self.summaries:
+            return frees
+        summary = self.summaries[name]
+        return frozenset(f.free for f in summary.frees_params) if summary else frozenset()
 
 
 def of_summary(index: int, summary: Summary) -> Iterable[MemberEvidence]:
@@ -196,7 +266,11 @@ def _known_as(holders: tuple[Holder, ...]) -> Iterable[str]:
     places = [h for h in holders if h[1] != OBJECT]
     if places:
         key, name = places[-1]
-        yield "=" + name.rstrip("[]") if "." not in name and of_file(key) else name.rpartition(".")[2].rstrip("[]")
+        member = name.rpartition(".")[2].rstrip("[]")
+        if of_file(key):
+            yield member if "." in name else f"={member}"
+        else:
+            yield known_as(key, member)
     if len(places) < len(holders):
         yield "*" + holders[-1][0].rpartition(":")[2]
 

@@ -1,0 +1,131 @@
+"""Of which struct a member in a text is: told from the declarations of the variables, before anything is parsed."""
+
+from __future__ import annotations
+
+import re
+
+from gfplint.analysis.holders import Declared, type_of_parts
+from gfplint.frontend.header import signature
+
+#: A declaration: its type, and its declarators up to the first bracket.
+_DECLARED = re.compile(
+    r"(?:[;{}(:]|\A)\s*+(?:(?:static|const|volatile|register)\s++)*+(?:(?:struct|union)\s++)?"
+    r"([A-Za-z_]\w*+)([*\s][^;(){}]*+)"
+)
+_DECLARATOR = re.compile(r"[\s*]*+(?:(?:const|__\w++)\s++(?=[\w*]))*+[\s*]*+([A-Za-z_]\w*+)")
+_NO_TYPES = frozenset(("return", "goto", "else", "case", "sizeof", "break", "continue", "do", "typedef", "typeof"))
+#: What stands in brackets before a member: a cast, an address or a dereference of a path.
+_BRACKETED = re.compile(r"\s*+(?:\([\w\s]++[*\s]*+\)\s*+)?[&*]?\s*+([A-Za-z_]\w*+(?:\s*+(?:->|\.)\s*+\w++)*+)\s*+")
+_PART = re.compile(r"\w+")
+_INDEX = re.compile(r"\[[^\]]*+\]")
+#: Characters that are read back from a member.
+_LONGEST = 300
+
+Parts = tuple[str, ...]
+#: A record, as holders name it; "": one that is not known.
+Base = str
+UNKNOWN: tuple[Base, ...] = ("",)
+
+
+def base_of(text: str, end: int) -> Parts | None:
+    """The path that ``text[:end]``, which ends in ``->`` or ``.``, leads to a member by.
+
+    () where it is a call, or where a member is initialised: nothing that has a place; None where it is another thing.
+    """
+    text = text[max(end - _LONGEST, 0) : end]
+    parts: list[str] = []
+    at = len(text)
+    while True:
+        at = _strip(text, at)
+        if text.endswith("->", 0, at):
+            at -= 2
+        elif text.endswith(".", 0, at):
+            at -= 1
+        else:
+            return tuple(reversed(parts))
+        at = _strip(text, at)
+        while at and text[at - 1] == "]":
+            at = _strip(text, _opening(text, at, "[", "]"))
+        if at and text[at - 1] == ")":
+            opening = _opening(text, at, "(", ")")
+            left = _strip(text, opening)
+            before = text[left - 1 : left] if left else " "
+            if before.isalnum() or before in "_)]":
+                return ()
+            inner = _BRACKETED.fullmatch(_INDEX.sub("", text[opening + 1 : at - 1]))
+            return (*_PART.findall(inner.group(1)), *reversed(parts)) if inner else None
+        start = at
+        while start and (text[start - 1].isalnum() or text[start - 1] == "_"):
+            start -= 1
+        if start == at:
+            return ()
+        parts.append(text[start:at])
+        at = start
+
+
+def _strip(text: str, end: int) -> int:
+    while end and text[end - 1].isspace():
+        end -= 1
+    return end
+
+
+def _opening(text: str, end: int, opens: str, closes: str) -> int:
+    """The offset of the bracket that the one before ``end`` closes; 0 where there is none."""
+    depth = 0
+    for at in range(end - 1, -1, -1):
+        char = text[at]
+        depth += (char == closes) - (char == opens)
+        if not depth:
+            return at
+    return 0
+
+
+class Bases:
+    """The records that the members in one function's body are of."""
+
+    def __init__(self, header: str, code: str, known: Declared) -> None:
+        self.header = header
+        self.code = code
+        self.known = known
+        self._types: dict[str, set[str]] | None = None
+        self._found: dict[Parts, tuple[Base, ...]] = {}
+
+    def records(self, parts: Parts | None) -> tuple[Base, ...]:
+        """The records that a path may lead to; () where the path has no place that others know."""
+        if parts is None:
+            return UNKNOWN
+        if not parts:
+            return ()
+        found = self._found.get(parts)
+        if found is None:
+            found = self._found[parts] = self._records(parts)
+        return found
+
+    def _records(self, parts: Parts) -> tuple[Base, ...]:
+        types = self.types().get(parts[0])
+        if types is None:
+            variable = self.known.global_type(parts[0])
+            if variable is None:
+                return UNKNOWN
+            types = {variable.type}
+        found = []
+        for kind in sorted(types):
+            path = type_of_parts(list(parts), {parts[0]: (kind, 0)}, self.known)
+            if len(path) < len(parts) or not path[-1][0]:
+                return UNKNOWN
+            found.append(self.known.record_key(path[-1][0]))
+        return tuple(dict.fromkeys(found))
+
+    def types(self) -> dict[str, set[str]]:
+        """The types of parameters and local variables, as far as they may have members."""
+        if self._types is None:
+            self._types = {}
+            for param in signature(self.header).params:
+                if param.name:
+                    self._types.setdefault(param.name, set()).add(param.type)
+            for kind, declarators in _DECLARED.findall(self.code):
+                if kind not in _NO_TYPES:
+                    for text in declarators.split(","):
+                        if name := _DECLARATOR.match(text):
+                            self._types.setdefault(name.group(1), set()).add(kind)
+        return self._types
