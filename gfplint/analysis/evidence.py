@@ -2,8 +2,8 @@
 
 Names stand for what they are part of: ``buf`` for ``buf``, ``x->buf`` and ``y.buf[i]`` alike. That makes a few
 functions look worth a body that are not; none that is gets lost. What a local pointer to a struct leads to is known
-to other functions by the struct (``*tag``), a variable at file scope by its name (``=name``), a member by its name and,
-where declarations tell it, by its struct (``file:tag.name``).
+to other functions by the struct (``*file:tag``), a variable at file scope by its name (``=name``), a member by its
+name and, where declarations tell it, by its struct (``file:tag.name``).
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ class Evidence(NamedTuple):
     """What a function may do: ``conflict``: free memory of a family that the free is not for, which rests on what the
     functions ``by`` hand out and free.
 
-    ``stored``: members, structs (``*tag``) and variables at file scope (``=name``), with the families of what they may
-    be given; ``freed``: the same with what frees them.
+    ``stored``: members, structs (``*file:tag``) and variables at file scope (``=name``), with the families of what they
+    may be given; ``freed``: the same with what frees them.
     """
 
     conflict: bool
@@ -237,8 +237,8 @@ class _Others:
                 found[other] = found.get(other, _NONE) | families
         every = _NONE.union(*self.names.given.values())
         for named, pointer in _SIZE.findall(self.text.code):
-            if tag := named or self.structs.get(pointer, ""):
-                found[f"*{tag}"] = found.get(f"*{tag}", _NONE) | every
+            if other := self.object(named or self.structs.get(pointer, "")):
+                found[other] = found.get(other, _NONE) | every
         return tuple(sorted(found.items()))
 
     def freed(self) -> tuple[tuple[str, str], ...]:
@@ -248,7 +248,12 @@ class _Others:
     def of(self, name: str) -> str:
         """What others know of what a name leads to; "" where that is nothing."""
         tag = self.structs.get(name)
-        return f"*{tag}" if tag else f"={name}" if self.text.variables(name) else ""
+        return self.object(tag) if tag else f"={name}" if self.text.variables(name) else ""
+
+    def object(self, tag: str) -> str:
+        """What others call the objects of a struct; "" where the program does not define it."""
+        key = self.text.bases.known.record_key(tag) if tag else ""
+        return f"*{key}" if ":" in key else ""
 
 
 def _pointers(text: str) -> Iterator[tuple[str, str]]:

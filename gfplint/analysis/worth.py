@@ -194,7 +194,7 @@ def _of(known: Mapping[str, set[str]], member: str) -> set[str]:
 
 
 def _bare(member: str) -> str:
-    return member.rpartition(".")[2] if ":" in member or "." in member else member
+    return member if member.startswith(("*", "=")) else member.rpartition(".")[2]
 
 
 class Seen(Declared, Protocol):
@@ -272,7 +272,7 @@ def _known_as(holders: tuple[Holder, ...]) -> Iterable[str]:
         else:
             yield known_as(key, member)
     if len(places) < len(holders):
-        yield "*" + holders[-1][0].rpartition(":")[2]
+        yield "*" + holders[-1][0]
 
 
 def _members(index: int, found: Evidence) -> Iterable[MemberEvidence]:
