@@ -200,11 +200,12 @@ def _man_lines(parser: argparse.ArgumentParser, version: str) -> Iterator[str]:
     yield ".SH NAME"
     yield "gfplint \\- static linter for memory allocation in the Linux kernel"
     yield ".SH SYNOPSIS"
-    for name, command in _commands(parser).items():
+    for number, (name, command) in enumerate(_commands(parser).items()):
         operands = " ".join(_synopsis(action) for action in _operands(command))
         options = " [\\fIOPTION\\fR]..." if name != "kbuild" else ""
+        if number:
+            yield ".br"
         yield f"\\fBgfplint {name}\\fR{options} {operands}".rstrip()
-        yield ".br"
     yield ".SH DESCRIPTION"
     yield _roff(parser.description or "")
     yield ".SH COMMANDS"
@@ -238,6 +239,12 @@ def _man_tail() -> Iterator[str]:
     yield ".TP"
     yield "\\fBNO_COLOR\\fR"
     yield "If set, text is not coloured unless \\fB\\-\\-color always\\fR asks for it."
+    yield ".TP"
+    yield "\\fBXDG_CACHE_HOME\\fR"
+    yield "Where the index is kept, in a folder \\fIgfplint\\fR; \\fI~/.cache\\fR if it is not set."
+    yield ".TP"
+    yield "\\fBGFPLINT_DEBUG\\fR"
+    yield "If set, an internal error is told with the place where it happened."
     yield ".SH FILES"
     yield ".TP"
     yield "\\fI.gfplint.toml\\fR"
