@@ -151,6 +151,19 @@ def test_junit_counts_failures_and_errors() -> None:
     assert len(suite.findall("testcase")) == 3
 
 
+def test_junit_has_no_attributes_that_the_schema_lacks() -> None:
+    root = ET.fromstring(_document("junit", result(finding(), failed=True)))
+    allowed = {
+        "testsuites": {"name", "tests", "failures", "errors"},
+        "testsuite": {"name", "tests", "failures", "errors"},
+        "testcase": {"classname", "name"},
+        "failure": {"type", "message"},
+        "error": {"type", "message"},
+    }
+    assert {element.tag for element in root.iter()} == allowed.keys()
+    assert all(set(element.attrib) <= allowed[element.tag] for element in root.iter())
+
+
 def test_junit_without_findings_is_a_test_that_passed() -> None:
     root = ET.fromstring(_document("junit", result()))
     (case,) = root.iter("testcase")
