@@ -143,6 +143,8 @@ class Gatherer:
         """Read files in workers; where the store has not yet the skeleton of a content, make it."""
         if not files:
             return
+        from gfplint.frontend.skeleton import skeleton  # noqa: PLC0415 -- once, not in every worker
+
         encode = msgspec.msgpack.Encoder().encode
         state, front = self.state, self._front
         some = _FEW < len(files) < 30_000
@@ -150,8 +152,6 @@ class Gatherer:
 
         def work(at: int) -> bytes:
             # Here, as everything that reads a file: what a hostile one provokes costs that file alone.
-            from gfplint.frontend.skeleton import skeleton  # noqa: PLC0415
-
             try:
                 data = state.read(files[at])
             except UnreadableError as error:

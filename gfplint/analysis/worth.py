@@ -109,7 +109,7 @@ class Worth:
             or not self._names.isdisjoint(function.callees)
             or "gfp_t" in header
             or annotated(function)
-            or self.has_memory(function)
+            or self.wrappers.hand_out(function.callees)
         )
 
     def by_name(self, fid: FunctionId, function: Function, text: Text) -> int | None:

@@ -165,9 +165,7 @@ def read_regular(place: str | Path, path: str, limit: int = MAX_BYTES) -> bytes:
             raise UnreadableError(path, f"not a regular file ({_kind(status.st_mode)})")
         if status.st_size > limit:
             raise UnreadableError(path, too_large(status.st_size, limit))
-        # One byte more than allowed: the file may grow, and files of /proc have no size.
-        with os.fdopen(descriptor, "rb", closefd=False) as stream:
-            data = stream.read(limit + 1)
+        data = _all_of(descriptor, status.st_size, limit)
     except OSError as error:
         raise _unreadable(path, error) from error
     finally:
@@ -175,6 +173,18 @@ def read_regular(place: str | Path, path: str, limit: int = MAX_BYTES) -> bytes:
     if len(data) > limit:
         raise UnreadableError(path, too_large(len(data), limit))
     return data
+
+
+def _all_of(descriptor: int, size: int, limit: int) -> bytes:
+    """What an open file holds, up to one byte more than ``limit``: it may grow, and files of /proc have no size."""
+    data = os.read(descriptor, size + 1)
+    if len(data) == size:
+        return data
+    pieces, room = [data], limit + 1 - len(data)
+    while room > 0 and (piece := os.read(descriptor, min(room, 1 << 20))):
+        pieces.append(piece)
+        room -= len(piece)
+    return b"".join(pieces)
 
 
 def checked(path: str, data: bytes) -> bytes:
