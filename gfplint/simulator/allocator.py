@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from gfplint.kernel.model import Mask
 from gfplint.simulator.events import HungError
 from gfplint.simulator.lockdep import FS_RECLAIM, IO_RECLAIM
+from gfplint.simulator.memcg import Charging
 from gfplint.simulator.memory import (
     COSTLY_ORDER,
     KMALLOC_MAX,
@@ -48,7 +49,7 @@ ZERO, DMA, DMA32, HIGHMEM, MOVABLE, RECLAIMABLE = (
     "__GFP_MOVABLE",
     "__GFP_RECLAIMABLE",
 )
-NOLOCKDEP = "__GFP_NOLOCKDEP"
+NOLOCKDEP, KSWAPD = "__GFP_NOLOCKDEP", "__GFP_KSWAPD_RECLAIM"
 
 ZERO_SIZE_PTR = 16
 INT_MAX = (1 << 31) - 1
@@ -58,6 +59,14 @@ INT_MAX = (1 << 31) - 1
 #: (__GFP_HIGH), those without watermarks (__GFP_MEMALLOC, PF_MEMALLOC). Measured order of magnitude, not a constant of
 #: the kernel.
 RESERVES = (0, 256, 1024)
+#: States of memory that pressure explores: what is exhausted (as in ``Allocator.exhausted``), and whether reclaim finds
+#: pages. Below the min watermark only requests that may use the reserves succeed at once.
+LEVELS = {
+    "plenty": (0, False),
+    "below min, reclaim helps": (1, True),
+    "only reserves": (1, False),
+    "nothing": (2, False),
+}
 #: Pages that reclaim finds when it may do I/O but not enter file systems.
 RECLAIMABLE_BY_IO = 512
 
@@ -74,8 +83,8 @@ class Allocator:
         self.reclaimed = 0
         self.fail_slab = False
         self.fail_pages = False
-        self.charged = 0
-        self.limit = 0
+        self.charging = Charging(machine)
+        self.reclaimable = False  # where memory is short, reclaim finds some
         self.next_vmalloc = VMALLOC + 0x100_0000
         self.next_percpu = PERCPU
         self.memories: list[tuple[Obj, Memory]] = []
@@ -147,7 +156,7 @@ class Allocator:
             machine.brief_lock(WAIT_CONFIG)  # beyond the per-CPU lists: zone->lock
         if not self._granted(effective, what) and not self._slow(effective, order):
             return None
-        charge = ACCOUNT in mask and not self.charge(mask, order, PAGE_SIZE << order)
+        charge = ACCOUNT in mask and not self.charging.charge(mask, order, PAGE_SIZE << order, what)
         if charge:
             return None
         return self.physical.take(order, COMP in mask)
@@ -165,9 +174,11 @@ class Allocator:
         return False
 
     def _explored_pressure(self, what: str) -> None:
-        """Where pressure is explored, every request finds plenty of memory, the reserves, or nothing."""
+        """Where pressure is explored, every request finds one of these states of memory."""
         if self.machine.setup.pressure:
-            self.exhausted = self.machine.interpreter.path.choose(3, f"memory for {what} (plenty, reserves, nothing)")
+            names = tuple(LEVELS)
+            level = self.machine.interpreter.path.choose(len(names), f"memory for {what} ({', '.join(names)})")
+            self.exhausted, self.reclaimable = LEVELS[names[level]]
 
     def _explored_failure(self, mask: Mask, what: str) -> bool:
         machine = self.machine
@@ -191,9 +202,14 @@ class Allocator:
         machine = self.machine
         if self.exhausted and NOFAIL in mask:
             self._nofail_checks(mask, order)
+        if self.exhausted and KSWAPD in mask:
+            machine.note("kswapd is woken")
         if self.exhausted and self._from_reserves(mask, order):
             return True
         if DIRECT in mask and not machine.task.flags.get("noreclaim"):
+            if self.reclaimable:
+                machine.note("direct reclaim: the task sleeps until pages are free")
+                return True
             machine.note("direct reclaim")
             if self.exhausted and NORETRY not in mask and MAYFAIL not in mask:
                 return self._reclaim_or_oom(mask, order)
@@ -221,26 +237,6 @@ class Allocator:
             return True
         self.machine.event("hang", "the request would loop for ever")
         raise HungError
-
-    # -- charging
-
-    def charge(self, mask: Mask, order: int, size: int) -> bool:
-        """Charge the task's memory cgroup; False where the limit says no."""
-        if not self.machine.task.charged:
-            return True
-        if self.limit and self.charged + size > self.limit and not self._charge_over_limit(mask, order):
-            return False
-        self.charged += size
-        return True
-
-    def _charge_over_limit(self, mask: Mask, order: int) -> bool:
-        """try_charge_memcg() at the limit: __GFP_HIGH and __GFP_NOFAIL are forced, blocking ones get the task
-        killed.
-        """
-        if DIRECT in mask and not mask & {NORETRY, MAYFAIL} and order <= COSTLY_ORDER and NOFAIL not in mask:
-            self.machine.event("memcg-oom", "the memory cgroup is at its limit: its OOM killer runs")
-            return False
-        return bool(mask & {NOFAIL, HIGH}) or bool(self.machine.task.flags.get("noreclaim"))
 
     # -- slab
 
@@ -303,7 +299,7 @@ class Allocator:
         slab, index = cache.spare.pop()
         cache.active = True
         slab.used.add(index)
-        if (ACCOUNT in mask or cache.account) and not self.charge(mask, 0, cache.size):
+        if (ACCOUNT in mask or cache.account) and not self.charging.charge(mask, 0, cache.size, what):
             slab.used.discard(index)
             cache.spare.append((slab, index))
             return None
@@ -425,7 +421,7 @@ class Allocator:
                     return None
         if self.fail_pages and NOFAIL not in mask:
             return None
-        if ACCOUNT in mask and not self.charge(mask, 0, count * PAGE_SIZE):
+        if ACCOUNT in mask and not self.charging.charge(mask, 0, count * PAGE_SIZE, what):
             return None
         return [(self.physical.take(0), 0) for _ in range(min(count, 64))]
 
@@ -454,7 +450,7 @@ class Allocator:
             machine.advice.asked(mask, what)
         if DIRECT not in mask and self.atomic_percpu > ATOMIC_PERCPU_PAGES:
             return 0
-        if ACCOUNT in mask and not self.charge(mask, 0, 2 * size):
+        if ACCOUNT in mask and not self.charging.charge(mask, 0, 2 * size, what):
             return 0
         if machine.setup.failures and self._explored_failure(mask, what):
             return 0
@@ -478,7 +474,7 @@ class Allocator:
     ) -> Value:
         """A pointer to fresh memory."""
         obj = Obj(family, None if zero else ("heap", address), zero)
-        accounted = (accounted or bool(cache and cache.account)) and self.machine.task.charged
+        accounted = (accounted or bool(cache and cache.account)) and self.charging.target() is not None
         memory = Memory(address, size, family, order, cache=cache, pages=pages, accounted=accounted)
         memory.stack = self.machine.stack()
         obj.memory = memory

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gfplint.simulator.memcg import OWN
 from gfplint.simulator.task import WAIT_CONFIG, WAIT_SLEEP, fresh
 from gfplint.simulator.values import Ptr, Sym, Value, identity, text_of
 
@@ -128,8 +129,18 @@ class ContextOperations:
         return 0
 
     def op_sim_limit(self, args: list[Value]) -> Value:
-        self.machine.allocator.limit = args[0] if isinstance(args[0], int) else 0
+        """The limit in bytes of a memory cgroup: the second argument, or the task's own."""
+        cgroup = OWN if len(args) < 2 else identity(args[1])
+        self.machine.allocator.charging.limits[cgroup] = args[0] if isinstance(args[0], int) else 0
         return 0
+
+    def op_sim_active_memcg(self, args: list[Value]) -> Value:
+        return self.machine.allocator.charging.set_active(args[0])
+
+    def op_sim_charged(self, args: list[Value]) -> Value:
+        """Bytes that a memory cgroup is charged for: the argument, or the task's own."""
+        cgroup = identity(args[0]) if args else OWN
+        return self.machine.allocator.charging.charged.get(cgroup, 0)
 
     def op_sim_defer(self, args: list[Value]) -> Value:
         self.machine.defer(text_of(args[0]), args[1], list(args[2:]))
@@ -164,7 +175,8 @@ class ContextOperations:
         return Sym(("callback", identity(value)))
 
     def op_sim_is_bh_queue(self, args: list[Value]) -> Value:
-        return int("bh" in str(identity(args[0])))
+        """Of the queues that the kernel makes itself; others say so where they are made (kernel/workqueue.c)."""
+        return int(identity(args[0]) in (("name", "system_bh_wq"), ("name", "system_bh_highpri_wq")))
 
     def op_sim_in_interrupt(self, args: list[Value]) -> Value:
         return int(self.machine.task.in_interrupt())

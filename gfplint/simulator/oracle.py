@@ -25,6 +25,7 @@ from gfplint.simulator.events import ADVICE, DiedError, Event, HungError
 from gfplint.simulator.interp import Frame, Interpreter
 from gfplint.simulator.machine import Machine, Setup
 from gfplint.simulator.masks import FIRST_INVALID_BIT, MaskBits
+from gfplint.simulator.memcg import OWN
 from gfplint.simulator.memory import VMALLOC_MAP, area, kmalloc_class
 from gfplint.simulator.paths import BudgetError, Path
 from gfplint.simulator.program import Program, ProgramError, shipped
@@ -302,7 +303,8 @@ class Oracle:
             trial.variable(name, value)
         limited = limit not in ("max", "")
         # The limit is scaled like the number of objects: a quarter of what is asked for.
-        machine.allocator.limit = size * OBJECTS // 4 if limited else 0
+        if limited:
+            machine.allocator.charging.limits[OWN] = size * OBJECTS // 4
         machine.phase = "case"
         trial.run(self.tables["contexts"][context][0])
         got, failed = trial.value("got"), bool(trial.value("failed"))
@@ -446,14 +448,15 @@ def class_of_accounting(machine: Machine, got: int, failed: bool, limited: bool)
     """Group 3: whether what was allocated was charged, and what the limit did."""
     if got < 5:
         return UNSCORED
-    charged = "charged" if machine.allocator.charged else "uncharged"
+    mine = machine.allocator.charging.charged.get(OWN, 0)
+    charged = "charged" if mine else "uncharged"
     if not limited:
         return f"{charged}/null" if failed else charged
     if any(e.kind == "memcg-oom" for e in machine.events):
         return f"{charged}/oom"
     if failed:
         return f"{charged}/null"
-    return f"{charged}/exceeded" if machine.allocator.charged else f"{charged}/unlimited"
+    return f"{charged}/exceeded" if mine else f"{charged}/unlimited"
 
 
 class Trial:

@@ -277,6 +277,9 @@ class Rows:
         address = machine.address(value)
         if address in (0, 16):
             return 0
+        if machine.config.kasan and area(address) == VMALLOC_MAP and machine.allocator.find(address) is None:
+            machine.event("kasan", f"{what} of a pointer between vmalloc areas")
+            return 0
         page = machine.releaser.page_of(address, what)
         if page.slab is not None:
             offset = address - address_of(page.slab.pfn) - page.slab.cache.left

@@ -91,7 +91,8 @@ class Held(NamedTuple):
 class Task:
     """One context of execution. ``context``: ``task``, ``softirq`` or ``hardirq``; ``limit``: the wait type that
     lockdep grants it;
-    ``charged``: allocations can be charged to a memory cgroup of its own."""
+    ``charged``: allocations can be charged to a memory cgroup of its own; ``active_memcg``: the one that they are
+    charged to instead, NULL for none."""
 
     context: str = "task"
     preempt: int = 0
@@ -103,6 +104,7 @@ class Task:
     running: bool = True
     limit: int = WAIT_SLEEP
     charged: bool = True
+    active_memcg: Any = 0
     name: str = "plain"
     flags: dict[str, int] = field(default_factory=dict)
     scopes: list[tuple[str, int, int]] = field(default_factory=list)  # (kind, number, depth of nesting of its kind)

@@ -97,7 +97,7 @@ class Writer:
 Form = Callable[[Writer, At], None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Profile:
     """What programs are made of, and what is compared.
 

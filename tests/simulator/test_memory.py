@@ -174,13 +174,26 @@ int open(struct d *d, int bad)
 	memalloc_noio_restore(a);
 	return 0;
 }
+""")
+
+
+#: Ended as another kind.
+WRONG_KIND = """
 void wrong_kind(struct d *d)
 {
 	unsigned int a = memalloc_noio_save(); /* sees: task-flags-differ */
 
 	memalloc_nofs_restore(a);
 }
-""")
+"""
+
+
+def test_before_6_10_a_restore_ends_its_own_kind() -> None:
+    check(WRONG_KIND, version=(6, 9))
+
+
+def test_since_6_10_a_restore_ends_what_its_cookie_says() -> None:
+    check(WRONG_KIND.replace("/* sees: task-flags-differ */", ""))
 
 
 def test_reclaim_recursion() -> None:

@@ -592,6 +592,9 @@ int atomic_dec_and_lock(int *count, struct spinlock *lock)
 	return 1;
 }
 
+/* ---- memory cgroups: include/linux/sched/mm.h ---- */
+struct mem_cgroup *set_active_memcg(struct mem_cgroup *memcg) { return sim_active_memcg(memcg); }
+
 /* ---- reclaim: mm/page_alloc.c, mm/vmscan.c ---- */
 void fs_reclaim_acquire(gfp_t gfp) { sim_reclaim_begin(gfp); }
 void fs_reclaim_release(gfp_t gfp) { sim_reclaim_end(gfp); }
