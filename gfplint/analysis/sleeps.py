@@ -378,7 +378,8 @@ class Sleeps(Run):
                 tested = flag_test(text)
                 path = tested[0] if tested is not None else text
                 root = root_of(path)
-                if path in self.set_here and (root in self.params or root not in self.types):
+                lasts = path != root if root in self.params else root not in self.types
+                if lasts and path in self.set_here:
                     return text
         return ""
 

@@ -392,3 +392,25 @@ void f(struct dev *d)
 }
 """
     assert _reported(_STRUCT + text) == ["f"]
+
+
+@pytest.mark.parametrize(
+    ("test", "change", "reports"),
+    [("err", "err = -12;", True), ("d->state", "d->state = 1;", False)],
+)
+def test_what_a_function_changes_of_its_own_arguments_is_gone_when_it_returns(
+    test: str, change: str, reports: bool
+) -> None:
+    text = f"""
+static int fill(struct dev *d, int err)
+{{
+	if ({test})
+		return err;
+	d->p = kmalloc(8, GFP_KERNEL);
+	{change}
+	return err;
+}}
+void a(struct dev *d, int n) {{ fill(d, n); }}
+void b(struct dev *d, int n) {{ spin_lock(&d->lock); fill(d, n); spin_unlock(&d->lock); }}
+"""
+    assert _reported(_STRUCT + text) == (["b"] if reports else [])
