@@ -57,6 +57,7 @@ class FileResult(msgspec.Struct, frozen=True, array_like=True):
     functions: int
     stores: tuple[StoreAt, ...] = ()
     frees: tuple[FreeAt, ...] = ()
+    uses: tuple[FreeAt, ...] = ()
     members: tuple[MemberEvidence, ...] = ()
     records: tuple[Record, ...] = ()
 
@@ -100,6 +101,7 @@ class _Linting:
         self.degraded: list[Degraded] = []
         self.stores: list[StoreAt] = []
         self.frees: list[FreeAt] = []
+        self.uses: list[FreeAt] = []
         self.members: list[MemberEvidence] = []
         self.functions = 0
 
@@ -135,6 +137,7 @@ class _Linting:
             for f in summary.frees
             if f.holders and f.place not in known and not _chosen(f, summary.frees)
         ]
+        self.uses += [FreeAt(summary.path, summary.name, u) for u in summary.linear_uses if u.holders]
         self.members += of_summary(index, summary)
         self.check(summary, self.wanted.callers.of((self.file, index)))
 
@@ -158,6 +161,7 @@ class _Linting:
             self.functions,
             tuple(self.stores),
             tuple(self.frees),
+            tuple(self.uses),
             tuple(self.members),
             self.whole.accounting.records(self.file) if first and self.whole.accounting is not None else (),
         )
@@ -252,9 +256,9 @@ def _check(view: View, rules: Sequence[Rule], findings: dict[Finding, None]) -> 
 
 
 def member_findings(
-    stores: Sequence[StoreAt], frees: Sequence[FreeAt], kernel: Kernel, rules: Sequence[Rule]
+    stores: Sequence[StoreAt], frees: Sequence[FreeAt], uses: Sequence[FreeAt], kernel: Kernel, rules: Sequence[Rule]
 ) -> tuple[Finding, ...]:
-    """What the rules say of frees of members, once the stores of the whole program are known."""
+    """What the rules say of frees and uses of members, once the stores of the whole program are known."""
     findings: dict[Finding, None] = {}
 
     def legal(free: str, memory: Memory) -> bool:
@@ -263,6 +267,12 @@ def member_findings(
     apart = frozenset(f.name for f in kernel.families.values() if f.local)
     for free in join(stores, frees, legal, apart):
         _check(View(Summary(free.function, free.path, (), frees=(free.site,)), kernel), rules, findings)
+
+    def linear(_: str, memory: Memory) -> bool:
+        return memory.family not in kernel.families or kernel.families[memory.family].contiguous
+
+    for use in join(stores, uses, linear, apart):
+        _check(View(Summary(use.function, use.path, (), linear_uses=(use.site,)), kernel), rules, findings)
     return tuple(findings)
 
 

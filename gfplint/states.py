@@ -236,7 +236,8 @@ def lint(run: Run, state: State, built: Built, renamed: Mapping[str, str] | None
         findings = [finding for result in done for finding in result.findings]
         stores = [store for result in done for store in result.stores]
         frees = [free for result in done for free in result.frees]
-        findings += member_findings(stores, frees, kernel, run.running)
+        uses = [use for result in done for use in result.uses]
+        findings += member_findings(stores, frees, uses, kernel, run.running)
         if whole.accounting is not None:
             records = [record for result in done for record in result.records]
             findings += whole.accounting.findings(records, frozenset(subjects), built.relevance.callers, run.running)

@@ -35,6 +35,7 @@ _MODULES = (
     "open_coded_array_size",
     "oversized_kmalloc",
     "open_coded_kvmalloc",
+    "noncontiguous_memory_for_dma",
     "untyped_allocation",
     "misused_userspace_mask",
     "lost_realloc_pointer",

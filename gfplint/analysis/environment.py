@@ -66,6 +66,8 @@ class Environment(Protocol):
     """What a function's flow may ask about the rest of the program."""
 
     kernel: Kernel
+    #: Functions that need memory of the linear map, each with the numbers of the arguments.
+    linear: dict[str, tuple[int, ...]]
     #: Families of what a struct holds: their allocators fill the struct that they are given.
     content_families: frozenset[str]
 

@@ -178,6 +178,8 @@ class Expressions(Callees):
         self.lent = lent
         if self.begins_scopes:
             self.note_scoped(expr, state)
+        if type(expr.func) is Name and expr.func.name in self.env.linear:
+            self.note_linear(expr, expr.func.name, values, state)
         result = self.dispatch(expr, values, state)
         for arg in expr.args:
             if isinstance(arg, Unary) and arg.op == "&" and isinstance(arg.operand, (Name, Member)):

@@ -119,6 +119,7 @@ class _Flow(Conditions):
             returns=() if self.returns_unknown else tuple(self.returned),
             frees_params=tuple(self.freed_params),
             gives=self.gifts(),
+            linear_uses=tuple(self.linear_uses.values()),
             degraded=tuple(self.degraded),
             calls=self.calls,
             masks=(masks := self.masks()),

@@ -125,6 +125,25 @@ class Frees(Sleeps):
         same = len(memories) == len(held) and len({m.family for m in memories}) == 1
         return memories[0] if path and same else None
 
+    def note_linear(self, expr: Call, name: str, values: list[Value], state: State) -> None:
+        """Memory is used by its address in the linear map."""
+        for number in self.env.linear[name]:
+            if number >= len(expr.args) or self.asked_for_vmalloc(state):
+                continue
+            target, value = expr.args[number], values[number]
+            path = self.access(target)
+            memory = value if isinstance(value, Memory) else None
+            holders = self.freed_places(target, path, state) if value is None and path else ()
+            if memory is not None or holders:
+                when = conditions(state.resolve(path), state.conds, state.env) if holders else ()
+                site = FreeSite(name, expr.place, path, memory, holders=holders, when=when)
+                self.linear_uses.setdefault((expr.place, memory, bool(holders)), site)
+
+    def asked_for_vmalloc(self, state: State) -> bool:
+        """Whether the code has asked on this way of what kind some memory is."""
+        asks = [n for n, q in self.kernel.queries.items() if q.true_means == "vmalloc"]
+        return any(text.startswith(f"{name}(") for text in state.conds for name in asks)
+
     def frees_content(self, row: Free) -> bool:
         """Whether a free is of what a struct holds (``sg_free_table``), not of the memory that its argument points
         to.

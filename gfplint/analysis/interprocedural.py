@@ -116,6 +116,7 @@ class Linker:
         self.weak = weak_names(program, kernel)
         self.tabled = frozenset(kernel.allocators.keys() | kernel.frees.keys())
         self.content_families = _content_families(kernel)
+        self.linear = linear_users(kernel)
         self.fields: dict[tuple[int, int], dict[str, Param]] = {}
         self.given = Given(self)
         self.operations = operations if operations is not None else Operations(program)
@@ -360,6 +361,7 @@ class FileEnvironment:
         self.file = file
         self.kernel = linker.kernel
         self.content_families = linker.content_families
+        self.linear = linker.linear
         self.reach = linker.relevance.depth
         self.reclaim = linker.reclaim
         self._levels: dict[str, int] = {}
@@ -626,6 +628,11 @@ def _guard_definitions(program: Program) -> dict[str, list[tuple[int, Definition
         for file, definition in program.definitions.get(macro, ()):
             found.setdefault(class_name(definition), []).append((file, definition))
     return found
+
+
+def linear_users(kernel: Kernel) -> dict[str, tuple[int, ...]]:
+    """The functions that need memory of the linear map, with the numbers of the arguments."""
+    return {name: row.args for (role, name), row in kernel.roles.items() if role == "linear"}
 
 
 def _content_families(kernel: Kernel) -> frozenset[str]:

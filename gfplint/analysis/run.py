@@ -86,7 +86,6 @@ class Run(ABC):
 
     def __init__(self, name: str, path: str, signature: Signature, body: Body, env: Environment, depth: int) -> None:
         self.depth = depth
-        self.wanted = 0
         self.name, self.path, self.signature, self.body, self.env = name, path, signature, body, env
         self.kernel = env.kernel
         self.params = tuple(p.name for p in signature.params)
@@ -127,11 +126,11 @@ class Run(ABC):
         self.written: set[str] = set()
         self.lent: dict[str, Memory] = {}
         self.returns_unknown = False
+        self.linear_uses: dict[tuple[object, ...], FreeSite] = {}
         self.given: dict[int, dict[Memory | None, None]] = {}
         self.discarded: set[Place] = set()
         self.degraded: list[str] = list(body.errors)
-        self.steps = 0
-        self.calls = 0
+        self.steps = self.calls = self.wanted = 0
         self._operations: set[str] | None = None
         self._set_here: set[str] | None = None
         self.kinds_by_type = {v.type: k for k, v in self.kernel.kinds.items() if v.type}

@@ -231,6 +231,7 @@ class FreedParam(msgspec.Struct, frozen=True, gc=False):
 class Summary(msgspec.Struct, frozen=True, gc=False):
     """Everything about one function (or function-like macro).
 
+    ``linear_uses``: as ``frees``, where memory is needed that lies in the linear map.
     ``gives``: the parameters that point to where it puts memory, always such of one family, with the memory.
     ``masks``: its parameters that are masks and stay what they are; ``waits``: it sleeps by other means than an
     allocation, so its masks don't decide whether it does. ``passed``: masks that keep reclaim out of file systems or
@@ -251,6 +252,7 @@ class Summary(msgspec.Struct, frozen=True, gc=False):
     frees_params: tuple[FreedParam, ...] = ()
     unaccounted: tuple[Unaccounted, ...] = ()
     gives: tuple[tuple[int, Memory], ...] = ()
+    linear_uses: tuple[FreeSite, ...] = ()
     scoped_calls: tuple[ScopedCall, ...] = ()
     degraded: tuple[str, ...] = ()
     calls: int = 0

@@ -43,6 +43,8 @@ class Reads(enum.Flag):
     SCOPES = enum.auto()
     #: ``sleeps`` of functions that take a mask and name one that blocks.
     SLEEPS = enum.auto()
+    #: ``linear_uses``, and what lies outside the linear map.
+    LINEAR = enum.auto()
     #: Anything: every function that allocates, frees or opens a scope.
     ALL = enum.auto()
 
@@ -99,7 +101,8 @@ class Worth:
         self.masks = _Masks(kernel)
         self.reduced = frozenset(n for n, m in kernel.masks.items() if DIRECT_RECLAIM in m and FS not in m)
         self.wrappers = relevance.wrappers
-        self._names = self.direct | self.regions.enters
+        self.linear = frozenset(name for role, name in kernel.roles if role == "linear")
+        self._names = self.direct | self.regions.enters | (self.linear if Reads.LINEAR in reads else frozenset())
 
     def may_be(self, function: Function) -> bool:
         """Whether ``by_name`` or ``by_text`` may find a function worth a body: one look at all that they go by."""
@@ -125,7 +128,9 @@ class Worth:
             if sleeping and (annotated(function) or self.meets(fid, sleeping)):
                 return 0
         if self.direct.isdisjoint(names):
-            return 0 if Reads.ALL in self.reads and not self.reduced.isdisjoint(function.words) else None
+            if Reads.ALL in self.reads and not self.reduced.isdisjoint(function.words):
+                return 0
+            return MEMORY if Reads.LINEAR in self.reads and not self.linear.isdisjoint(names) else None
         if Reads.ALL in self.reads or not self.always.isdisjoint(names):
             return 0
         if Reads.SCOPES in self.reads and not self.scopes.isdisjoint(names):

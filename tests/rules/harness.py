@@ -76,7 +76,8 @@ def lint_all(
     findings = [finding for result in results for finding in result.findings]
     stores = [store for result in results for store in result.stores]
     frees = [free for result in results for free in result.frees]
-    findings += member_findings(stores, frees, linker.kernel, rules)
+    uses = [use for result in results for use in result.uses]
+    findings += member_findings(stores, frees, uses, linker.kernel, rules)
     records = [record for result in results for record in result.records]
     if whole.accounting is not None:
         findings += whole.accounting.findings(records, frozenset(every), linker.relevance.callers, rules)

@@ -51,6 +51,7 @@ _CATALOGUE = {
     "GFP603": ("oversized-kmalloc", Severity.ERROR, ""),
     "GFP604": ("open-coded-kvmalloc", Severity.ADVICE, ""),
     "GFP506": ("misused-userspace-mask", Severity.WARNING, ""),
+    "GFP605": ("noncontiguous-memory-for-dma", Severity.ERROR, ""),
     "GFP606": ("untyped-allocation", Severity.ADVICE, ""),
     "GFP607": ("lost-realloc-pointer", Severity.ERROR, ""),
     "GFP701": ("unchecked-allocation", Severity.WARNING, ""),
