@@ -36,7 +36,9 @@ vfree(buf);
 
 ## Fix safety
 
-There is no automatic fix: either the allocation or the free may be the wrong one.
+Safe where the free takes nothing but the pointer, everything that arrives there is of families that one other such free
+is made for (`vfree()` for `vmalloc()`, `kvfree()` for `kvmalloc()`), all in one file, and nothing that forbids sleeping
+is held: that free takes the place of the wrong one. Elsewhere there is none.
 
 ## References
 
@@ -50,11 +52,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gfplint.analysis.summary import FreeSite
 from gfplint.analysis.values import Memory
 from gfplint.analysis.worth import Reads
-from gfplint.findings import Finding, Severity
-from gfplint.kernel.model import Free
+from gfplint.findings import Edit, Finding, Fix, Severity
+from gfplint.kernel.model import Free, Kernel
 from gfplint.ruleset import Rule, View, confidence_of_free, free_steps, frees_managed, is_flavour, right_frees
+
+#: Families that have one free made for them, which takes the pointer alone.
+_MENDED = ("vmalloc", "kvmalloc", "percpu")
 
 
 def check(view: View) -> Iterator[Finding]:
@@ -76,7 +82,37 @@ def check(view: View) -> Iterator[Finding]:
             f"{site.callee}() of memory from {memory.allocator}(){advice}",
             free_steps(view, site, f"allocates {family.title}", "frees it"),
             confidence=confidence_of_free(view, site),
+            fix=_fix(view, site, memory),
         )
+
+
+def _fix(view: View, site: FreeSite, memory: Memory) -> Fix | None:
+    """The free that the memory's family is made for, in the place of the name of the wrong one."""
+    kernel, path = view.kernel, view.summary.path
+    if site.doubt or site.steps or site.scope_exit or memory.offset or memory.path != path:
+        return None
+    if not _plain(kernel.frees[site.callee]) or any(kernel.kinds[h.kind].atomic for h in site.held):
+        return None
+    right = _made_for(kernel, memory.family)
+    here = [s for s in view.summary.frees if s.place == site.place]
+    if right is None or any(s.memory is None or s.memory.family not in right.families for s in here if not s.null):
+        return None
+    start = (site.place.line, site.place.column)
+    return Fix(True, (Edit(path, start, (start[0], start[1] + len(site.callee)), right.name),))
+
+
+def _plain(row: Free) -> bool:
+    """Whether a free takes nothing but the pointer, and keeps no promise beyond freeing it."""
+    others = (row.cache, row.device, row.size, row.order, row.bulk, row.field)
+    return row.arg == 0 and not row.rcu and not row.single and all(number is None for number in others)
+
+
+def _made_for(kernel: Kernel, family: str) -> Free | None:
+    """The free that is made for a family: the one with the fewest other families, if that is one."""
+    found = [f for f in kernel.frees.values() if family in f.families and _plain(f)]
+    rank = {f.name: (f.families[0] != family, len(f.families), f.sleeps == "never", len(f.name)) for f in found}
+    best = sorted(found, key=lambda f: rank[f.name])
+    return best[0] if best and not kernel.families[family].built and family in _MENDED else None
 
 
 def _takes_apart(view: View, row: Free, memory: Memory) -> bool:

@@ -51,6 +51,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gfplint.analysis.summary import FreeSite
 from gfplint.analysis.values import Memory
 from gfplint.analysis.worth import Reads
 from gfplint.findings import Confidence, Finding, Severity, Step
@@ -78,14 +79,20 @@ def check(view: View) -> Iterator[Finding]:
             call_step(view, site.place, f"{site.callee}() needs memory of the linear map"),
         ]
         maybe = "need not be" if family.may_be else "is not"
-        surely = confidence_of_free(view, site)
         yield RULE.finding(
             view,
             site.place,
             f"{site.callee}() of memory from {memory.allocator}(), which {maybe} physically contiguous",
             steps,
-            confidence=Confidence.MEDIUM if family.may_be and surely is Confidence.HIGH else surely,
+            confidence=_confidence(view, site, memory),
         )
+
+
+def _confidence(view: View, site: FreeSite, memory: Memory) -> Confidence:
+    """Who keeps kvmalloc() memory may have asked elsewhere what it is."""
+    if not view.kernel.families[memory.family].may_be:
+        return confidence_of_free(view, site)
+    return Confidence.MEDIUM if memory.function == view.summary.name and not site.doubt else Confidence.LOW
 
 
 def _small(memory: Memory) -> bool:

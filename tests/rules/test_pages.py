@@ -40,6 +40,7 @@ _CATALOGUE = {
     "GFP402": ("wrong-cache-free", Severity.ERROR, "bad-free"),
     "GFP403": ("wrong-size-free", Severity.ERROR, "bad-free"),
     "GFP404": ("manual-free-of-managed-memory", Severity.ERROR, "bad-free"),
+    "GFP405": ("leaked-cache", Severity.WARNING, "cache-leak"),
     "GFP406": ("mismatched-rcu-free", Severity.ERROR, "bad-free"),
     "GFP501": ("unsupported-mask", Severity.ERROR, "mask-fixed"),
     "GFP502": ("contradictory-mask", Severity.WARNING, ""),
