@@ -65,8 +65,8 @@ def creators(kernel: Kernel) -> frozenset[str]:
 
 def serving(kernel: Kernel) -> frozenset[str]:
     """What gives out the objects of a cache and takes them back."""
-    every = (*kernel.allocators.items(), *kernel.frees.items())
-    return frozenset(name for name, row in every if row.cache is not None)
+    taking = frozenset(name for name, row in kernel.frees.items() if row.cache is not None)
+    return taking.union(name for name, row in kernel.allocators.items() if row.cache is not None)
 
 
 def leaks(code: Code) -> Iterator[Leak]:
