@@ -200,7 +200,7 @@ def _changes(known: Linked, paths: Collection[str], found: Gathered, facts: Mapp
     """The files that are not as the linked tree has them. Raises StoreError."""
     from gfplint.index.update import Change  # noqa: PLC0415
 
-    number = {path: at for at, path in enumerate(known.meta.paths)}
+    number = known.number
     return [
         Change(path, known.facts(number[path]) if path in number else None, facts.get(path))
         for path in sorted(paths)

@@ -119,6 +119,10 @@ class Program:
         outside = [v for _, v in candidates if not v.static]
         return outside[0] if len(outside) == 1 else None
 
+    def defined(self, names: Iterable[str]) -> frozenset[str]:
+        """Those of some names that a function or macro has."""
+        return frozenset(name for name in names if name in self.functions or name in self.macros)
+
     def tables(self) -> Iterable[tuple[int, Table]]:
         """Every designated initialiser of the tree."""
         for at, file in enumerate(self.facts):
@@ -229,9 +233,7 @@ def own_names(path: str, file: FileFacts) -> frozenset[str]:
 
 def weak_names(program: Program, kernel: Kernel) -> frozenset[str]:
     """Allocators whose row yields to their body, and whose body the program holds."""
-    return frozenset(
-        n for n, row in kernel.allocators.items() if row.weak and (n in program.functions or n in program.macros)
-    )
+    return program.defined(n for n, row in kernel.allocators.items() if row.weak)
 
 
 #: A level deeper than any that is looked at.

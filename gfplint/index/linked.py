@@ -208,6 +208,7 @@ class Linked:
         self.key = key
         self.meta = meta
         self.front = front
+        self.number = {path: at for at, path in enumerate(meta.paths)}
         self._rows: dict[int, dict[str, Row]] = {}
         self._members: dict[int, dict[str, dict[str, list[Entry]]]] = {}
         self._levels: dict[int, dict[int, dict[int, int]]] = {}

@@ -86,7 +86,7 @@ class StoredProgram(Program):
         self.files = files = Files(linked, changed)
         self.paths = tuple(paths)
         self.facts = files  # type: ignore[assignment]
-        self.number = {path: at for at, path in enumerate(paths) if files.changed.get(at, _GONE) is not None}
+        self.number = _numbers(linked, files.changed, self.paths)
         self._visible = {}
         self._units = None
         self.own_names = _Own(self)  # type: ignore[assignment]
@@ -101,6 +101,7 @@ class StoredProgram(Program):
         self.definitions = _Table(  # type: ignore[assignment]
             lambda name: [(at, d) for at in self.defining(name) for d in self.files[at].definitions if d.macro == name]
         )
+        self._defined_names: dict[frozenset[str], frozenset[str]] = {}
         self._functions_now: dict[str, list[FunctionId]] = {}
         self._macros_now: dict[str, list[int]] = {}
         self._defined_now: dict[str, list[int]] = {}
@@ -112,6 +113,13 @@ class StoredProgram(Program):
                     self._macros_now.setdefault(name, []).append(at)
                 for name in _defined(facts):
                     self._defined_now.setdefault(name, []).append(at)
+
+    def defined(self, names: Iterable[str]) -> frozenset[str]:
+        asked = frozenset(names)
+        found = self._defined_names.get(asked)
+        if found is None:
+            found = self._defined_names[asked] = super().defined(asked)
+        return found
 
     def defining(self, name: str) -> list[int]:
         """The files that define a record or variable of a name, or use it to define something; by path."""
@@ -153,6 +161,17 @@ class StoredProgram(Program):
         yield from ((at, name) for at, name in self.linked.meta.includes if at not in changed)
         for at, facts in changed.items():
             yield from ((at, n) for n in (facts.includes if facts is not None else ()) if n.endswith(".c"))
+
+
+def _numbers(linked: Linked, changed: Mapping[int, FileFacts | None], paths: Sequence[str]) -> dict[str, int]:
+    """The numbers of the files that are there, by path."""
+    new, gone = range(len(linked.meta.paths), len(paths)), [at for at, facts in changed.items() if facts is None]
+    if not new and not gone:
+        return linked.number
+    found = linked.number | {paths[at]: at for at in new}
+    for at in gone:
+        del found[paths[at]]
+    return found
 
 
 class ModuleProgram(StoredProgram):

@@ -6,7 +6,7 @@ files anew.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -61,19 +61,20 @@ def present(
     if len(changes) > MAX_CHANGED:
         return None
     paths = list(linked.meta.paths)
-    number = {path: at for at, path in enumerate(paths)}
+    number = linked.number
+    added: dict[str, int] = {}
     changed: dict[int, FileFacts | None] = {}
     before: dict[int, FileFacts] = {}
     for change in changes:
-        at = number.get(change.path)
+        at = number.get(change.path, added.get(change.path))
         if at is None:
-            at = len(paths)
+            at = added[change.path] = len(paths)
             paths.append(change.path)
         changed[at] = change.after
         if change.before is not None:
             before[at] = change.before
     program = kind(linked, changed, paths)
-    if sorted(weak_names(program, kernel)) != linked.meta.weak or _units_differ(program, linked, paths):
+    if sorted(weak_names(program, kernel)) != linked.meta.weak or _units_differ(program, changes):
         return None
     update = Update(program, kernel, before, depth, cache(lambda at: linted(paths[at])))
     try:
@@ -83,7 +84,12 @@ def present(
     return Present(program, relevance, update)
 
 
-def _units_differ(program: StoredProgram, linked: Linked, paths: Sequence[str]) -> bool:
+def _units_differ(program: StoredProgram, changes: Sequence[Change]) -> bool:
     """Whether other .c files are compiled as one than before."""
-    old: Mapping[int, frozenset[int]] = StoredProgram(linked, {}, paths[: len(linked.meta.paths)]).units()
-    return old != program.units()
+    if all(c.before is not None and c.after is not None and _units(c.before) == _units(c.after) for c in changes):
+        return False
+    return StoredProgram(program.linked, {}, program.linked.meta.paths).units() != program.units()
+
+
+def _units(facts: FileFacts) -> list[str]:
+    return [name for name in facts.includes if name.endswith(".c")]

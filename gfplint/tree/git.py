@@ -240,26 +240,40 @@ class GitIndex(_BlobState):
 
     def __init__(self, git: Git) -> None:
         super().__init__(git)
-        self._listed: tuple[dict[str, str], tuple[Skipped, ...]] | None = None
+        self._blobs: dict[str, str] | None = None
+        self._few: dict[str, str | None] = {}
+        self._conflicts: tuple[Skipped, ...] | None = None
 
     def blobs(self) -> Mapping[str, str]:
-        return self._list()[0]
+        if self._blobs is None:
+            self._blobs = self._listed()
+        return self._blobs
 
     def skipped(self) -> Sequence[Skipped]:
-        return self._list()[1]
-
-    def _list(self) -> tuple[dict[str, str], tuple[Skipped, ...]]:
-        if self._listed is None:
-            listing = self.git.run("ls-files", "--stage", "-z")
-            rows = [row.partition(b"\t") for row in listing.split(b"\0") if row]
-            blobs = dict(_regular((*head.split()[:2], name) for head, _, name in rows if head.endswith(b" 0")))
-            conflicts = {_decoded(name) for head, _, name in rows if not head.endswith(b" 0")}
-            skipped = tuple(
+        if self._conflicts is None:
+            listing = self.git.run("ls-files", "--unmerged", "-z")
+            names = {_decoded(row.partition(b"\t")[2]) for row in listing.split(b"\0") if row}
+            self._conflicts = tuple(
                 Skipped(path, "has merge conflicts in the index", failed=True)
-                for path in sorted(path for path in conflicts if path is not None and is_source_path(path))
+                for path in sorted(path for path in names if path is not None and is_source_path(path))
             )
-            self._listed = (blobs, skipped)
-        return self._listed
+        return self._conflicts
+
+    def _listed(self, *only: str) -> dict[str, str]:
+        listing = self.git.run("ls-files", "--stage", "-z", *only)
+        rows = (row.partition(b"\t") for row in listing.split(b"\0") if row)
+        return dict(_regular((*head.split()[:2], name) for head, _, name in rows if head.endswith(b" 0")))
+
+    def _object(self, path: str) -> str:
+        """A few files are looked up one by one: a list of all takes longer."""
+        if self._blobs is not None or len(self._few) >= _FEW or "\0" in path:
+            return super()._object(path)
+        if path not in self._few:
+            self._few[path] = self._listed("--", ":(literal)" + path).get(path)
+        found = self._few[path]
+        if found is None:
+            raise MissingError(path)
+        return found
 
 
 def _environment(settings: Sequence[tuple[str, str]]) -> dict[str, str]:
