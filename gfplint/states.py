@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from gfplint.analysis.program import Program, Relevance
     from gfplint.linting import FileResult, Whole
 
+#: Files after which another worker takes the place of one: what it looked at of the program has become its own memory.
+_RENEWED = 3_000
 #: Outcomes of smaller scans that are kept beside each other.
 _KEPT_OUTCOMES = 64
 
@@ -276,7 +278,7 @@ def _results(
         return encode(lint_file(subjects[item], linker, wanted, whole))
 
     with run.phases("linting"):
-        for done, (item, data) in enumerate(workers.run(len(subjects), first, run.jobs, BATCH), 1):
+        for done, (item, data) in enumerate(workers.run(len(subjects), first, run.jobs, BATCH, renewed=_RENEWED), 1):
             if run.progress is not None:
                 run.progress(len(subjects) + done, 2 * len(subjects))
             if isinstance(data, workers.Failure):
@@ -293,7 +295,7 @@ def _results(
         return encode(lint_functions(files[item], functions[files[item]], linker, wanted, whole))
 
     with run.phases("linting of members"):
-        for item, data in workers.run(len(files), second, run.jobs, BATCH):
+        for item, data in workers.run(len(files), second, run.jobs, BATCH, renewed=_RENEWED // 4):
             yield files[item], data if isinstance(data, workers.Failure) else decode(data)
 
 

@@ -10,6 +10,7 @@ import contextlib
 import gc
 import multiprocessing
 import os
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -44,6 +45,7 @@ class _Worker:
         child.close()
         self.batch: tuple[int, ...] = ()
         self.started = 0.0
+        self.done = 0
 
     def give(self, batch: tuple[int, ...]) -> None:
         self.batch = batch
@@ -64,12 +66,13 @@ class _Worker:
 
 
 def run(
-    count: int, work: Work, jobs: int, batch: int = 1, seconds: float = ITEM_SECONDS
+    count: int, work: Work, jobs: int, batch: int = 1, seconds: float = ITEM_SECONDS, renewed: int = sys.maxsize
 ) -> Iterator[tuple[int, bytes | Failure]]:
     """Run ``work(0)`` to ``work(count - 1)`` in ``jobs`` processes; yields (item, its bytes or failure) as they come.
 
     ``batch`` items are handed out at a time, fewer towards the end, so that all end together; a batch that fails is
-    tried again item by item. ``seconds``: wall time of an item.
+    tried again item by item. ``seconds``: wall time of an item. ``renewed``: items after which another process takes
+    the place of one, whose copies of the parent's memory go with it.
     """
     queue = deque(_batches(count, jobs, batch))
     workers: list[_Worker] = []
@@ -97,7 +100,14 @@ def run(
                     idle.append(workers[-1])
                 else:
                     yield from zip(worker.batch, answer, strict=True)
-                    idle.append(worker)
+                    worker.done += len(worker.batch)
+                    if worker.done < renewed or not queue:
+                        idle.append(worker)
+                        continue
+                    workers.remove(worker)
+                    worker.stop()
+                    workers.append(_Worker(work, workers))
+                    idle.append(workers[-1])
     finally:
         for worker in workers:
             worker.stop(kill=worker in busy)

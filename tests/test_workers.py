@@ -119,3 +119,9 @@ def test_leaving_early_ends_the_processes() -> None:
     assert isinstance(pid, bytes)
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid), 0)
+
+
+def test_workers_are_renewed() -> None:
+    answers = dict(run(10, lambda item: os.getpid().to_bytes(8, "little"), jobs=1, renewed=3))
+    assert sorted(answers) == list(range(10))
+    assert len(set(answers.values())) == 4
