@@ -9,7 +9,7 @@ from gfplint.frontend.header import signature
 
 #: A declaration: its type, and its declarators up to the first bracket.
 _DECLARED = re.compile(
-    r"(?:[;{}(:]|\A)\s*+(?:(?:static|const|volatile|register)\s++)*+(?:(?:struct|union)\s++)?"
+    r"(?:[;{}(:]|\A)\s*+(?:(?:static|const|volatile|register|unsigned|signed)\s++)*+(?:(?:struct|union)\s++)?"
     r"([A-Za-z_]\w*+)([*\s][^;(){}]*+)"
 )
 _DECLARATOR = re.compile(r"[\s*]*+(?:(?:const|__\w++)\s++(?=[\w*]))*+[\s*]*+([A-Za-z_]\w*+)")

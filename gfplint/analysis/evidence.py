@@ -248,7 +248,9 @@ class _Others:
     def of(self, name: str) -> str:
         """What others know of what a name leads to; "" where that is nothing."""
         tag = self.structs.get(name)
-        return self.object(tag) if tag else f"={name}" if self.text.variables(name) else ""
+        if tag:
+            return self.object(tag)
+        return f"={name}" if name not in self.text.bases.types() and self.text.variables(name) else ""
 
     def object(self, tag: str) -> str:
         """What others call the objects of a struct; "" where the program does not define it."""

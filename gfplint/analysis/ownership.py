@@ -102,7 +102,7 @@ class _Books:
         """Of which memory all objects of a struct are, if there are any in the file, or its folder has the struct."""
         stores = [s for s in self.stores[kind] if self._counts(s, free)]
         memories = [s.store.memory for s in stores if s.store.memory is not None]
-        near = _private(kind, free.path) or any(s.path == free.path for s in stores)
+        near = private(kind, free.path) or any(s.path == free.path for s in stores)
         if not near or not memories or len(memories) < len(stores) or not _agree(memories):
             return None
         return _nearest(memories, free.path), 1
@@ -119,7 +119,7 @@ class _Books:
         fitting = [s for s in fitting if self._counts(s, free)]
         resolved = self._resolved(holder, fitting)
         doubt = 1 if free.site.when else 0
-        if not _private(holder, free.path):
+        if not private(holder, free.path):
             own = [(m, path) for m, path in resolved if path == free.path]
             doubt = doubt if own else doubt + 1
             resolved = own or (resolved if len(resolved) == len(stores) else [])
@@ -191,7 +191,7 @@ def _nearest(memories: Sequence[Memory], path: str) -> Memory:
     )
 
 
-def _private(holder: Holder, path: str) -> bool:
+def private(holder: Holder, path: str) -> bool:
     """Whether a place is only used near a file: its struct is defined there, and not for the whole tree."""
     defined, known, _ = holder[0].partition(":")
     if not known:

@@ -18,6 +18,7 @@ from gfplint.analysis.environment import MEMORY, annotated
 from gfplint.analysis.evidence import Evidence, Reader, known_as
 from gfplint.analysis.evidence import Text as EvidenceText
 from gfplint.analysis.holders import OBJECT, Declared, Holder, of_file
+from gfplint.analysis.ownership import private
 from gfplint.analysis.program import NEVER, FunctionId, Program, Relevance
 from gfplint.analysis.regions import comes_back, loops_before, straight
 from gfplint.analysis.summary import Summary
@@ -173,10 +174,12 @@ class Worth:
         """
         stored: dict[str, set[str]] = {}
         freed: dict[str, set[str]] = {}
-        for _, items in evidence:
+        here = {(file, item.member) for file, items in evidence for item in items if item.families}
+        for file, items in evidence:
             for item in items:
                 if item.free:
-                    freed.setdefault(item.member, set()).add(item.free)
+                    if self._joined(item.member, file) or (file, item.member) in here:
+                        freed.setdefault(item.member, set()).add(item.free)
                 elif item.families:
                     stored.setdefault(item.member, set()).update(item.families)
         members = {
@@ -191,6 +194,10 @@ class Worth:
             if numbers:
                 functions[file] = sorted(numbers)
         return functions
+
+    def _joined(self, member: str, file: int) -> bool:
+        """Whether stores in other files count where a file frees: for the objects of a struct only of one near by."""
+        return not member.startswith("*") or private((member[1:], OBJECT), self.program.paths[file])
 
 
 def _of(known: Mapping[str, set[str]], member: str) -> set[str]:
