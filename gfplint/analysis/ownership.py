@@ -2,7 +2,7 @@
 
 A store names the places that hold what it stores, a free those that what it frees may come from (``analysis.holders``).
 Where every store to a place is of memory of one family, a free of what it holds is of that family. Of places that the
-whole tree uses (a struct of include/), the file's own stores count, and others where it has none. Where stores differ,
+whole tree uses (a struct of include/), only the file's own stores count. Where stores differ,
 and where one is of something unknown, nothing is said, unless conditions on the same object tell them apart, or the
 freeing file's own stores agree. Of a pointer whose place tells nothing, the struct that it leads to may: where all of
 its objects are of one family.
@@ -105,7 +105,7 @@ class _Books:
         near = private(kind, free.path) or any(s.path == free.path for s in stores)
         if not near or not memories or len(memories) < len(stores) or not _agree(memories):
             return None
-        return _nearest(memories, free.path), 1
+        return msgspec.structs.replace(_nearest(memories, free.path), cache="", order="", size=""), 1
 
     def _stored(self, holder: Holder, places: Sequence[Holder]) -> list[StoreAt]:
         """The stores to a place; for the inner struct of one that is known, not those into it within others."""
@@ -122,7 +122,8 @@ class _Books:
         if not private(holder, free.path):
             own = [(m, path) for m, path in resolved if path == free.path]
             doubt = doubt if own else doubt + 1
-            resolved = own or (resolved if len(resolved) == len(stores) else [])
+            everywhere = holder[0].startswith("include/")
+            resolved = own or ([] if everywhere or len(resolved) != len(stores) else resolved)
         if not resolved:
             return None
         memories = [m for m, _ in resolved if m is not None]

@@ -163,6 +163,8 @@ class _Walk:
         if isinstance(test, Binary) and test.op == "||":
             left, right = self.asked(test.left), self.asked(test.right)
             return left[0] + right[0], left[1] and right[1]
+        if isinstance(test, Binary) and test.op == "==" and isinstance(test.right, Name) and test.right.name == "NULL":
+            test = Unary("!", test.left)
         if isinstance(test, Unary) and test.op == "!":
             bare = test.operand
             bare = bare.target if isinstance(bare, Assign) else bare
