@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from gfplint.simulator.memory import (
     IMAGE_MAP,
     LINEAR_MAP,
+    MAX_PAGE_ORDER,
     MODULE_MAP,
     NOWHERE,
     PAGE_SIZE,
@@ -365,7 +366,7 @@ class Releaser:
             self.size_given(value, size, what)
         if size is None:
             size = memory.size if memory is not None else PAGE_SIZE
-        end = (address + size) % WRAP
+        end = (address + min(size, PAGE_SIZE << MAX_PAGE_ORDER + 1)) % WRAP
         while address < end:
             self.put_address(address, 0, what)
             address += PAGE_SIZE

@@ -152,8 +152,15 @@ class Interpreter:
                 result = operation(args)
             except SurvivedError:
                 return 0
+            except IndexError:
+                raise ProgramError(f"line {self.line()}: {name}() needs more arguments") from None
             return 0 if result is None else result
         return self._unknown_call(name, args)
+
+    def line(self) -> int:
+        """Where the program itself is."""
+        own = [frame.line for frame in self.frames if frame.program is self.programs[0]]
+        return own[-1] if own else 0
 
     def _unknown_call(self, name: str, args: list[Value]) -> Value:
         self.calls += 1
@@ -583,7 +590,10 @@ class Interpreter:
             name = node.name.name
             special = SPECIAL.get(name)
             if special is not None and not any(name in p.functions for p in self.programs):
-                return special(self, exprs)
+                try:
+                    return special(self, exprs)
+                except (AttributeError, IndexError):
+                    raise ProgramError(f"line {self.line()}: {name}() is not used as it is meant") from None
             if name.startswith(WAIT_EVENT) and len(exprs) > 1:
                 return self._wait_event(name, exprs)
             args = [self._argument(name, n, e) for n, e in enumerate(exprs)]

@@ -21,8 +21,10 @@ from gfplint.simulator.lockdep import FS_RECLAIM, IO_RECLAIM, LEARNT_AT_BOOT, US
 from gfplint.simulator.masks import MaskBits
 from gfplint.simulator.memory import IMAGE, MODULE, STACK, Cache, Memory
 from gfplint.simulator.operations import Operations
+from gfplint.simulator.program import ProgramError
 from gfplint.simulator.static_types import class_of
 from gfplint.simulator.task import (
+    CONTEXT_NAMES,
     WAIT_CONFIG,
     WAIT_FREE,
     WAIT_SLEEP,
@@ -491,6 +493,8 @@ class Machine:
 
     def run_in(self, context: str, function: Value, args: list[Value]) -> Value:
         """Call a function in a fresh context."""
+        if context not in CONTEXT_NAMES:
+            raise ProgramError(f"no context {context!r}")
         outer, self.task = self.task, fresh(context)
         try:
             return self.interpreter.call_value(function, args)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from gfplint.simulator.constants import CONSTANTS
 from gfplint.simulator.memory import (
     IMAGE_MAP,
+    MAX_PAGE_ORDER,
     PAGE_SHIFT,
     PAGE_SIZE,
     RESERVED_PFNS,
@@ -180,14 +181,19 @@ class MemoryOperations:
         self.machine.releaser.vunmap(args[0])
         return 0
 
+    def _order(self, args: list[Value]) -> int | None:
+        """The order that a free is given; one that no block has is as good as the next."""
+        order = self.rows.number(args, 1)
+        return None if order is None else min(order, MAX_PAGE_ORDER + 1)
+
     def op_sim_free_pages(self, args: list[Value]) -> Value:
-        self.machine.releaser.free_pages(args[0], self.rows.number(args, 1), "free_pages()")
+        self.machine.releaser.free_pages(args[0], self._order(args), "free_pages()")
         return 0
 
     def op_sim_free_frames(self, args: list[Value]) -> Value:
         """Free the frames behind a bus address."""
         address = args[0] if isinstance(args[0], int) else 0
-        order = args[1] if isinstance(args[1], int) else 0
+        order = self._order(args) or 0
         machine = self.machine
         outcome = machine.allocator.physical.put(address >> PAGE_SHIFT, order)
         machine.releaser._report(outcome, "dma_free_coherent()")
@@ -199,7 +205,7 @@ class MemoryOperations:
 
     def op_sim_put_page(self, args: list[Value]) -> Value:
         what = "put_page()" if args[2] else "__free_pages()"
-        self.machine.releaser.put_page(args[0], self.rows.number(args, 1), what, bool(args[2]))
+        self.machine.releaser.put_page(args[0], self._order(args), what, bool(args[2]))
         return 0
 
     def op_sim_free_exact(self, args: list[Value]) -> Value:

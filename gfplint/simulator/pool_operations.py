@@ -69,7 +69,7 @@ class PoolOperations:
                 "dma_pool", UNKNOWN_SIZE, self.machine.allocator.mask(args[1]), "dma_pool_alloc()", "mask", False
             )
         size = pool.fields.get("size", UNKNOWN_SIZE)
-        size = size if isinstance(size, int) else UNKNOWN_SIZE
+        size = size if isinstance(size, int) and size > 0 else UNKNOWN_SIZE
         free: list[int] = pool.fields.setdefault("#free", [])
         if not free:
             allocator = self.machine.allocator
@@ -80,7 +80,7 @@ class PoolOperations:
             if pfn is None:
                 return 0
             pool.fields.setdefault("#pages", []).append(pfn)
-            free.extend(address_of(pfn) + n for n in range(PAGE_SIZE - size, -1, -size))
+            free.extend(address_of(pfn) + n for n in range(max(PAGE_SIZE - size, 0), -1, -size))
         pool.fields["#active"] = pool.fields.get("#active", 0) + 1
         return self.machine.allocator.give(free.pop(), size, "dma_pool", False)
 

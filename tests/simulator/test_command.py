@@ -129,3 +129,28 @@ def test_blank_classes_and_unknown_names() -> None:
     assert document["scored"] == 1
     assert document["inexpressible"] == ["core-A#2"]
     assert "1 rows can't be expressed" in replay(text)[0]
+
+
+#: Programs that are wrong, or ask for more than there is: each ends soon, with a message or without.
+HOSTILE = {
+    "void f(void) { spin_lock(); kfree(); krealloc(); }": "line 1: krealloc() needs more arguments",
+    "void f(void) {\n container_of(); }": "line 2: container_of() is not used as it is meant",
+    "void f(void) { __guard(x); }": "line 1: __guard() is not used as it is meant",
+    'void f(void) { sim_run("nonsense", f); }': "no context 'nonsense'",
+    "void f(void) { goto nowhere; }": "no label 'nowhere' in f()",
+    "void f(void) { f(); }": "",
+    "void f(void) { a: goto a; }": "",
+    "void f(void) { vfree(vmalloc(1UL << 40)); }": "",
+    "void f(void) { free_pages(kmalloc(64, GFP_KERNEL), 4000000000); }": "",
+    'void f(struct device *d) { dma_addr_t b; dma_pool_alloc(dma_pool_create("a", d, 0, 0, 0), GFP_KERNEL, &b); }': "",
+}
+
+
+@pytest.mark.parametrize("source", HOSTILE, ids=range(len(HOSTILE)))
+def test_hostile_programs_end(source: str) -> None:
+    try:
+        simulate_file(source.encode(), "f.c")
+        said = ""
+    except GfplintError as error:
+        said = str(error)
+    assert said == (f"f.c: {HOSTILE[source]}" if HOSTILE[source] else "")

@@ -445,8 +445,11 @@ void dma_free_coherent(struct device *dev, size_t size, void *p, dma_addr_t hand
 }
 struct dma_pool *dma_pool_create(const char *name, struct device *dev, size_t size, size_t align, size_t boundary)
 {
-	struct dma_pool *pool = sim_kmalloc(96, GFP_KERNEL, "dma_pool_create()");
+	struct dma_pool *pool;
 
+	if (size == 0 || size > INT_MAX)
+		return NULL;
+	pool = sim_kmalloc(96, GFP_KERNEL, "dma_pool_create()");
 	if (!pool)
 		return NULL;
 	sim_family(pool, "dma_pool_pool");
