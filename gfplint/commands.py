@@ -172,11 +172,14 @@ def _shown_by_the_simulator(page: str, sim: str) -> Iterator[str]:
     if not sim or not example:
         return
     from gfplint.simulator import command
+    from gfplint.simulator.observe import OBSERVABLES
 
     if "\n{" not in example:
         example = f"int example(void)\n{{\n{example}\treturn 0;\n}}\n"
     try:
-        text, _ = command.simulate_file(example.encode(), "example.c")
+        # What an allocator prints of a mask it can't honour, it prints when memory is short.
+        only, short = OBSERVABLES[sim], sim == "warn"
+        text, _ = command.simulate_file(example.encode(), "example.c", only=only, pressure=short)
     except GfplintError:
         return
     yield "\n## What the simulator shows\n\n"

@@ -63,7 +63,7 @@ RESERVES = (0, 256, 1024)
 #: pages. Below the min watermark only requests that may use the reserves succeed at once.
 LEVELS = {
     "plenty": (0, False),
-    "below min, reclaim helps": (1, True),
+    "below min": (1, True),
     "only reserves": (1, False),
     "nothing": (2, False),
 }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from argparse import Namespace
+from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -63,10 +65,13 @@ def simulate_file(
     pressure: bool = False,
     version: Version = DEFAULT_VERSION,
     form: str = "text",
+    only: Collection[str] = (),
 ) -> tuple[str, int]:
     """Run a function of a program (without a name: every function that nothing in it calls) and describe what was seen.
 
-    ``form``: ``text`` or ``json``. The status is FOUND where a fault was seen. Raises GfplintError where the source is
+    ``form``: ``text`` or ``json``; ``only``: the kinds to tell of, where not all are.
+
+    The status is FOUND where a fault was seen. Raises GfplintError where the source is
     no program that can be run.
     """
     options = Options(context=context, pressure=pressure)
@@ -77,6 +82,8 @@ def simulate_file(
             raise GfplintError(f"{name}: no function {function!r} (functions: {known})")
         chosen = (function,) if function is not None else tuple(roots(program))
         runs = list(explore_program(program, options, chosen if context != "plain" or function else None, version))
+        if only:
+            runs = [_about(run, only) for run in runs]
         text = (
             _json(name, program, runs, options, version)
             if form == "json"
@@ -85,6 +92,16 @@ def simulate_file(
     except ProgramError as error:
         raise GfplintError(f"{name}: {error}") from None
     return text, FOUND if any(not _advice(o) for run in runs for o in run.observations) else CLEAN
+
+
+def _about(run: Run, kinds: Collection[str]) -> Run:
+    """A run with the observations of these kinds alone."""
+    kept = [n for n, seen in enumerate(run.observations) if seen.kind in kinds]
+    return replace(
+        run,
+        observations=tuple(run.observations[n] for n in kept),
+        scripts=tuple(run.scripts[n] for n in kept),
+    )
 
 
 def replay(text: str, form: str = "text", name: str = "oracle") -> tuple[str, int]:

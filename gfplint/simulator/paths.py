@@ -56,10 +56,7 @@ class Path:
 
     def assumptions(self) -> tuple[str, ...]:
         """What the path assumed, as text, in order."""
-        return tuple(
-            f"{label}: {answer}" if n > 2 else f"{label}: {'no' if answer else 'yes'}"
-            for answer, n, label in self.answers
-        )
+        return tuple(_told(*answer) for answer in self.answers)
 
     # -- unknowns
 
@@ -121,6 +118,15 @@ class Path:
         if fact is None:
             fact = self.facts[name] = [self.choose(2, f"{describe(key)} {op} {describe(other)}")] * 2
         return bool(fact[0]) != (op == "!=")
+
+
+def _told(answer: int, alternatives: int, label: str) -> str:
+    """One answer in words; a label may name its alternatives, as in ``memory (plenty, nothing, ...)``."""
+    if alternatives == 2:
+        return f"{label}: {'no' if answer else 'yes'}"
+    subject, _, names = label.partition(" (")
+    given = names.rstrip(")").split(", ")
+    return f"{subject}: {given[answer]}" if len(given) == alternatives else f"{label}: {answer}"
 
 
 def describe(key: Any) -> str:

@@ -131,6 +131,14 @@ def test_blank_classes_and_unknown_names() -> None:
     assert "1 rows can't be expressed" in replay(text)[0]
 
 
+def test_short_memory_is_told_in_words() -> None:
+    text, _ = simulate_file(
+        b"void f(void) { kmalloc(8, GFP_ATOMIC | __GFP_NOFAIL); }", "d.c", pressure=True, only=("warn",)
+    )
+    assert "assuming memory for kmalloc(): below min" in text
+    assert "leak" not in text
+
+
 #: Programs that are wrong, or ask for more than there is: each ends soon, with a message or without.
 HOSTILE = {
     "void f(void) { spin_lock(); kfree(); krealloc(); }": "line 1: krealloc() needs more arguments",
