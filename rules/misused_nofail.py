@@ -45,14 +45,12 @@ from collections.abc import Iterator
 
 from gfplint.analysis.worth import Reads
 from gfplint.findings import Finding, Severity, Step
-from gfplint.kernel.model import Mask
 from gfplint.ruleset import Rule, View
 
 _NOFAIL = "__GFP_NOFAIL"
 _RECLAIM = "__GFP_DIRECT_RECLAIM"
 #: Orders above it warn (mm/page_alloc.c, rmqueue(): two contiguous pages).
 _LARGEST_ORDER = 1
-_NOTHING: Mask = frozenset()
 
 
 def check(view: View) -> Iterator[Finding]:
@@ -61,9 +59,11 @@ def check(view: View) -> Iterator[Finding]:
         row = view.kernel.allocators.get(site.callee)
         if row is None or row.mask is None:
             continue
-        bits = next((m.plus for m in site.masks if m is not None and not m.base and _NOFAIL in m.plus), _NOTHING)
-        if not bits:
+        insisting = [m.plus for m in site.masks if m is not None and not m.base and _NOFAIL in m.plus]
+        if not insisting:
             continue
+        # Of several masks the one that can't wait is the worst.
+        bits = next((plus for plus in insisting if _RECLAIM not in plus), insisting[0])
         step = Step(
             view.summary.path, site.place.line, site.place.column, view.summary.name, f"{site.callee}({site.mask_text})"
         )
