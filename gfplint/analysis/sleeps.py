@@ -355,17 +355,19 @@ class Sleeps(Run):
         """Whether a condition is about the mode in which the function is called, and none of its callers is known to
         ask for it.
 
-        What callers never pass as a constant is data; that a pointer leads somewhere is no mode either.
+        What callers never pass as a constant is data; that a pointer leads somewhere is no mode either. That one leads
+        nowhere is: what callers prepared (memory, for one) is there, unless one of them is seen to pass none.
         """
         name = condition_root(text)
         if "." in text or name not in self.params:
             return False
-        if text == name and truth and self.types[name][1]:
+        pointer = text == name and self.types[name][1] > 0
+        if pointer and truth:
             return False
         given = self.env.given(self.name, self.params.index(name))
         if given is None:
             return True
-        return bool(given) and all(self.passed_truth(text, {name: value}) is not truth for value in given)
+        return (pointer or bool(given)) and all(self.passed_truth(text, {name: value}) is not truth for value in given)
 
     @abstractmethod
     def passed_truth(self, text: str, passed: dict[str, Value]) -> bool | None:

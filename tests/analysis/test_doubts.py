@@ -349,6 +349,35 @@ def test_callers_decide_about_a_mode(callers: str, sure: bool) -> None:
     assert bool(found) is sure
 
 
+_PREPARED = """
+static int attach(struct dev *d, void *prepared)
+{
+	d->p = prepared;
+	if (!prepared)
+		d->p = kmalloc(8, GFP_KERNEL);
+	return 0;
+}
+static void put(struct dev *d, void *prepared)
+{
+	spin_lock(&d->lock);
+	attach(d, prepared);
+	spin_unlock(&d->lock);
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("callers", "sure"),
+    [
+        ("void a(struct dev *d) { void *p = NULL; if (d->state) p = get(d); put(d, p); }", False),
+        ("void a(struct dev *d) { put(d, d->p); }\nvoid b(struct dev *d) { put(d, NULL); }", True),
+    ],
+)
+def test_what_callers_prepare_is_there(callers: str, sure: bool) -> None:
+    found = [f for f in lint(_STRUCT + _PREPARED + callers) if f.rule == "GFP101" and f.function == "put"]
+    assert bool(found) is sure
+
+
 def test_functions_that_hand_on_a_mask_make_no_chain_longer() -> None:
     wrappers = "".join(
         f"void *w{n}(gfp_t gfp) {{ return {f'w{n - 1}(gfp)' if n else 'kmalloc(8, gfp)'}; }}\n" for n in range(5)
