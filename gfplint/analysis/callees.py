@@ -6,6 +6,7 @@ from gfplint.analysis.contexts import Contexts
 from gfplint.analysis.environment import MAX_WRAPPED, MAX_WRAPPERS, MEMORY, PLAIN_TYPES, RECLAIM_LEVELS, REST, UNKNOWN
 from gfplint.analysis.paths import path_of, root_of, substitute, text_of
 from gfplint.analysis.queries import ASKS
+from gfplint.analysis.run import ENTRY
 from gfplint.analysis.state import State
 from gfplint.analysis.summary import FreedParam, Hold, Report, Sleep, Summary
 from gfplint.analysis.texts import condition_root, equality, flag_test, has_flag, translate
@@ -145,7 +146,7 @@ class Callees(Contexts):
             verdict, translated = self.check_guard(kind, text, truth, names, passed, state)
             if verdict is False:
                 return
-            if verdict is None and translated:
+            if verdict is None and translated and kind != ENTRY:
                 guards.append((kind, translated, truth))
         once = sleep.once
         if once:

@@ -93,6 +93,7 @@ class _Flow(Conditions):
         count_conditions(self.body.stmts, self.seen_conditions)
         assigned(self.body.stmts, self.reassigned)
         start = State()
+        start.watched = frozenset(self.reassigned.intersection(self.params))
         for param in self.signature.params:
             if param.name and param.pointers == 0:
                 start.env[param.name] = MaskValue(param.name) if param.type == "gfp_t" else Symbol(param.name)

@@ -77,6 +77,8 @@ _ARITHMETIC: dict[str, Callable[[int, int], int]] = {
 }
 #: Operands on the right beyond which an operation is not done.
 _SMALL = {"+": 1 << 40, "-": 1 << 40, "*": 1 << 40, "<<": 40}
+#: A condition on an argument that gets another value later: what a caller is known to pass may refute it, no more.
+ENTRY = "entry"
 #: Macros that expand to one another on the way to a number.
 MAX_MACROS = 4
 
@@ -449,15 +451,21 @@ class Run(ABC):
             if text.startswith(("blocking:", "@", "#", "?", "IS_ERR")):
                 continue
             root = condition_root(text)
-            if root in self.reassigned or (root in self.types and root not in self.params):
+            if not self.passed_still(root, state) or (root in self.types and root not in self.params):
                 continue
-            found.append(("cond", text, truth))
+            found.append((ENTRY if root in self.reassigned else "cond", text, truth))
         for name in self.params:
             value = state.env.get(name)
-            if isinstance(value, Constant) and name not in self.reassigned and value.truth is not None:
-                found.append(("cond", name, value.truth))
-        found.sort(key=lambda guard: "." in guard[1])  # what a caller passes as a plain value decides most
+            if isinstance(value, Constant) and value.truth is not None and self.passed_still(name, state):
+                found.append((ENTRY if name in self.reassigned else "cond", name, value.truth))
+        found.sort(
+            key=lambda guard: (guard[0] == ENTRY, "." in guard[1])
+        )  # what a caller passes as a plain value decides most
         return tuple(found[:MAX_GUARDS])
+
+    def passed_still(self, name: str, state: State) -> bool:
+        """Whether a name means on this path what it meant when the function was called."""
+        return name not in self.reassigned or (name in self.params and name not in state.changed)
 
     def outer(self, lock: str) -> str:
         """A lock's path as the caller may know it; "" where it starts at a local variable."""

@@ -18,9 +18,10 @@ class State:
     """One path: what is held, what was dropped of the caller's, values of paths, and truths of conditions.
 
     ``slept``: where the path slept in the caller's own context, if it did; states that differ in it alone are one.
+    ``changed``: which of the arguments ``watched`` are no more what the caller passed; the same holds for it.
     """
 
-    __slots__ = ("conds", "dropped", "env", "held", "scopes", "slept")
+    __slots__ = ("changed", "conds", "dropped", "env", "held", "scopes", "slept", "watched")
 
     def __init__(self) -> None:
         self.held: tuple[Hold, ...] = ()
@@ -29,6 +30,8 @@ class State:
         self.conds: dict[str, bool] = {}
         self.scopes: tuple[Cookie, ...] = ()
         self.slept: Step | None = None
+        self.watched: frozenset[str] = frozenset()
+        self.changed: frozenset[str] = frozenset()
 
     def copy(self) -> State:
         """An independent copy."""
@@ -39,12 +42,16 @@ class State:
         new.conds = self.conds.copy()
         new.scopes = self.scopes
         new.slept = self.slept
+        new.watched = self.watched
+        new.changed = self.changed
         return new
 
     def absorb(self, other: State) -> None:
         """Stand for another state too, which says the same."""
         if other.slept is None:
             self.slept = None
+        if other.changed is not self.changed:
+            self.changed |= other.changed
 
     def context(self) -> Key:
         """What two states must share to be joined without loss for the context rules."""
@@ -107,6 +114,8 @@ class State:
         """Forget a path, what it leads to, and conditions that mention it."""
         if not path:
             return
+        if path in self.watched:
+            self.changed |= {path}
         env = self.env
         if env:
             size = len(path)

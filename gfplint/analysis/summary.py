@@ -18,10 +18,10 @@ class Sleep(msgspec.Struct, frozen=True, gc=False):
     """Something a call of the function may do that must not happen in atomic context.
 
     ``kind``: ``mask`` (allocates with ``mask``), ``always`` (sleeps whatever the mask), ``free`` (a free that sleeps).
-    ``how``: the allocator or free. ``guards``: (path, truth) that must hold on entry. ``dropped``: the caller's
-    locks that are
-    not held any more when it happens. ``steps``: from this function to the allocation. ``inner``: what the function
-    itself holds then.
+    ``how``: the allocator or free. ``guards``: (kind, path, truth) that must hold on entry: "blocking" of a mask,
+    "cond", or "entry" of an argument that gets another value later. ``dropped``: the caller's locks that are not held
+    any more when it happens. ``steps``: from this function to the allocation. ``inner``: what the function itself holds
+    then.
     ``sleeps``: the ``sleeps`` value of the free's table row. ``task_only``: known not to be in interrupt there.
     ``uncertain``: how many unresolved choices stand on the way. ``also``: further allocations behind the same call.
     ``once``: the condition, false on the way, that the function itself makes true (``if (!x->ready)``, and then

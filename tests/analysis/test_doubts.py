@@ -378,6 +378,24 @@ def test_what_callers_prepare_is_there(callers: str, sure: bool) -> None:
     assert bool(found) is sure
 
 
+@pytest.mark.parametrize(("passed", "reports"), [("p", False), ("NULL", True)])
+def test_an_argument_is_what_was_passed_until_it_gets_another_value(passed: str, reports: bool) -> None:
+    text = f"""
+static void put(struct dev *d, void *p) {{ if (!p) p = kmalloc(8, GFP_KERNEL); d->p = p; }}
+void f(struct dev *d)
+{{
+	void *p = kmalloc(8, GFP_ATOMIC);
+	spin_lock(&d->lock);
+	if (p)
+		put(d, {passed});
+	spin_unlock(&d->lock);
+}}
+"""
+    assert _reported(_STRUCT + text) == (["f"] if reports else [])
+    looked_up = text.replace("{ if (!p)", "{ p = find(d); if (!p)")
+    assert _reported(_STRUCT + looked_up) == ["f"]
+
+
 def test_functions_that_hand_on_a_mask_make_no_chain_longer() -> None:
     wrappers = "".join(
         f"void *w{n}(gfp_t gfp) {{ return {f'w{n - 1}(gfp)' if n else 'kmalloc(8, gfp)'}; }}\n" for n in range(5)
