@@ -146,7 +146,11 @@ class Callees(Contexts):
             verdict, translated = self.check_guard(kind, text, truth, names, passed, state)
             if verdict is False:
                 return
-            if verdict is None and translated and kind != ENTRY:
+            if (
+                verdict is None
+                and translated
+                and (kind != ENTRY or self.passed_still(condition_root(translated), state))
+            ):
                 guards.append((kind, translated, truth))
         once = sleep.once
         if once:

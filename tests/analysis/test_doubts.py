@@ -381,7 +381,8 @@ def test_what_callers_prepare_is_there(callers: str, sure: bool) -> None:
 @pytest.mark.parametrize(("passed", "reports"), [("p", False), ("NULL", True)])
 def test_an_argument_is_what_was_passed_until_it_gets_another_value(passed: str, reports: bool) -> None:
     text = f"""
-static void put(struct dev *d, void *p) {{ if (!p) p = kmalloc(8, GFP_KERNEL); d->p = p; }}
+static void set(struct dev *d, void *p) {{ if (!p) p = kmalloc(8, GFP_KERNEL); d->p = p; }}
+static void put(struct dev *d, void *p) {{ d->state = 1; set(d, p); }}
 void f(struct dev *d)
 {{
 	void *p = kmalloc(8, GFP_ATOMIC);
