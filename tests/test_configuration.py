@@ -133,7 +133,7 @@ def test_every_key_is_told() -> None:
 
 @pytest.mark.parametrize("text", [_GENERAL, _TABLES])
 def test_examples_are_right(text: str) -> None:
-    parse_config(text.encode(), "configuration.md")
+    assert parse_config(text.encode(), "configuration.md") != parse_config(b"", "empty")
 
 
 def _found(folder: Path, text: str, **options: Any) -> set[tuple[str, str]]:

@@ -77,7 +77,8 @@ class _Table(Generic[V]):
 class StoredProgram(Program):
     """A program whose tables are read from a linked tree, with changed files in place of what they were.
 
-    New files have numbers behind those of the linked tree.
+    New files have numbers behind those of the linked tree. The tables answer as the dictionaries of ``Program`` do, one
+    name at a time; they can't be of that type, as nobody may walk over them (hence each ``type: ignore``).
     """
 
     def __init__(self, linked: Linked, changed: Mapping[int, FileFacts | None], paths: Sequence[str]) -> None:
@@ -405,7 +406,7 @@ class Levels:
 
 
 class StoredRelevance(Relevance):
-    """Relevance as the linked tree knows it, brought up to date."""
+    """Relevance as the linked tree knows it, brought up to date. What is ignored of types: see ``StoredProgram``."""
 
     def __init__(self, program: StoredProgram, kernel: Kernel, levels: Levels, calls: Calls) -> None:
         self.program = program

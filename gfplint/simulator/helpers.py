@@ -60,10 +60,12 @@ class Helpers:
         return Sym(("strcmp", identity(left), identity(right)))
 
     def op_min(self, args: list[Value]) -> Value:
-        return min(args) if all(isinstance(a, int) for a in args) else Sym(("min", *map(identity, args)))  # type: ignore[type-var]
+        numbers = _numbers(args)
+        return min(numbers) if numbers else Sym(("min", *map(identity, args)))
 
     def op_max(self, args: list[Value]) -> Value:
-        return max(args) if all(isinstance(a, int) for a in args) else Sym(("max", *map(identity, args)))  # type: ignore[type-var]
+        numbers = _numbers(args)
+        return max(numbers) if numbers else Sym(("max", *map(identity, args)))
 
     def op_BUG(self, args: list[Value]) -> Value:  # noqa: N802
         self.machine.oops("bug-on", "BUG()")
@@ -80,3 +82,9 @@ class Helpers:
         return args[0]
 
     op_WARN_ON_ONCE = op_WARN_ON  # noqa: N815
+
+
+def _numbers(args: list[Value]) -> list[int]:
+    """The arguments where all are numbers, else none."""
+    numbers = [arg for arg in args if isinstance(arg, int)]
+    return numbers if len(numbers) == len(args) else []
