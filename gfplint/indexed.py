@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -49,6 +50,9 @@ def link(run: Run, state: State) -> None:
     """Keep the tree of a state linked, for runs that come after."""
     if run.store is None:
         return
+    # The scan before this froze its program, which refers to itself: two at a time are more than a machine may have.
+    gc.unfreeze()
+    gc.collect()
     gatherer, found = _gathered(run, state)
     scope = _scope(run)
     known = linked.latest(run.store, scope, frontend_digest())
