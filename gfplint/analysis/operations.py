@@ -73,9 +73,8 @@ class Operations:
         self, entries: Iterable[tuple[int, str]], sleeping: Callable[[FunctionId], bool], doubtful: bool
     ) -> bool:
         ids = [self.program.resolve(name, file) for file, name in entries]
-        known = [fid for fid in ids if fid is not None]
-        count = sum(map(sleeping, known))
-        return count > 0 and (count == len(known) or (doubtful and count >= SOME))
+        known = [sleeping(fid) for fid in ids if fid is not None]
+        return may_sleep(sum(known), len(known), doubtful)
 
     def implementations(self, struct: str, member: str, file: int) -> tuple[Implementation, ...]:
         """The functions that tables give to a member of what ``file`` calls ``struct``, in the tables' order."""
@@ -89,6 +88,11 @@ class Operations:
             if fid is not None:
                 found.setdefault(fid, Implementation(fid, program.paths[at], line, table))
         return tuple(found.values())[:MAX_IMPLEMENTATIONS]
+
+
+def may_sleep(sleeping: int, known: int, doubtful: bool) -> bool:
+    """Whether a member may sleep so many of whose implementations do: all that are known; with ``doubtful``, some."""
+    return sleeping > 0 and (sleeping == known or (doubtful and sleeping >= SOME))
 
 
 class Coverage(NamedTuple):

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
 
 from gfplint.analysis.interprocedural import Linker
 from gfplint.analysis.operations import Operations
-from gfplint.analysis.program import Program, Relevance, Sign
+from gfplint.analysis.program import FunctionId, Program, Relevance, Sign
 from gfplint.facts import FileFacts
 from gfplint.index.contents import Key
 from gfplint.index.store import LINKED, Store, StoreError
@@ -50,8 +50,11 @@ class Row(msgspec.Struct, array_like=True):
     calls: dict[str, int] = {}
 
 
-#: An entry of an operation table: file, function, line, name of the table.
-Entry = tuple[int, str, int, str]
+#: An entry of an operation table: file, function, line, name of the table; what it means: ``UNKNOWN``, ``AWAKE`` or
+#: ``SLEEPING``.
+Entry = tuple[int, str, int, str, int]
+#: No one function; a function that does not lead to a sleep; one that does.
+UNKNOWN, AWAKE, SLEEPING = range(3)
 _NO_ROW = Row()
 
 
@@ -103,7 +106,8 @@ def write(
     shards = _spread(rows, b"n", put)
     members: dict[str, dict[str, list[Entry]]] = {}
     for struct, member, entry in operations.entries():
-        members.setdefault(member, {}).setdefault(struct, []).append(entry)
+        means = meaning(program, relevance.reach, entry[1], entry[0])
+        members.setdefault(member, {}).setdefault(struct, []).append((*entry, means))
     number = _spread(members, b"m", put)
     levels: dict[int, dict[int, dict[int, int]]] = {at: {} for at in range(len(program.paths) // _LEVEL_FILES + 1)}
     for (at, index), level in relevance.reach.items():
@@ -131,6 +135,12 @@ def write(
     store.flush()
     for old in store.oldest(1, LINKED + scope):
         store.drop_snapshot(old)
+
+
+def meaning(program: Program, reach: Container[FunctionId], function: str, file: int) -> int:
+    """What an entry of a table means that names a function."""
+    fid = program.resolve(function, file)
+    return UNKNOWN if fid is None else SLEEPING if fid in reach else AWAKE
 
 
 def tabled_of(kernel: Kernel) -> frozenset[str]:

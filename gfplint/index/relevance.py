@@ -434,7 +434,8 @@ class Update:
         """Settle which members of operation tables may sleep; notes what differs."""
         members = self._members_touched()
         moved = {self._function(fid).name for fid, level in self.anew.items() if level != reach.before(fid)}
-        for name in self._means_another(reach) | moved:
+        other = self._means_another(reach) | moved
+        for name in other:
             for at in self.operations.files_naming(name):
                 self._look()
                 tables = self.program.facts[at].tables
@@ -442,7 +443,7 @@ class Update:
         found = set(self.operations.sleeping)
         for member in members:
             self._look()
-            now = self.operations.may_sleep(member, reach.__contains__, doubtful=self.within >= LONG_CHAIN)
+            now = self.operations.may_sleep(member, reach, other, doubtful=self.within >= LONG_CHAIN)
             if now != (member in found):
                 self.names.add(member)
                 (found.add if now else found.discard)(member)

@@ -6,11 +6,11 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from gfplint.analysis.operations import Operations
+from gfplint.analysis.operations import Operations, may_sleep
 from gfplint.analysis.program import FunctionId, Program, Relevance, Sign, leaving, own_names
 from gfplint.analysis.wrappers import PLAIN, Wrappers, families_at, families_of, given_by
 from gfplint.facts import FileFacts, Global, Macro
-from gfplint.index.linked import Entry, Linked, tabled_of
+from gfplint.index.linked import SLEEPING, UNKNOWN, Entry, Linked, meaning, tabled_of
 from gfplint.index.store import StoreError
 from gfplint.kernel.model import Kernel
 
@@ -454,7 +454,8 @@ class StoredOperations(Operations):
             for table in facts.tables if facts is not None else ():
                 for entry in table.entries:
                     if entry.value.isidentifier():
-                        self._add(at, (at, entry.value, entry.line, table.name), table.struct, entry.member)
+                        row = (at, entry.value, entry.line, table.name, UNKNOWN)
+                        self._add(at, row, table.struct, entry.member)
 
     def _add(self, at: int, entry: Entry, struct: str, member: str) -> None:
         self._now.setdefault((struct, member), {}).setdefault(at, []).append(entry)
@@ -472,10 +473,29 @@ class StoredOperations(Operations):
     def sleeping_members(self, sleeping: Callable[[FunctionId], bool], doubtful: bool) -> frozenset[str]:
         return self.sleeping
 
-    def may_sleep(self, member: str, sleeping: Callable[[FunctionId], bool], doubtful: bool) -> bool:
-        """Whether a member of that name in any struct may sleep, as ``sleeping_members`` has it."""
-        structs = dict.fromkeys([*self._stored.linked.member(member), *self._structs_now.get(member, ())])
-        return any(self._may_sleep(self._entries((s, member)), sleeping, doubtful) for s in structs)
+    def may_sleep(self, member: str, reach: Reached, other: Container[str], doubtful: bool) -> bool:
+        """Whether a member of that name in any struct may sleep, as ``sleeping_members`` has it.
+
+        ``other``: the names of functions that may not mean what they did, or not lead to what they did.
+        """
+        before = self._stored.linked.member(member)
+        for struct in dict.fromkeys([*before, *self._structs_now.get(member, ())]):
+            means = list(self._meanings(before.get(struct, ()), self._now.get((struct, member), {}), reach, other))
+            if may_sleep(means.count(SLEEPING), len(means) - means.count(UNKNOWN), doubtful):
+                return True
+        return False
+
+    def _meanings(
+        self, before: Iterable[Entry], now: Mapping[int, list[Entry]], reach: Reached, other: Container[str]
+    ) -> Iterator[int]:
+        """What the entries of a member mean, each once for a function and file."""
+        changed, program = self._stored.files.changed, self._stored
+        for at, value, _, _, means in before:
+            if at not in changed:
+                yield meaning(program, reach, value, at) if value in other else means
+        for at, entries in now.items():
+            for value in {entry[1] for entry in entries}:
+                yield meaning(program, reach, value, at)
 
     def _entries(self, key: tuple[str, str]) -> dict[tuple[int, str], tuple[int, str]]:
         by_file: dict[int, list[Entry]] = {}
@@ -484,6 +504,6 @@ class StoredOperations(Operations):
         now = self._now.get(key, {})
         found: dict[tuple[int, str], tuple[int, str]] = {}
         for at in self._stored.merged(by_file, now):
-            for _, value, line, table in now[at] if at in now else by_file[at]:
+            for _, value, line, table, _ in now[at] if at in now else by_file[at]:
                 found.setdefault((at, value), (line, table))
         return found
