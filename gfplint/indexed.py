@@ -153,7 +153,7 @@ class _Now:
 
     def outcome(self, run: Run, only: Collection[str], renamed: Mapping[str, str] | None) -> Outcome | None:
         """What the rules find in some files; None where something fails on the way."""
-        from gfplint.states import Built, lint  # noqa: PLC0415
+        from gfplint.passes import Built, lint  # noqa: PLC0415
 
         number = self.present.program.number
         subjects = sorted(number[path] for path in only if path in number and run.linted(path))

@@ -15,13 +15,13 @@ from gfplint.analysis.environment import LONG_CHAIN, MEMORY, RECLAIM_LEVELS
 from gfplint.analysis.holders import OBJECT
 from gfplint.analysis.interprocedural import Linker
 from gfplint.analysis.lifetime import Allocated, Lifetimes, Types
-from gfplint.analysis.ownership import FreeAt, StoreAt, join
+from gfplint.analysis.looks import Node
+from gfplint.analysis.ownership import FreeAt, StoreAt
 from gfplint.analysis.program import FunctionId, Program, Relevance
 from gfplint.analysis.reach import Reach, charges
 from gfplint.analysis.reclaim import Reclaim
 from gfplint.analysis.scopes import CallerScopes
 from gfplint.analysis.summary import FreeSite, Summary
-from gfplint.analysis.values import Memory
 from gfplint.analysis.worth import MemberEvidence, Reads, Worth, of_summary
 from gfplint.config import Settings
 from gfplint.facts import Body, Function
@@ -50,7 +50,9 @@ def depth_for(settings: Settings) -> int:
 
 
 class FileResult(msgspec.Struct, frozen=True, array_like=True):
-    """What the linting of one file found. ``members``: what its functions may do to members, analysed or not."""
+    """What the linting of one file found. ``members``: what its functions may do to members, analysed or not;
+    ``looks``: what it looked at in other files, where that is noted.
+    """
 
     findings: tuple[Finding, ...]
     degraded: tuple[Degraded, ...]
@@ -60,6 +62,7 @@ class FileResult(msgspec.Struct, frozen=True, array_like=True):
     uses: tuple[FreeAt, ...] = ()
     members: tuple[MemberEvidence, ...] = ()
     records: tuple[Record, ...] = ()
+    looks: tuple[Node, ...] = ()
 
 
 class Wanted:
@@ -164,11 +167,17 @@ class _Linting:
             tuple(self.uses),
             tuple(self.members),
             self.whole.accounting.records(self.file) if first and self.whole.accounting is not None else (),
+            tuple(self.linker.looks.of(self.file)) if self.linker.looks is not None else (),
         )
 
 
 def lint_file(at: int, linker: Linker, wanted: Wanted, whole: Whole) -> FileResult:
     """Run the rules over one file: its functions, and the roots that it hands to the core."""
+    with linker.looking(at, ""):
+        return _lint_file(at, linker, wanted, whole)
+
+
+def _lint_file(at: int, linker: Linker, wanted: Wanted, whole: Whole) -> FileResult:
     linting = _Linting(at, linker, wanted, whole)
     if wanted.rules:
         functions = linker.program.facts[at].functions
@@ -190,8 +199,9 @@ def lint_file(at: int, linker: Linker, wanted: Wanted, whole: Whole) -> FileResu
 def lint_functions(at: int, functions: Sequence[int], linker: Linker, wanted: Wanted, whole: Whole) -> FileResult:
     """Run the rules over some functions of a file."""
     linting = _Linting(at, linker, wanted, whole)
-    for index in functions:
-        linting.analyse(index, MEMORY)
+    with linker.looking(at, ""):
+        for index in functions:
+            linting.analyse(index, MEMORY)
     return linting.result(first=False)
 
 
@@ -253,27 +263,6 @@ def _check(view: View, rules: Sequence[Rule], findings: dict[Finding, None]) -> 
     for rule in rules:
         for finding in rule.check(view):
             findings[finding] = None
-
-
-def member_findings(
-    stores: Sequence[StoreAt], frees: Sequence[FreeAt], uses: Sequence[FreeAt], kernel: Kernel, rules: Sequence[Rule]
-) -> tuple[Finding, ...]:
-    """What the rules say of frees and uses of members, once the stores of the whole program are known."""
-    findings: dict[Finding, None] = {}
-
-    def legal(free: str, memory: Memory) -> bool:
-        return memory.family in kernel.frees[free].families
-
-    apart = frozenset(f.name for f in kernel.families.values() if f.local)
-    for free in join(stores, frees, legal, apart):
-        _check(View(Summary(free.function, free.path, (), frees=(free.site,)), kernel), rules, findings)
-
-    def linear(_: str, memory: Memory) -> bool:
-        return memory.family not in kernel.families or kernel.families[memory.family].contiguous
-
-    for use in join(stores, uses, linear, apart):
-        _check(View(Summary(use.function, use.path, (), linear_uses=(use.site,)), kernel), rules, findings)
-    return tuple(findings)
 
 
 class Accounting:

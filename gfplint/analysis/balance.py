@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 
 from gfplint.analysis.environment import annotated
 from gfplint.analysis.program import FunctionId, Program, Relevance
@@ -22,8 +23,12 @@ class Balance:
         relevance: Relevance,
         text: Callable[[FunctionId], str],
         balanced: Callable[[FunctionId], bool],
+        looking: Callable[[int, str], AbstractContextManager[None]],
     ) -> None:
-        """``text``: the blanked code of a function's body; ``balanced``: whether its operations are so."""
+        """``text``: the blanked code of a function's body; ``balanced``: whether its operations are so; ``looking``:
+        notes a look into something of a file.
+        """
+        self.looking = looking
         self.balanced = balanced
         self.program = program
         self.effects = relevance.effects
@@ -37,9 +42,13 @@ class Balance:
         """Whether a call of ``name`` in a file leaves the context as it was."""
         macro = self.program.macro(name, file)
         if macro is not None and macro[1].params is not None:
-            return self._once((macro[0], name), lambda: self._macro(macro[1].callees, macro[0]))
+            with self.looking(macro[0], name):
+                return self._once((macro[0], name), lambda: self._macro(macro[1].callees, macro[0]))
         fid = self.program.resolve(name, file)
-        return fid is None or self._once(fid, lambda: self._function(fid) or self._operations(fid))
+        if fid is None:
+            return True
+        with self.looking(fid[0], name):
+            return self._once(fid, lambda: self._function(fid) or self._operations(fid))
 
     def _once(self, key: FunctionId | tuple[int, str], compute: Callable[[], bool]) -> bool:
         known = self._known.get(key)

@@ -38,6 +38,8 @@ class Callers:
 
     def sleepable(self, fid: FunctionId) -> tuple[Step, ...] | None:
         """The steps from where the kernel enters to the function; None where a way is unknown or may be atomic."""
+        if self.linker.looks is not None:
+            self.linker.looks.everything()
         return self._sleepable(fid, 0)
 
     def _sleepable(self, fid: FunctionId, depth: int) -> tuple[Step, ...] | None:

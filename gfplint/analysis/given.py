@@ -23,22 +23,25 @@ class Given:
 
     def __init__(self, linker: Linker) -> None:
         self.linker = linker
-        self._known: dict[tuple[FunctionId, int], frozenset[Constant] | None] = {}
+        self._known: dict[tuple[FunctionId, int, int], frozenset[Constant] | None] = {}
 
     def constants(self, fid: FunctionId, number: int) -> frozenset[Constant] | None:
         """The constants that callers pass for a parameter; None where no call is known, or some can't be read."""
         return self._constants(fid, number, MAX_LEVELS)
 
     def _constants(self, fid: FunctionId, number: int, levels: int) -> frozenset[Constant] | None:
-        key = (fid, number)
-        if key not in self._known:
-            self._known[key] = None  # a circle tells nothing
-            self._known[key] = self._read(fid, number, levels)
-        return self._known[key]
+        key = (fid, number, levels)
+        with self.linker.looking(fid[0], f"{self.linker.named(fid)}:{number}"):
+            if key not in self._known:
+                self._known[key] = self._read(fid, number, levels)
+            return self._known[key]
 
     def _read(self, fid: FunctionId, number: int, levels: int) -> frozenset[Constant] | None:
         program = self.linker.program
         name = program.function(fid).name
+        looks = self.linker.looks
+        if looks is not None:
+            looks.callers(name)
         callers = [
             c for c in self.linker.relevance.callers.get(name, ()) if c != fid and program.resolve(name, c[0]) == fid
         ]
@@ -46,6 +49,8 @@ class Given:
             return None
         found: set[Constant] = set()
         for caller in callers:
+            if looks is not None:
+                looks.at(caller[0], program.function(caller).name)
             for args in arguments(self.linker.code(caller), name):
                 if number >= len(args):
                     return None

@@ -7,6 +7,7 @@ import re
 import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import msgspec
 
@@ -20,6 +21,7 @@ from gfplint.analysis.guards import class_name, guard_class
 from gfplint.analysis.holders import INNER
 from gfplint.analysis.holds import UNCHANGED, Holds, States
 from gfplint.analysis.locks import LockClass, Taken
+from gfplint.analysis.looks import Looks
 from gfplint.analysis.operations import Operations, shared
 from gfplint.analysis.program import FunctionId, Program, Relevance, weak_names
 from gfplint.analysis.queries import ASKS, asked
@@ -58,6 +60,7 @@ Key = tuple[FunctionId, int] | tuple[int, str, int] | tuple[int, int, str]
 _TOO_DEEP = -1
 #: Interpreter frames that a chain of MAX_DEPTH calls may need: each expression on the way is a few.
 _FRAMES = 30_000
+_UNSEEN: AbstractContextManager[None] = nullcontext()
 
 
 class Sources:
@@ -109,10 +112,10 @@ class Linker:
         self.kernel = kernel
         self.relevance = relevance
         self.sources = Sources(read)
-        self.roots = Roots(program, kernel, self.handed_out)
+        self.roots = Roots(program, kernel, self.handed_out, self._asked_for)
         self.holds = Holds(kernel)
         self._outcomes: dict[FunctionId | tuple[int, str], States | None] = {}
-        self.balance = Balance(program, kernel, relevance, self.code, self.balanced)
+        self.balance = Balance(program, kernel, relevance, self.code, self.balanced, self.looking)
         self.weak = weak_names(program, kernel)
         self.tabled = frozenset(kernel.allocators.keys() | kernel.frees.keys())
         self.content_families = _content_families(kernel)
@@ -139,12 +142,19 @@ class Linker:
         self._lowest = MAX_DEPTH + 1
         self._environments: OrderedDict[int, FileEnvironment] = OrderedDict()
         self._made: dict[str, list[int]] | None = None
+        #: Notes what is looked at, where somebody wants to know.
+        self.looks: Looks | None = None
         #: The locks that reclaim takes, once somebody asks for them.
         self.reclaim: Mapping[LockClass, Taken] | None = None
 
     def summary(self, fid: FunctionId, depth: int) -> Summary | None:
         """The summary of a function; None while it is being computed (recursion) or where the chain is too deep."""
-        return self._settled((fid, depth), lambda: self._analysed(fid, depth))
+        with self.looking(fid[0], self.program.function(fid).name):
+            return self._settled((fid, depth), lambda: self._analysed(fid, depth))
+
+    def looking(self, file: int, name: str) -> AbstractContextManager[None]:
+        """A look into something of a file (see ``analysis.looks``)."""
+        return self.looks.into(file, name) if self.looks is not None else _UNSEEN
 
     def _analysed(self, fid: FunctionId, depth: int) -> Summary:
         function = self.program.function(fid)
@@ -232,9 +242,14 @@ class Linker:
         if record is None:
             return None
         key = (record[0], record[1].start, member)
-        return self._settled(key, lambda: self._shared(struct, member, file))
+        with self.looking(record[0], f"{struct}.{member}"):
+            return self._settled(key, lambda: self._shared(struct, member, file))
 
     def _shared(self, struct: str, member: str, file: int) -> Summary:
+        if self.looks is not None:
+            for at, name in self.operations.named(struct, member):
+                self.looks.at(at)
+                self.looks.meaning(name)
         found = [
             (implementation, summary)
             for implementation in self.operations.implementations(struct, member, file)
@@ -245,7 +260,11 @@ class Linker:
     def rooted(self, root: Root) -> Summary | None:
         """What a function does that the core calls in a context which forbids sleeping; None where that is nothing."""
         kind = self.kernel.kinds.get(root.kind)
-        if kind is None or not kind.atomic or root.confidence != "high" or not self._reaches(root.function):
+        if kind is None or not kind.atomic or root.confidence != "high":
+            return None
+        if self.looks is not None:
+            self.looks.at(root.function[0], self.program.function(root.function).name)
+        if not self._reaches(root.function):
             return None
         summary = self.summary(root.function, self.relevance.depth + 1)
         if summary is None:
@@ -257,6 +276,8 @@ class Linker:
         if not reports:
             return None
         found = tuple(reports.values())
+        if self.looks is not None:
+            self.looks.folder(root.path)
         if self.roots.contested(root, self.sources.get):
             found = tuple(doubted(r, 2) for r in found)
         return Summary(summary.name, summary.path, summary.params, reports=found)
@@ -288,10 +309,16 @@ class Linker:
         return self._outcomes_of(fid, fid[0], lambda: self.body(fid))
 
     def _outcomes_of(self, key: FunctionId | tuple[int, str], file: int, body: Callable[[], Body]) -> States | None:
-        if key not in self._outcomes:
-            self._outcomes[key] = None  # what calls itself is not clear
-            self._outcomes[key] = self.holds.outcomes(body(), self.environment(file))
-        return self._outcomes[key]
+        with self.looking(file, self.named(key)):
+            if key not in self._outcomes:
+                self._outcomes[key] = None  # what calls itself is not clear
+                self._outcomes[key] = self.holds.outcomes(body(), self.environment(file))
+            return self._outcomes[key]
+
+    def named(self, key: FunctionId | tuple[int, str]) -> str:
+        """The name of a function or macro."""
+        at, which = key
+        return which if isinstance(which, str) else self.program.facts[at].functions[which].name
 
     def _reaches(self, fid: FunctionId) -> bool:
         """Whether a root's body can come to an allocation or free that sleeps."""
@@ -305,6 +332,11 @@ class Linker:
         header = signature(self.program.function(fid).header)
         body = self.body(fid)
         return handed_out(body.stmts, header, members, self.environment(fid[0]))
+
+    def _asked_for(self, name: str) -> None:
+        """A function's name that is no call's is looked up."""
+        if self.looks is not None:
+            self.looks.meaning(name)
 
     def body(self, fid: FunctionId) -> Body:
         """The lowered body of a function; the last ones are kept."""
@@ -324,7 +356,8 @@ class Linker:
         names = macro.params
         if names is None:
             return None
-        return self._settled((at, name, depth), lambda: self._macro_analysed(at, macro, names, depth))
+        with self.looking(at, name):
+            return self._settled((at, name, depth), lambda: self._macro_analysed(at, macro, names, depth))
 
     def _macro_analysed(self, at: int, macro: Macro, names: tuple[str, ...], depth: int) -> Summary:
         params = tuple(Param("", 1, p) for p in _macro_params(names))
@@ -443,15 +476,18 @@ class FileEnvironment:
         """See flow.Environment."""
         linker = self.linker
         key = (name, self.file)
-        if key not in linker.queries:
-            linker.queries[key] = self._query(name)
-        return linker.queries[key]
+        with linker.looking(self.file, name + "?"):
+            if key not in linker.queries:
+                linker.queries[key] = self._query(name)
+            return linker.queries[key]
 
     def _query(self, name: str) -> Query | None:
         fid = self.linker.program.resolve(name, self.file)
         callees = self.linker.program.function(fid).callees if fid is not None else ()
         if fid is None or not callees or not self.linker.asking.issuperset(callees):
             return None
+        if self.linker.looks is not None:
+            self.linker.looks.at(fid[0], name)
         stmts = self.linker.body(fid).stmts
         only = stmts[0] if len(stmts) == 1 else None
         value = only.value if isinstance(only, Return) else None
@@ -460,7 +496,12 @@ class FileEnvironment:
 
     def has_callers(self, name: str, number: int) -> bool:
         """See flow.Environment."""
+        self._asks_callers(name)
         return len(self.linker.relevance.callers.get(name, ())) >= number
+
+    def _asks_callers(self, name: str) -> None:
+        if self.linker.looks is not None:
+            self.linker.looks.callers(name)
 
     def given(self, name: str, number: int) -> frozenset[Constant] | None:
         """See flow.Environment."""
@@ -469,6 +510,7 @@ class FileEnvironment:
 
     def starts_first(self, name: str) -> bool:
         """See flow.Environment."""
+        self._asks_callers(name)
         callers = [self.linker.program.function(c) for c in self.linker.relevance.callers.get(name, ())]
         return any(c.name == _FIRST for c in callers)
 
@@ -577,10 +619,11 @@ class FileEnvironment:
         """Guard classes that the tree defines: what their constructor does to the context."""
         key = (name, self.file)
         guards = self.linker.guards
-        if key not in guards:
-            found = self._guard_definition(name)
-            guards[key] = guard_class(found[1], self.kernel, self._changes(found[0])) if found is not None else None
-        return guards[key]
+        with self.linker.looking(self.file, f"guard({name})"):
+            if key not in guards:
+                found = self._guard_definition(name)
+                guards[key] = guard_class(found[1], self.kernel, self._changes(found[0])) if found is not None else None
+            return guards[key]
 
     def _guard_definition(self, name: str) -> tuple[int, Definition] | None:
         """The definition of a guard class that the file sees; its own first."""
@@ -591,7 +634,13 @@ class FileEnvironment:
     def _changes(self, file: int) -> Callable[[str], Summary | None]:
         """The summaries of functions that a file sees and that may change their caller's context."""
         env = self if file == self.file else FileEnvironment(self.linker, file)
-        return lambda name: env.summary(name, 0) if env.may_change_context(name) else None
+
+        def change(name: str) -> Summary | None:
+            if self.linker.looks is not None:
+                self.linker.looks.meaning(name)
+            return env.summary(name, 0) if env.may_change_context(name) else None
+
+        return change
 
     def cleanup(self, name: str) -> str:
         """The call in ``DEFINE_FREE(name, type, call)``; ``cleanup(f`` names the function itself."""

@@ -53,6 +53,10 @@ class Operations:
             for (at, value), (line, table) in named.items():
                 yield struct, member, (at, value, line, table)
 
+    def named(self, struct: str, member: str) -> Iterable[tuple[int, str]]:
+        """The entries of a member, by file and function."""
+        return self._named.get((struct, member), {}).keys()
+
     def naming(self) -> Iterator[tuple[str, tuple[int, ...]]]:
         """The functions that tables name, with the files of these."""
         return iter(self._files.items())

@@ -11,7 +11,7 @@ its objects are of one family.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
@@ -43,25 +43,13 @@ class FreeAt(msgspec.Struct, frozen=True, array_like=True):
 Legal = Callable[[str, Memory], bool]
 
 
-def join(
-    stores: Iterable[StoreAt], frees: Sequence[FreeAt], legal: Legal, apart: frozenset[str] = frozenset()
-) -> Iterator[FreeAt]:
-    """The frees of which it is known what arrives there, each with that memory.
-
-    ``apart``: families that are no evidence for other functions (test-managed memory).
-    """
-    books = _Books(stores, frees, legal, apart)
-    for free in frees:
-        found = books.memory_at(free)
-        if found is not None:
-            memory, doubt = found
-            yield FreeAt(free.path, free.function, msgspec.structs.replace(free.site, memory=memory, doubt=doubt))
-
-
-class _Books:
+class Books:
     """Stores and frees by the places that hold what they are of."""
 
-    def __init__(self, stores: Iterable[StoreAt], frees: Iterable[FreeAt], legal: Legal, apart: frozenset[str]) -> None:
+    def __init__(
+        self, stores: Iterable[StoreAt], frees: Iterable[FreeAt], legal: Legal, apart: frozenset[str] = frozenset()
+    ) -> None:
+        """``apart``: families that are no evidence for other functions (test-managed memory)."""
         self.legal = legal
         self.families_apart = apart
         self.stores: dict[Holder, list[StoreAt]] = {}
@@ -72,6 +60,18 @@ class _Books:
         for free in frees:
             for holder in free.site.holders:
                 self.frees.setdefault(holder, []).append(free)
+
+    def known(self, free: FreeAt) -> FreeAt | None:
+        """A free with the memory that arrives there, where that is known.
+
+        It depends on the stores to the holders of what is freed, on those to what these copy, and on the other frees
+        of the file.
+        """
+        found = self.memory_at(free)
+        if found is None:
+            return None
+        memory, doubt = found
+        return FreeAt(free.path, free.function, msgspec.structs.replace(free.site, memory=memory, doubt=doubt))
 
     def apart(self, memory: Memory | None) -> bool:
         """Whether memory is of a family that only its own function sees."""

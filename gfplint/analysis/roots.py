@@ -85,8 +85,11 @@ class _Call(NamedTuple):
 class Roots:
     """Finds the roots that the files of a program hand out."""
 
-    def __init__(self, program: Program, kernel: Kernel, handed: Handed) -> None:
-        """``handed``: the functions that a function's body stores into any of the given members."""
+    def __init__(self, program: Program, kernel: Kernel, handed: Handed, asked: Callable[[str], None]) -> None:
+        """``handed``: the functions that a function's body stores into any of the given members; ``asked``: is told the
+        names of functions of other files that are looked up.
+        """
+        self.asked = asked
         self.program = program
         self.kernel = kernel
         self.handed = handed
@@ -191,7 +194,7 @@ class Roots:
                 yield from self._functions_of(here, name, handed)
             return
         match = _REFERENCE.fullmatch(text)
-        if match is not None and (match.group(1) in here.own or match.group(1) in self.program.functions):
+        if match is not None and (match.group(1) in here.own or self._is_function(match.group(1))):
             yield match.group(1), ""
             return
         table = here.tables.get(match.group(1)) if match is not None else None
@@ -202,6 +205,10 @@ class Roots:
         for store in handed:
             if store.base == base and self._left_open(store.struct, store.member):
                 yield store.function, f" in {text}"
+
+    def _is_function(self, name: str) -> bool:
+        self.asked(name)
+        return name in self.program.functions
 
     def _left_open(self, struct: str, member: str) -> bool:
         """Whether the context of a member depends on who is given the struct (``notifier_block.notifier_call``)."""
@@ -236,7 +243,10 @@ class Roots:
         message: str,
         subject: tuple[str, str] = ("", ""),
     ) -> Iterator[Root]:
-        fid = here.own.get(name) or self.program.resolve(name, here.file)
+        fid = here.own.get(name)
+        if fid is None:
+            self.asked(name)
+            fid = self.program.resolve(name, here.file)
         if fid is None or context is None:
             return
         kind = self.kernel.kinds.get(context)
@@ -260,7 +270,7 @@ class Roots:
                     source = read(at)
                     for _, args in calls_by_name(source, function, root.registrar):
                         others = {m.group(1) for a in args[1:] if (m := _REFERENCE.fullmatch(a))}
-                        others = {o for o in others if o != name and o in self.program.functions}
+                        others = {o for o in others if o != name and self._is_function(o)}
                         if others and _subject(root.registrar, args, source, function) == root.subject:
                             return True
         return False

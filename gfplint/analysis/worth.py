@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Protocol
 
 import msgspec
@@ -168,9 +168,9 @@ class Worth:
         """Whether a name is that of a variable at file scope."""
         return any(at == file or not v.static for at, v in self.program.globals.get(name, ()))
 
-    def meeting(self, evidence: Sequence[tuple[int, Sequence[MemberEvidence]]]) -> dict[int, list[int]]:
-        """By file the functions, of those not analysed yet, that touch a member in which memory may meet a free that
-        is not for it. ``evidence``: of all files, by their numbers.
+    def meeting(self, evidence: Sequence[tuple[int, Sequence[MemberEvidence]]]) -> set[str]:
+        """The members in which memory may meet a free that is not for it. ``evidence``: by the numbers of files; all
+        that there is of members that share a name (``bare``) decides about them.
         """
         stored: dict[str, set[str]] = {}
         freed: dict[str, set[str]] = {}
@@ -187,25 +187,25 @@ class Worth:
             for member in stored.keys() | freed.keys()
             if any(self.reader.conflicting(frozenset(_of(stored, member)), free) for free in _of(freed, member))
         }
-        members |= {_bare(member) for member in members}  # of a struct that is not known
-        functions: dict[int, list[int]] = {}
-        for file, items in evidence:
-            numbers = {item.function for item in items if item.open and item.member in members}
-            if numbers:
-                functions[file] = sorted(numbers)
-        return functions
+        return members | {bare(member) for member in members}  # of a struct that is not known
 
     def _joined(self, member: str, file: int) -> bool:
         """Whether stores in other files count where a file frees: for the objects of a struct only of one near by."""
         return not member.startswith("*") or private((member[1:], OBJECT), self.program.paths[file])
 
 
+def touching(evidence: Iterable[MemberEvidence], members: Set[str]) -> list[int]:
+    """The functions of a file, of those not analysed yet, that touch one of some members."""
+    return sorted({item.function for item in evidence if item.open and item.member in members})
+
+
 def _of(known: Mapping[str, set[str]], member: str) -> set[str]:
     """What is known of a member, and of one of its name whose struct is not known."""
-    return known.get(member, set()) | known.get(_bare(member), set())
+    return known.get(member, set()) | known.get(bare(member), set())
 
 
-def _bare(member: str) -> str:
+def bare(member: str) -> str:
+    """A member's name without its struct's."""
     return member if member.startswith(("*", "=")) else member.rpartition(".")[2]
 
 

@@ -11,13 +11,16 @@ from typing import NamedTuple
 
 from gfplint.analysis.interprocedural import Linker
 from gfplint.analysis.program import Program, Relevance
+from gfplint.analysis.worth import touching
 from gfplint.findings import Confidence, Finding
 from gfplint.frontend.skeleton import skeleton
+from gfplint.joining import findings_of, tell_all
 from gfplint.kernel.callbacks import with_callbacks
 from gfplint.kernel.load import load
 from gfplint.kernel.model import Kernel, Version
 from gfplint.kernel.probe import probes_of
-from gfplint.linting import DEPTH, Wanted, lint_file, lint_functions, member_findings, whole_of
+from gfplint.linting import DEPTH, Wanted, lint_file, lint_functions, whole_of
+from gfplint.passes import ours_of_all
 from gfplint.rules import catalogue
 from gfplint.target import NEWEST
 
@@ -70,15 +73,14 @@ def lint_all(
     every = range(len(program.paths))
     whole = whole_of(program, linker, lambda path: True, rules, every)
     wanted = Wanted(linker, rules, whole, every)
-    results = [lint_file(at, linker, wanted, whole) for at in every]
-    meeting = wanted.worth.meeting([(at, result.members) for at, result in enumerate(results)])
-    results += [lint_functions(at, functions, linker, wanted, whole) for at, functions in meeting.items()]
-    findings = [finding for result in results for finding in result.findings]
-    stores = [store for result in results for store in result.stores]
-    frees = [free for result in results for free in result.frees]
-    uses = [use for result in results for use in result.uses]
-    findings += member_findings(stores, frees, uses, linker.kernel, rules)
-    records = [record for result in results for record in result.records]
+    done = [(at, lint_file(at, linker, wanted, whole)) for at in every]
+    evidence = [(at, result.members) for at, result in done]
+    members = wanted.worth.meeting(evidence)
+    again = [(at, functions) for at, items in evidence if (functions := touching(items, members))]
+    done += [(at, lint_functions(at, functions, linker, wanted, whole)) for at, functions in again]
+    findings = [finding for _, result in done for finding in result.findings]
+    findings += findings_of(tell_all(ours_of_all(done), linker.kernel, rules))
+    records = [record for _, result in done for record in result.records]
     if whole.accounting is not None:
         findings += whole.accounting.findings(records, frozenset(every), linker.relevance.callers, rules)
     return sorted(
