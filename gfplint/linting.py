@@ -255,8 +255,13 @@ def _with_callers(summary: Summary, kinds: frozenset[str]) -> Summary:
 
 
 def _chosen(site: FreeSite, frees: Sequence[FreeSite]) -> bool:
-    """Whether a function frees an object, of which only the type is known, in several ways: it tells them apart."""
-    return site.holders[0][1] == OBJECT and any(f.target == site.target and f.callee != site.callee for f in frees)
+    """Whether a function frees an object, of which only the type is known, in several ways: it tells them apart.
+
+    Those that loops over containers find in different ones are others.
+    """
+    return site.holders[0][1] == OBJECT and any(
+        f.target == site.target and f.callee != site.callee and f.walk == site.walk for f in frees
+    )
 
 
 def _check(view: View, rules: Sequence[Rule], findings: dict[Finding, None]) -> None:

@@ -56,10 +56,11 @@ class Callees(Contexts):
         for value, arg in zip(values, expr.args, strict=True):
             if isinstance(value, Memory):
                 return True
-            if isinstance(arg, Name) and arg.name in self.params:
-                return self.types[arg.name][1] > 0 and len(expr.args) <= MAX_WRAPPED
-            if isinstance(arg, Unary) and arg.op == "&" and isinstance(arg.operand, Name):
-                return arg.operand.name in self.lent
+            if isinstance(arg, Name) and arg.name in self.params and self.types[arg.name][1] > 0:
+                if len(expr.args) <= MAX_WRAPPED:
+                    return True
+            elif isinstance(place := _address(arg), Name) and place.name in self.lent:
+                return True
         return False
 
     def passed_by_reference(self, path: str, result: Value, state: State) -> None:

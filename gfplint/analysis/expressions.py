@@ -97,7 +97,7 @@ class Expressions(Callees):
             return None
         if expr.op == "&":
             path = self.access(expr.operand)
-            return Ref(state.resolve(path)) if path and not isinstance(value, Memory) else None
+            return Ref(state.resolve(path), address=True) if path and not isinstance(value, Memory) else None
         if expr.op == "~" and isinstance(value, MaskValue):
             return None
         if expr.op == "*":

@@ -27,7 +27,7 @@ from gfplint.analysis.environment import (
     GiveUpError,
 )
 from gfplint.analysis.holders import lasting
-from gfplint.analysis.paths import path_of
+from gfplint.analysis.paths import path_of, root_of
 from gfplint.analysis.state import State, close, dedupe
 from gfplint.analysis.summary import Hold, Summary
 from gfplint.analysis.syntax import (
@@ -414,6 +414,7 @@ class _Flow(Conditions):
             self.forget_assigned(stmt, state)
         out: list[State] = []
         known: set[object] = set()
+        self.walks.append((frozenset(root_of(self.access(a)) for a in stmt.args), stmt.place))
         for _ in range(MAX_ROUNDS):
             known |= {close(s) for s in states}
             after, done = self.loop_round(stmt, states)
@@ -421,6 +422,7 @@ class _Flow(Conditions):
             states = [s for s in after if close(s) not in known]
             if not states:
                 break
+        self.walks.pop()
         return dedupe(out)
 
     def loop_round(self, stmt: Loop, states: list[State]) -> tuple[list[State], list[State]]:

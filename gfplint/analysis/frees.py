@@ -89,6 +89,7 @@ class Frees(Sleeps):
             0,
             steps,
             state.held,
+            self.walk_of(path),
         )
         key = (place, known, row.name)
         earlier = self.frees.get(key)
@@ -98,6 +99,10 @@ class Frees(Sleeps):
                 self.frees[key] = msgspec.structs.replace(earlier, when=when)
             return
         self.frees[key] = site
+
+    def walk_of(self, path: str) -> Place | None:
+        """The innermost loop over a container, of those around, that gives a variable its value."""
+        return next((place for names, place in reversed(self.walks) if root_of(path) in names), None)
 
     def freed_places(self, target: Expr, path: str, state: State) -> tuple[Holder, ...]:
         """Where a freed pointer of unknown memory may have been taken from."""

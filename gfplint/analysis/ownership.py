@@ -2,10 +2,10 @@
 
 A store names the places that hold what it stores, a free those that what it frees may come from (``analysis.holders``).
 Where every store to a place is of memory of one family, a free of what it holds is of that family. Of places that the
-whole tree uses (a struct of include/), only the file's own stores count. Where stores differ,
-and where one is of something unknown, nothing is said, unless conditions on the same object tell them apart, or the
-freeing file's own stores agree. Of a pointer whose place tells nothing, the struct that it leads to may: where all of
-its objects are of one family.
+whole tree uses (a struct of include/), the file's own stores count, and those of its folder where nobody else stores
+there. Where stores differ, and where one is of something unknown, nothing is said, unless conditions on the same object
+tell them apart, or the freeing file's own stores agree. Of a pointer whose place tells nothing, the struct that it
+leads to may: where all of its objects are of one family.
 """
 
 from __future__ import annotations
@@ -122,8 +122,10 @@ class Books:
         if not private(holder, free.path):
             own = [(m, path) for m, path in resolved if path == free.path]
             doubt = doubt if own else doubt + 1
-            everywhere = holder[0].startswith("include/")
-            resolved = own or ([] if everywhere or len(resolved) != len(stores) else resolved)
+            strange = len(resolved) != len(stores) or (
+                holder[0].startswith("include/") and not _near(stores, free.path)
+            )
+            resolved = own or ([] if strange else resolved)
         if not resolved:
             return None
         memories = [m for m, _ in resolved if m is not None]
@@ -174,6 +176,12 @@ class Books:
             else:
                 found.append((None, item.path))
         return found
+
+
+def _near(stores: Sequence[StoreAt], path: str) -> bool:
+    """Whether all stores stand in the folder of a file."""
+    folder = posixpath.dirname(path)
+    return all(posixpath.dirname(s.path) == folder for s in stores)
 
 
 def _agree(memories: Sequence[Memory]) -> bool:

@@ -97,6 +97,7 @@ class Run(ABC):
         self.pending: dict[str, list[State]] = {}
         self.breaks: list[list[State]] = []
         self.continues: list[list[State]] = []
+        self.walks: list[tuple[frozenset[str], Place]] = []
         self.switches: list[tuple[list[State], Expr]] = []
         self.cleanups: list[list[tuple[str, object]]] = []
         self.open_labels: list[frozenset[str]] = []
@@ -359,6 +360,9 @@ class Run(ABC):
         if not path or resolved == path:
             return own
         elements = elements_of(resolved) + indices(expr) - elements_of(path)
+        alias = state.env.get(path)
+        if type(alias) is Ref and alias.address and elements:
+            elements -= 1  # what a pointer to the place leads to is the place itself
         found = holders_of(self.typed(resolved, state), elements, self.types, self.env)
         return own if own and own[-1:] != found[-1:] else found
 

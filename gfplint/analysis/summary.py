@@ -140,7 +140,8 @@ class FreeSite(msgspec.Struct, frozen=True, gc=False):
     ``holders``: where the freed pointer lies (``analysis.holders``), if the function itself does not know the memory.
     ``when``: what holds of other members of the same object there. ``doubt``: how sure it is that ``memory`` is what
     arrives here, 0 being sure. ``steps``: what leads from here to the free itself, where a callee frees.
-    ``held``: the contexts that the function itself holds.
+    ``held``: the contexts that the function itself holds. ``walk``: the loop over a container that gives the target its
+    value.
     """
 
     callee: str
@@ -159,6 +160,7 @@ class FreeSite(msgspec.Struct, frozen=True, gc=False):
     doubt: int = 0
     steps: tuple[Step, ...] = ()
     held: tuple[Hold, ...] = ()
+    walk: Place | None = None
 
 
 class MemberStore(msgspec.Struct, frozen=True, gc=False):

@@ -79,9 +79,10 @@ class Memory(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
 
 
 class Ref(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
-    """Another name for an access path: ``lock = &dev->lock``."""
+    """Another name for an access path: ``lock = &dev->lock``. ``address``: it is the address of what lies there."""
 
     path: str
+    address: bool = False
 
 
 class Constant(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
