@@ -73,6 +73,8 @@ def check(view: View) -> Iterator[Finding]:
             continue
         if is_flavour(row) or frees_managed(kernel, row) or _takes_apart(view, row, memory):
             continue
+        if memory.family in site.ended:
+            continue  # what is left of a pool that goes itself needs no way back into it
         family = kernel.families[memory.family]
         right = right_frees(kernel, memory.family)
         advice = f"; {family.title} is freed by {', '.join(n + '()' for n in right[:3])}" if right else ""

@@ -90,6 +90,7 @@ class Frees(Sleeps):
             steps,
             state.held,
             self.walk_of(path),
+            self.ended,
         )
         key = (place, known, row.name)
         earlier = self.frees.get(key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import operator
 import re
 from abc import ABC, abstractmethod
@@ -32,7 +33,7 @@ from gfplint.analysis.summary import (
     ScopeFault,
     Sleep,
 )
-from gfplint.analysis.syntax import called_members, indices, set_paths
+from gfplint.analysis.syntax import all_calls, called_members, indices, set_paths
 from gfplint.analysis.texts import called_expr, condition_root, mentions_root, same_constant
 from gfplint.analysis.values import (
     ZERO,
@@ -158,6 +159,13 @@ class Run(ABC):
             self._set_here = set()
             set_paths(self.body.stmts, self._set_here)
         return self._set_here
+
+    @functools.cached_property
+    def ended(self) -> tuple[str, ...]:
+        """The families whose pools the function ends: walked for where something is freed."""
+        ends = {name: f.name for f in self.kernel.families.values() for name in f.ends}
+        called = {c.func.name for c in all_calls(self.body.stmts) if isinstance(c.func, Name)} if ends else set()
+        return tuple(sorted({ends[name] for name in called & ends.keys()}))
 
     def access(self, expr: Expr) -> str:
         """``path_of`` for a node of the body, computed once."""

@@ -141,7 +141,7 @@ class FreeSite(msgspec.Struct, frozen=True, gc=False):
     ``when``: what holds of other members of the same object there. ``doubt``: how sure it is that ``memory`` is what
     arrives here, 0 being sure. ``steps``: what leads from here to the free itself, where a callee frees.
     ``held``: the contexts that the function itself holds. ``walk``: the loop over a container that gives the target its
-    value.
+    value. ``ended``: families whose pools the function ends.
     """
 
     callee: str
@@ -161,6 +161,7 @@ class FreeSite(msgspec.Struct, frozen=True, gc=False):
     steps: tuple[Step, ...] = ()
     held: tuple[Hold, ...] = ()
     walk: Place | None = None
+    ended: tuple[str, ...] = ()
 
 
 class MemberStore(msgspec.Struct, frozen=True, gc=False):

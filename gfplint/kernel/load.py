@@ -142,7 +142,7 @@ def _arguments(words: Sequence[str], renamed: Mapping[str, str]) -> dict[str, in
 
 
 def _split_lists(fields: Mapping[str, Any]) -> dict[str, Any]:
-    listed = ("may_be", "restricts", "drops", "families", "kinds", "clears")
+    listed = ("may_be", "restricts", "drops", "ends", "families", "kinds", "clears")
     return {
         key: value.split(",") if key in listed and isinstance(value, str) else value for key, value in fields.items()
     }

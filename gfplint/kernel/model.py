@@ -107,7 +107,8 @@ class Family(Row, frozen=True, kw_only=True):
     ``built``: an object that its allocator makes of memory of another family, which its free takes apart again.
     ``sized``: freed with the size that was allocated. ``local``: used by tests, says nothing of other files.
     ``restricts``: mask bits that its allocators can't honour (mm/internal.h, GFP_SLAB_BUG_MASK); ``drops``: those that
-    they take out of every mask without a word.
+    they take out of every mask without a word. ``ends``: the calls that end the pool it came from: a function that ends
+    one has no more use for its reserve.
     """
 
     name: str
@@ -120,6 +121,7 @@ class Family(Row, frozen=True, kw_only=True):
     local: bool = False
     restricts: tuple[str, ...] = ()
     drops: tuple[str, ...] = ()
+    ends: tuple[str, ...] = ()
     may_be: tuple[str, ...] = ()
 
 

@@ -28,3 +28,31 @@ def test_a_struct_of_the_whole_tree_is_the_folders_where_nobody_else_stores(
 ) -> None:
     files = {"include/linux/dam.h": _EVERYBODYS, "drivers/dam/core.c": _FREES, **others}
     assert [f.rule for f in lint_all(files)] == found
+
+
+_TRACKS = """struct track {
+	struct list_head list;
+	int id;
+};
+void two_walks(struct device *dev, int n, struct list_head *add, struct list_head *del)
+{
+	struct track *t, *next;
+
+	while (n--) {
+		t = devm_kzalloc(dev, sizeof(*t), GFP_KERNEL);
+		if (!t)
+			break;
+		list_add(&t->list, n & 1 ? add : del);
+	}
+"""
+_WALK = "\tlist_for_each_entry_safe(t, next, del, list) {\n"
+_APART = _TRACKS + _WALK + "\t\tkfree(t);\n\t}\n" + _WALK + "\t\tdevm_kfree(dev, t);\n\t}\n}\n"
+_ONE = _TRACKS + _WALK + "\t\tif (t->id)\n\t\t\tkfree(t);\n\t\telse\n\t\t\tdevm_kfree(dev, t);\n\t}\n}\n"
+
+
+def test_what_one_walk_frees_rightly_says_nothing_of_another() -> None:
+    assert [f.rule for f in lint_all({"drivers/a.c": _APART})] == ["GFP404"]
+
+
+def test_a_choice_between_two_frees_within_one_walk_tells_two_sorts_apart() -> None:
+    assert lint_all({"drivers/a.c": _ONE}) == []
