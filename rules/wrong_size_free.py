@@ -11,7 +11,8 @@ that somebody else uses. So does a DMA free with a wrong size.
 
 ## Known problems
 
-- Sizes are compared where both are numbers after macros are expanded, or the same type counted differently.
+- Sizes are compared where both are numbers after macros are expanded, or the same type counted differently, and where
+  the calls themselves are written with them: not through variables.
 - An order that is a variable is compared only with the functions that free one page.
 
 ## Example
@@ -118,7 +119,6 @@ RULE = Rule(
     summary="memory freed with another order or size than it was allocated with",
     page=__doc__ or "",
     check=check,
-    preview=True,
-    reads=Reads.ALL,
+    reads=Reads.FAMILIES | Reads.MEASURES,
     sim="bad-free",
 )

@@ -10,7 +10,7 @@ from gfplint.analysis.run import ENTRY
 from gfplint.analysis.state import State
 from gfplint.analysis.summary import FreedParam, Hold, Report, Sleep, Summary
 from gfplint.analysis.texts import condition_root, equality, flag_test, has_flag, translate
-from gfplint.analysis.values import Constant, MaskValue, Memory, Symbol, Value
+from gfplint.analysis.values import ZERO, Constant, MaskValue, Memory, Symbol, Value
 from gfplint.facts import Binary, Call, Expr, Member, Name, Unary
 
 
@@ -64,13 +64,18 @@ class Callees(Contexts):
         return False
 
     def passed_by_reference(self, path: str, result: Value, state: State) -> None:
-        """A callee may change what it gets the address of: plain values are forgotten, locks and members stay."""
+        """A callee may change what it gets the address of: plain values and members that are zero, as they are before
+        something fills them, are forgotten; locks and other members stay.
+        """
         value = state.env.get(path)
         kind, pointers = self.types.get(path, ("", 0))
         plain = pointers > 0 or kind in PLAIN_TYPES or kind.endswith("_t")
         if isinstance(value, (Constant, Symbol)) or (value is None and "." not in path and plain):
             state.forget(path)
         state.env.pop(path + REST, None)
+        inside = path + "."
+        for name in [n for n, v in state.env.items() if v == ZERO and n.startswith(inside)]:
+            del state.env[name]
         if "." in path and path not in state.env and root_of(path) + REST in state.env:
             state.env[path] = UNKNOWN
 

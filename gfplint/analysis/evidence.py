@@ -13,7 +13,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from gfplint.analysis.bases import Base, Bases, base_of
+from gfplint.analysis.measures import Measures, measures_in, parted
 from gfplint.analysis.wrappers import handing_out
+from gfplint.analysis.written import arguments
 from gfplint.kernel.model import Kernel
 
 #: ``name =``, with what stands before the name and how the value starts.
@@ -21,7 +23,6 @@ _ASSIGNED = re.compile(r"(->\s*+|\.\s*+|)\b([A-Za-z_]\w*+)\s*+((?:\[[^\]]*+\]\s*
 _WORD = re.compile(r"([A-Za-z_]\w*+)(\s*+\()?")
 _INDEX = re.compile(r"\[[^\]]*+\]")
 _CLEANED = re.compile(r"([A-Za-z_]\w*+)\s++__free\s*+\(\s*+(\w++)\s*+\)")
-_PAREN = re.compile(r"[(),]")
 #: ``struct tag *a, *b``, and the names of the pointers in what stands behind the tag.
 _DECLARED = re.compile(r"\bstruct\s++(\w++)\s*+(\*(?:(?!\bstruct\b)[^;{}()])*+)")
 _POINTER = re.compile(r"\*\s*+(?:const\s++|restrict\s++)*+(\w++)")
@@ -96,7 +97,9 @@ def known_as(record: Base, member: str) -> str:
 class Reader:
     """Reads the evidence in the functions of one program."""
 
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(self, kernel: Kernel, *, measured: bool = False) -> None:
+        """``measured``: with which order or size memory is allocated and freed counts, too."""
+        self.measures = Measures(kernel, asked=measured)
         self.allocators = handing_out(kernel)
         contents = {f.name for f in kernel.families.values() if f.content}
         self.frees = {n: f for n, f in kernel.frees.items() if not contents.issuperset(f.families)}
@@ -109,8 +112,9 @@ class Reader:
         self.results = {n: a.result for n, a in self.allocators.items() if isinstance(a.result, int)}
 
     def conflicting(self, families: Families, free: str) -> bool:
-        """Whether memory of one of the families is not for a free."""
-        return not families.isdisjoint(self.wrong.get(free, _NONE))
+        """Whether memory of one of the families, or of another measure, is not for a free (with its measure)."""
+        name, measure = parted(free)
+        return not families.isdisjoint(self.wrong.get(name, _NONE)) or self.measures.differ(families, measure)
 
     def read(
         self,
@@ -142,7 +146,7 @@ class Reader:
         for name in callees:
             if families := giving(name):
                 stored += _gifts(code, name, families, names)
-        freed = [(target, name) for name in callees & self.frees.keys() for target in self._freed(code, name)]
+        freed = [found for name in callees & self.frees.keys() for found in self._freed(code, name)]
         doubted = [target.name for target, free in freed if self.conflicting(names.families(target.name), free)]
         doubted += [
             name
@@ -175,9 +179,12 @@ class Reader:
         words = _WORD.findall(_INDEX.sub("", value))
         called = [word for word, call in words if call]
         for word in called:
-            families = self.families_of(word, returned)
+            families = self.families_of(word, returned) | self.measures.given(word, value)
             if families or ALLOCATES.search(word):
                 names.give(name, families or _UNKNOWN, word)
+            if word in self.measures.converting:
+                for other, call in words:
+                    names.give(name, frozenset() if call else measures_in(names.families(other)))
         if not called or not self.passing.isdisjoint(called):
             for word, call in words:
                 if not call:
@@ -188,11 +195,12 @@ class Reader:
         row = self.allocators.get(name)
         return returned(name) if row is None else frozenset((row.family,)) | returned(name)
 
-    def _freed(self, code: str, name: str) -> Iterator[_Spot]:
+    def _freed(self, code: str, name: str) -> Iterator[tuple[_Spot, str]]:
+        """What is freed, with the free and its measure."""
         number = self.frees[name].arg
         for args in arguments(code, name):
             if number < len(args) and (target := _last(args[number])):
-                yield target
+                yield target, name + self.measures.freed(name, args)
 
     def _doubted_by_callees(
         self, code: str, callees: frozenset[str], names: _Names, freeing: Callable[[str], frozenset[str]]
@@ -313,39 +321,6 @@ def _assignments(code: str) -> Iterator[tuple[bool, str, int, str]]:
         end = match.end()
         stop = code.find(";", end, end + _VALUE)
         yield bool(match.group(1)), match.group(2), match.start(2), code[end : stop if stop >= 0 else end + _VALUE]
-
-
-def arguments(code: str, name: str) -> Iterator[list[str]]:
-    """The argument texts of every call of a name."""
-    at = code.find(name)
-    while at >= 0:
-        end = at + len(name)
-        before = code[at - 1] if at else " "
-        if not (before.isalnum() or before == "_"):
-            opening = end
-            while opening < len(code) and code[opening] in " \t\n":
-                opening += 1
-            if opening < len(code) and code[opening] == "(":
-                yield _split(code, opening)
-        at = code.find(name, end)
-
-
-def _split(code: str, opening: int) -> list[str]:
-    args: list[str] = []
-    depth, last = 0, opening + 1
-    for match in _PAREN.finditer(code, opening, opening + 4 * _VALUE):
-        char = match.group()
-        if char == "(":
-            depth += 1
-        elif char == ")":
-            depth -= 1
-            if depth == 0:
-                args.append(code[last : match.start()])
-                break
-        elif depth == 1:
-            args.append(code[last : match.start()])
-            last = match.end()
-    return args
 
 
 def _last(text: str) -> _Spot | None:

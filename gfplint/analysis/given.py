@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gfplint.analysis.evidence import arguments
 from gfplint.analysis.program import FunctionId
 from gfplint.analysis.values import Constant, constant, number_of
+from gfplint.analysis.written import arguments
 from gfplint.frontend.header import signature
 
 if TYPE_CHECKING:

@@ -18,6 +18,7 @@ from gfplint.analysis.environment import MEMORY, annotated
 from gfplint.analysis.evidence import Evidence, Reader, known_as
 from gfplint.analysis.evidence import Text as EvidenceText
 from gfplint.analysis.holders import OBJECT, Declared, Holder, of_file
+from gfplint.analysis.measures import measure_of
 from gfplint.analysis.ownership import private
 from gfplint.analysis.program import NEVER, FunctionId, Program, Relevance
 from gfplint.analysis.regions import comes_back, loops_before, straight
@@ -38,6 +39,8 @@ class Reads(enum.Flag):
     CONTEXTS = enum.auto()
     #: ``frees`` of memory whose family or cache is not for that free.
     FAMILIES = enum.auto()
+    #: With ``FAMILIES``: frees of memory of another order or size.
+    MEASURES = enum.auto()
     #: ``allocs`` whose mask has bits that an allocator may refuse.
     MASKS = enum.auto()
     #: ``scope_faults``.
@@ -91,7 +94,7 @@ class Worth:
         self.program = program
         self.relevance = relevance
         self.reads = reads
-        self.reader = Reader(kernel)
+        self.reader = Reader(kernel, measured=Reads.MEASURES in reads)
         self.memory = frozenset(kernel.allocators.keys() | kernel.frees.keys())
         tabled = self.memory | kernel.scopes.keys()
         macros = {macro for name in tabled for macro in relevance.macro_callers.get(name, ())}
@@ -265,12 +268,14 @@ class _Wrapped:
 def of_summary(index: int, summary: Summary) -> Iterable[MemberEvidence]:
     """The evidence in a function that was analysed."""
     for store in summary.stores:
-        families = (store.memory.family,) if store.memory is not None else ()
+        memory = store.memory
+        measure = measure_of(memory.order, memory.size) if memory is not None else ""
+        families = tuple(filter(None, (memory.family, measure))) if memory is not None else ()
         for name in _known_as(store.holders):
             yield MemberEvidence(index, name, families, open=False)
     for free in summary.frees:
         for name in _known_as(free.holders):
-            yield MemberEvidence(index, name, free=free.callee, open=False)
+            yield MemberEvidence(index, name, free=free.callee + measure_of(free.order, free.size), open=False)
 
 
 def _known_as(holders: tuple[Holder, ...]) -> Iterable[str]:

@@ -56,3 +56,34 @@ def test_what_one_walk_frees_rightly_says_nothing_of_another() -> None:
 
 def test_a_choice_between_two_frees_within_one_walk_tells_two_sorts_apart() -> None:
     assert lint_all({"drivers/a.c": _ONE}) == []
+
+
+_ORDERS = """struct ring {
+\tunsigned long pages;
+\tvoid *cells;
+\tdma_addr_t dma;
+};
+int ring_init(struct ring *r, struct device *dev)
+{
+\tr->pages = __get_free_pages(GFP_KERNEL, RING_ORDER);
+\tr->cells = dma_alloc_coherent(dev, 4 * sizeof(struct cell), &r->dma, GFP_KERNEL);
+\treturn r->pages && r->cells ? 0 : -ENOMEM;
+}
+"""
+_HOME = "#define RING_ORDER 2\n"
+
+
+@pytest.mark.parametrize(
+    ("free", "found"),
+    [
+        ("free_page(r->pages)", ["GFP403"]),
+        ("free_pages(r->pages, 3)", ["GFP403"]),
+        ("free_pages(r->pages, RING_ORDER)", []),
+        ("free_pages(r->pages, r->order)", []),
+        ("dma_free_coherent(dev, 5 * sizeof(struct cell), r->cells, r->dma)", ["GFP403"]),
+        ("dma_free_coherent(dev, sizeof(struct cell) * 4, r->cells, r->dma)", []),
+    ],
+)
+def test_orders_and_sizes_alone_make_functions_worth_a_look(free: str, found: list[str]) -> None:
+    text = f"{_HOME}{_ORDERS}void ring_exit(struct ring *r, struct device *dev)\n{{\n\t{free};\n}}\n"
+    assert [f.rule for f in lint_all({"drivers/ring.c": text}, only=("GFP403",))] == found
