@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from gfplint.analysis.accounting import Collector, Judge, Record, stack_records
+from gfplint.analysis.accounting import Collector, Judge, Record
 from gfplint.analysis.callers import Callers, CallersOf
 from gfplint.analysis.environment import LONG_CHAIN, MEMORY, RECLAIM_LEVELS
 from gfplint.analysis.holders import OBJECT
@@ -290,12 +290,11 @@ class Accounting:
         if not wanted:
             return ()
         env = self.linker.environment(at)
-        stack = stack_records(self.linker.sources.get(at).code, functions)
         return tuple(
             record
             for fid in wanted
             for record in self.collector.records(
-                fid, signature(functions[fid[1]].header), self._body(fid), env, env.record_key, stack
+                fid, signature(functions[fid[1]].header), self._body(fid), env, env.record_key
             )
         )
 

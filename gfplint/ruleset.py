@@ -209,6 +209,7 @@ _SIBLINGS = {
     "operation": "; others charge what they keep for the same operation",
     "convention": "; the subsystem's rule is to charge what it keeps",
     "file": "; the same file charges other memory",
+    "temporary": "; the same file charges what it frees again",
 }
 #: Evidence that an allocation's like is charged, by how much it says.
 _STRONG = ("object", "wrapper", "function", "holder")
@@ -219,20 +220,28 @@ _FAR, _NEAR, _OWN = 6, 4, 3
 
 
 def accounting_evidence(site: Unaccounted) -> str:
-    """What speaks for charging an allocation, as the end of a message; "" where only the way there does."""
-    return _SIBLINGS.get(site.evidence, "").format(callee=site.callee)
+    """What speaks for charging an allocation, as the end of a message; "" where only the way there does.
+
+    What is charged is named there, and is no step: nothing leads from it to the allocation.
+    """
+    text = _SIBLINGS.get(site.evidence, "").format(callee=site.callee)
+    sibling = site.sibling
+    return f"{text}: {sibling.message} in {sibling.function}(), {sibling.path}" if sibling is not None else text
 
 
 def accounting_confidence(site: Unaccounted) -> Confidence:
     """How sure it is that an allocation should be charged."""
-    if not site.evidence or site.transient or site.fate == "handed" or site.indirect > 1:
+    if not site.evidence or site.transient or site.indirect > 1:
+        return Confidence.LOW
+    if site.fate == "handed" and site.evidence not in _STRONG:
         return Confidence.LOW
     length = site.far + min(len(site.chain) - site.far, _OWN)
     if length > (_NEAR if site.evidence in _WEAK else _FAR):
         return Confidence.LOW
     if site.evidence == "owner" and site.privilege == "device-node":
         return Confidence.LOW  # who may open the device is not known
-    return Confidence.HIGH if site.evidence in _STRONG and not site.indirect else Confidence.MEDIUM
+    sure = site.evidence in _STRONG and not site.indirect and site.fate != "handed"
+    return Confidence.HIGH if sure else Confidence.MEDIUM
 
 
 def legacy_scope(site: AllocSite) -> str:

@@ -114,6 +114,7 @@ _FATES = {
     "listed": "is kept in a list or table",
     "returned": "is kept by a caller",
     "handed": "is handed on and not freed before return",
+    "freed": "is held while the call lasts",
 }
 
 
@@ -130,13 +131,10 @@ def _finding(view: View, site: Unaccounted) -> Finding:
         f"{call} is not charged to the memory cgroup, though {site.privilege.replace('-', ' ')} user space triggers it "
         f"({site.trigger}) and the memory {_FATES[site.fate]}{accounting_evidence(site)}"
     )
-    trace = list(site.chain)
-    if site.sibling is not None:
-        trace.append(site.sibling)
     end = Step(
         view.summary.path, site.place.line, site.place.column, view.summary.name, f"{call} without __GFP_ACCOUNT"
     )
-    return RULE.finding(view, site.place, message, [*trace, end], confidence=accounting_confidence(site))
+    return RULE.finding(view, site.place, message, [*site.chain, end], confidence=accounting_confidence(site))
 
 
 RULE = Rule(

@@ -125,7 +125,7 @@ def check(view: View) -> Iterator[Finding]:
             f"though {site.privilege.replace('-', ' ')} user space triggers their allocation ({site.trigger}) and the "
             f"kernel keeps them{accounting_evidence(site)}"
         )
-        trace = [*site.chain, *(s for s in (site.object, site.sibling) if s is not None)]
+        trace = [*site.chain, *([site.object] if site.object is not None else [])]
         trace.append(Step(summary.path, site.place.line, site.place.column, summary.name, f"{site.callee}()"))
         yield RULE.finding(view, site.place, message, trace, confidence=accounting_confidence(site))
 

@@ -11,6 +11,7 @@ import posixpath
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -27,6 +28,8 @@ from gfplint.kernel.model import EntryPoint, Kernel, Mask
 
 #: The family of slab caches, and the flag that charges all objects of one (include/linux/slab.h).
 _CACHES, _CACHE_FLAG = "cache", "SLAB_ACCOUNT"
+#: The family of functions that take a mask for what they allocate by themselves.
+_HIDDEN = "hidden"
 _ACCOUNT = "__GFP_ACCOUNT"
 _CHARGEABLE: Mask = frozenset((DIRECT_RECLAIM, IO, FS))
 #: Kinds of memory that can be charged.
@@ -64,6 +67,8 @@ _EVERYWHERE = frozenset(
     ("arch", "drivers", "include", "net", "fs", "core", "kernel", "linux", "x86", "s390", "arm64", "pci")
 )
 _MAX_CALLERS = 24
+#: Allocations of a file that are charged and freed again from which on that is its way.
+_USUAL = 2
 #: Folders whose functions fill or allocate a struct, beyond which it is everybody's.
 _COMMON = 6
 
@@ -71,8 +76,7 @@ _COMMON = 6
 class Record(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One allocation of the tree. ``object``/``holders``: records by their unique names.
 
-    ``transient``: what holds it lives on some function's stack. A slab cache is one too, of the fate ``cache``: where
-    it is created, with the path that holds it as ``cache``.
+    A slab cache is one too, of the fate ``cache``: where it is created, with the path that holds it as ``cache``.
     """
 
     file: int
@@ -86,8 +90,17 @@ class Record(msgspec.Struct, frozen=True, array_like=True, gc=False):
     holders: tuple[str, ...]
     cache: str
     wrapper: bool
-    transient: bool
     given: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How user space comes to an allocation that stays: the functions from the entry point, and how the last of them is
+    entered.
+    """
+
+    functions: tuple[FunctionId, ...]
+    entered: Entered
 
 
 class Collector:
@@ -119,9 +132,8 @@ class Collector:
         body: Body,
         env: Fields,
         key: Callable[[str], str],
-        stack: frozenset[str],
     ) -> Iterator[Record]:
-        """The records of a function. ``key``: a unique name; ``stack``: structs that the file has on a stack."""
+        """The records of a function. ``key``: a unique name."""
         function = self.program.function(fid)
         if not self.creators.isdisjoint(function.callees):
             yield from self.caches(fid, Types(signature, body, env), body, key)
@@ -131,7 +143,8 @@ class Collector:
         for found in Lifetimes(self.kernel, Types(signature, body, env)).read(body):
             row = self.kernel.allocators.get(found.callee)
             accounted = _ACCOUNT in found.mask
-            if row is not None and row.family not in _FAMILIES and not accounted:
+            wrapper = row is None or (row.weak and row.family == _HIDDEN)
+            if row is not None and row.family not in _FAMILIES and not (accounted or wrapper):
                 continue
             if not accounted and (not found.mask >= _CHARGEABLE or found.place in trusted):
                 continue
@@ -149,8 +162,7 @@ class Collector:
                 fate=found.fate,
                 holders=holders,
                 cache=found.cache,
-                wrapper=row is None,
-                transient=found.fate == "stored" and bool(found.holders) and found.holders[-1] in stack,
+                wrapper=wrapper,
                 given=found.given if found.fate == "handed" else (),
             )
 
@@ -178,7 +190,6 @@ class Collector:
                     holders=(),
                     cache=target,
                     wrapper=False,
-                    transient=False,
                 )
 
 
@@ -218,9 +229,15 @@ class Judge:
         self.by_wrapper: dict[str, Record] = {}
         self.by_operation: dict[tuple[str, str], dict[int, Record]] = defaultdict(dict)
         self.plain_by_operation: dict[tuple[str, str], dict[int, Record]] = defaultdict(dict)
+        self.temporary: dict[int, list[Record]] = defaultdict(list)
+        self.plain_temporary: dict[int, int] = defaultdict(int)
         self.common = self._common(lambda r: (r.object,))
         self.common_holders = self._common(lambda r: r.holders)
         for record in records:
+            if record.fate == "freed" and record.accounted:
+                self.temporary[record.file].append(record)
+            elif record.fate == "freed":
+                self.plain_temporary[record.file] += 1
             if record.accounted:
                 self._note(record)
             entered = reach.entered.get((record.file, record.index))
@@ -267,20 +284,28 @@ class Judge:
         reported: set[Record] = set()
         for record in self.records:
             fid = (record.file, record.index)
-            if record.accounted or record.fate not in _KEPT or fid not in self.reach.entered:
+            if record.accounted or fid not in self.reach.entered:
                 continue
-            kept = self.settled(record)
-            evidence, sibling = self.evidence(record)
-            if kept is None or (record.wrapper and not self.allocates(record, evidence)):
+            if record.fate == "freed":
+                if self.charges_all(record):
+                    yield record, self.finding(record, self.way(fid), "temporary", self.temporary[record.file][0])
                 continue
+            kept = self.settled(record) if record.fate in _KEPT else None
+            if kept is None:
+                continue
+            fate, way = kept
+            evidence, sibling = self.evidence(record, way)
+            if record.wrapper and not self.allocates(record, evidence):
+                continue
+            settled = msgspec.structs.replace(record, fate=fate)
             if not record.cache:
-                yield record, self.finding(kept, evidence, sibling)
+                yield record, self.finding(settled, way, evidence, sibling)
                 continue
             cache = self.created.get(self.cache_key(record))
             if cache is not None and cache not in reported:
                 reported.add(cache)
-                found = self.finding(kept, evidence, sibling)
-                where = self.step(record, "is not")
+                found = self.finding(settled, way, evidence, sibling)
+                where = self.step(record, " is not charged")
                 yield (
                     cache,
                     msgspec.structs.replace(
@@ -292,17 +317,31 @@ class Judge:
         """Whether a function that takes a mask hands out memory: others charge it, or it is plainly kept as such."""
         return evidence == "wrapper" or (evidence in _SURE and record.fate == "stored")
 
-    def settled(self, record: Record) -> Record | None:
-        """A record whose fate was followed into the functions that get the memory; None where that is freed."""
+    def charges_all(self, record: Record) -> bool:
+        """Whether a file charges what it frees again: by far more of it than not."""
+        charged, plain = self.temporary.get(record.file, ()), self.plain_temporary[record.file]
+        return not record.wrapper and len(charged) >= max(_USUAL, plain + 1)
+
+    def way(self, fid: FunctionId) -> Way:
+        """The shortest way from an entry point."""
+        return Way(tuple(self.reach.way(fid)), self.reach.entered[fid])
+
+    def settled(self, record: Record) -> tuple[str, Way] | None:
+        """What becomes of memory, followed into the functions that get it, and the way there; None: it is freed."""
         fid = (record.file, record.index)
         if record.given:
             fate = self.given(record.given, record.file, _RETURNS)
-            return None if fate == "freed" else msgspec.structs.replace(record, fate=fate)
-        if record.fate == "returned" and self.reach.entered[fid].calls:
-            return record if self.kept_by_callers(fid, _RETURNS, frozenset()) else None
-        return record
+            return None if fate == "freed" else (fate, self.way(fid))
+        if record.fate != "returned" or not self.reach.entered[fid].calls:
+            return record.fate, self.way(fid)
+        keepers = self.keepers(fid, _RETURNS, frozenset())
+        if not keepers:
+            return None
+        above = self.way(keepers[0])
+        functions = (*above.functions, *keepers[1:], fid)
+        return record.fate, Way(functions, replace(above.entered, caller=keepers[-1], calls=len(functions) - 1))
 
-    def evidence(self, record: Record) -> tuple[str, Record | None]:
+    def evidence(self, record: Record, way: Way) -> tuple[str, Record | None]:
         """What says that the like of an allocation is charged, the strongest first."""
         fid = (record.file, record.index)
         if record.wrapper and (found := self.by_wrapper.get(record.callee)) is not None:
@@ -322,7 +361,7 @@ class Judge:
         for holder in record.holders:
             if (found := self.by_holder.get(holder)) is not None:
                 return "member", found
-        entered = self.reach.entered[fid]
+        entered = way.entered
         others = self.by_operation.get((entered.entry.struct, entered.entry.member), {})
         if entered.calls <= 1 and len(others) > 1 and self.usual(entered.entry):
             return "operation", next(iter(others.values()))
@@ -332,24 +371,19 @@ class Judge:
             return "file", found
         if owner is not None:
             return "owner", owner
-        return ("entry" if self.plain_case(record, entered) else ""), None
+        return ("entry" if self.plain_case(record, way) else ""), None
 
-    def plain_case(self, record: Record, entered: Entered) -> bool:
+    def plain_case(self, record: Record, way: Way) -> bool:
         """Whether what user space asks for is an object that stays, close to where it enters."""
-        entry = entered.entry
+        entered, entry = way.entered, way.entered.entry
         return (
             (entry.trigger in _CONFIGURES or "SYSCALL" in entry.struct)
             and entry.privilege != "device-node"
-            and (entered.calls <= _CLOSE or self.straight((record.file, record.index)))
+            and (entered.calls <= _CLOSE or straight(way))
             and not entered.indirect
             and record.fate in ("stored", "listed", "returned")
             and bool(record.object or record.holders)
         )
-
-    def straight(self, fid: FunctionId) -> bool:
-        """Whether a way of more calls stays in a file or two."""
-        way = self.reach.way(fid)
-        return len(way) <= _CLOSE + _STRAIGHT and len({file for file, _ in way}) <= _STRAIGHT
 
     def near(self, one: int, two: int) -> bool:
         """Whether two files are of one subsystem: one's folder holds the other's, or they have the same name."""
@@ -369,18 +403,18 @@ class Judge:
             known = self._words[file] = frozenset((*place.split("/"), *header))
         return known
 
-    def far(self, fid: FunctionId) -> int:
-        """The functions on the way to one that stand neither in its file nor in its subsystem."""
-        return sum(f[0] != fid[0] and not self.kin(f[0], fid[0]) for f in self.reach.way(fid))
+    def far(self, way: Way) -> int:
+        """The functions on a way that stand neither in the file of the last nor in its subsystem."""
+        last = way.functions[-1][0]
+        return sum(f[0] != last and not self.kin(f[0], last) for f in way.functions)
 
     def usual(self, entry: EntryPoint) -> bool:
         """Whether most implementations of an operation that keep memory charge it."""
         key = (entry.struct, entry.member)
         return len(self.by_operation[key]) * 2 > len(self.plain_by_operation[key])
 
-    def finding(self, record: Record, evidence: str, sibling: Record | None) -> Unaccounted:
-        fid = (record.file, record.index)
-        entered = self.reach.entered[fid]
+    def finding(self, record: Record, way: Way, evidence: str, sibling: Record | None) -> Unaccounted:
+        entered = way.entered
         step = self.step(sibling) if sibling is not None else None
         return Unaccounted(
             callee=record.callee,
@@ -389,23 +423,23 @@ class Judge:
             fate=record.fate,
             evidence=evidence,
             sibling=step,
-            chain=self.reach.chain(fid),
+            chain=self.reach.chain(way.functions),
             privilege=entered.entry.privilege,
             trigger=entered.entry.trigger,
-            far=self.far(fid),
+            far=self.far(way),
             indirect=entered.indirect,
-            transient=record.transient and self.on_stack(fid, record.holders[-1]),
+            transient=record.fate == "stored" and bool(record.holders) and self.on_stack(way, record.holders[-1]),
         )
 
-    def on_stack(self, fid: FunctionId, holder: str) -> bool:
+    def on_stack(self, way: Way, holder: str) -> bool:
         """Whether a function on the way has a struct of the holder's type on its stack."""
         kind = holder.rpartition(":")[2]
-        return any(kind in self.stack(f) for f in self.reach.way(fid))
+        return any(kind in self.stack(f) for f in way.functions)
 
-    def step(self, record: Record, is_: str = "is") -> Step:
-        """Where a sibling is charged, or an object of a cache is not."""
+    def step(self, record: Record, what: str = "") -> Step:
+        """Where a sibling is charged, or (``what``) an object of a cache is not."""
         function = self.program.function((record.file, record.index))
-        text = f"{record.callee}({record.mask_text}) {is_} charged"
+        text = f"{record.callee}({record.mask_text}){what}"
         return Step(self.program.paths[record.file], record.place.line, record.place.column, function.name, text)
 
     def given(self, given: Iterable[tuple[str, int]], file: int, depth: int) -> str:
@@ -427,39 +461,39 @@ class Judge:
             freed = freed or fate == "freed"
         return "freed" if freed else "handed"
 
-    def kept_by_callers(self, fid: FunctionId, depth: int, above: frozenset[FunctionId]) -> bool:
-        """Whether some caller that user space reaches keeps the memory that a function returns."""
+    def keepers(self, fid: FunctionId, depth: int, above: frozenset[FunctionId]) -> tuple[FunctionId, ...]:
+        """A caller that user space reaches and that keeps the memory which a function returns, with the functions from
+        it to the one that calls this; () where there is none.
+        """
         name = self.program.function(fid).name
         if not depth or fid in above:
-            return False
+            return ()
         names = frozenset((name,))
+        first = self.reach.entered[fid].caller
         callers = [
             c for c in self.callers.get(name, ()) if c in self.reach.entered and self.program.resolve(name, c[0]) == fid
         ]
+        callers.sort(key=lambda c: (c != first, self.reach.entered[c].calls))
         for caller in callers[:_MAX_CALLERS]:
             for found in self.read(caller, names):
                 if found.callee != name:
                     continue
                 if found.fate == "returned":
                     if not self.reach.entered[caller].calls:
-                        return True
-                    if self.kept_by_callers(caller, depth - 1, above | {fid}):
-                        return True
+                        return (caller,)
+                    if keepers := self.keepers(caller, depth - 1, above | {fid}):
+                        return (*keepers, caller)
                 elif found.fate in _KEPT:
-                    return True
-        return False
+                    return (caller,)
+        return ()
+
+
+def straight(way: Way) -> bool:
+    """Whether a way of more calls stays in a file or two."""
+    return len(way.functions) <= _CLOSE + _STRAIGHT and len({file for file, _ in way.functions}) <= _STRAIGHT
 
 
 _WORDS = re.compile(r"[a-z0-9]+")
-_LOCAL = re.compile(r"[;{}]\s*(?:struct\s+)(\w+)\s+\w+\s*(?:=|;|,)")
-
-
-def stack_records(code: str, functions: Iterable[Function]) -> frozenset[str]:
-    """The records of which a file's functions have an instance on the stack."""
-    found: set[str] = set()
-    for function in functions:
-        found.update(_LOCAL.findall(code, function.body, function.end))
-    return frozenset(found)
 
 
 def folder(path: str) -> str:

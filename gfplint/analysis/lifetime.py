@@ -32,6 +32,7 @@ from gfplint.facts import (
     Label,
     Member,
     Name,
+    Number,
     Param,
     Place,
     Return,
@@ -539,13 +540,14 @@ def _sizes(expr: Expr) -> Iterator[SizeOf]:
 
 
 def _succeeded(test: Expr) -> bool:
-    """``if (!err)``: no error happened."""
-    return (
-        isinstance(test, Unary)
-        and test.op == "!"
-        and isinstance(test.operand, Name)
-        and test.operand.name in ("err", "error", "rc", "ret", "rv")
-    )
+    """``if (!err)``, ``if (err == 0)``: no error happened."""
+    if isinstance(test, Binary) and test.op == "==" and isinstance(test.right, Number) and test.right.text == "0":
+        tested = test.left
+    elif isinstance(test, Unary) and test.op == "!":
+        tested = test.operand
+    else:
+        return False
+    return isinstance(tested, Name) and tested.name in ("err", "error", "rc", "ret", "rv")
 
 
 def _asks_pointer(test: Expr, items: Sequence[_Item]) -> bool:

@@ -54,7 +54,7 @@ _REFERENCE = re.compile(r"&?\s*([A-Za-z_]\w*)\Z")
 _WORD = re.compile(r"\w+")
 _SYSCALL = re.compile(r"\s*((?:COMPAT_)?SYSCALL_DEFINE\d)")
 #: Triggers of table rows that are no entry.
-_NO_ENTRY = ("check:", "limit:", "enforce:")
+_NO_ENTRY = ("check:", "limit:", "enforce:", "initial:", "same:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +90,8 @@ class Reach:
             for (struct, name), row in kernel.entries.items()
             if not struct and row.trigger.startswith("check:") and row.privilege == _ROOT
         )
+        self.initial = self._triggered("initial:")
+        self.same = self._triggered("same:")
         self.checks |= self._wrappers()
         self.gates = self._gates()
         self._enforced = {
@@ -110,10 +112,9 @@ class Reach:
         """The calls of a function that only a check against the initial namespace leads to."""
         known = self._trusted.get(fid)
         if known is None:
-            known = frozenset()
-            if self._asks(fid):
-                known = frozenset(trusted_calls(self._body(fid).stmts, self.checks, self.gates))
-            self._trusted[fid] = known
+            walk = _Trust(self.checks, self.gates, self.initial, self.same)
+            walk.block(self._body(fid).stmts, False)
+            known = self._trusted[fid] = frozenset(walk.found)
         return known
 
     def way(self, fid: FunctionId) -> list[FunctionId]:
@@ -124,18 +125,24 @@ class Reach:
         found.reverse()
         return found
 
-    def chain(self, fid: FunctionId) -> tuple[Step, ...]:
-        """The steps from the entry point to a reached function."""
+    def chain(self, way: Iterable[FunctionId]) -> tuple[Step, ...]:
+        """The steps of a way that begins at an entry point."""
         steps = []
-        for at, other in enumerate(self.way(fid)):
+        for at, other in enumerate(way):
             function = self.program.function(other)
             how = describe(self.entered[other].entry, function.name) if at == 0 else f"{function.name}() is called"
             steps.append(Step(self.program.paths[other[0]], function.line, 1, function.name, how))
         return tuple(steps)
 
     def _asks(self, fid: FunctionId) -> bool:
+        """Whether a function calls what tells who its caller is."""
         callees = self.program.function(fid).callees
-        return not self.checks.isdisjoint(callees) or not self.gates.isdisjoint(callees)
+        return any(not names.isdisjoint(callees) for names in (self.checks, self.gates, self.same))
+
+    def _triggered(self, trigger: str) -> frozenset[str]:
+        """What the table lists apart from entries, under a trigger."""
+        rows = self.kernel.entries.items()
+        return frozenset(name for (struct, name), row in rows if not struct and row.trigger.startswith(trigger))
 
     # ---- entry points
 
@@ -352,16 +359,20 @@ def describe(entry: EntryPoint, function: str) -> str:
 # ---- what a check leaves out
 
 
-def trusted_calls(stmts: Sequence[Stmt], checks: frozenset[str], gates: frozenset[str]) -> Iterator[Place]:
-    """The calls that a statement list makes only where a check has succeeded, or a gate has let through."""
-    walk = _Trust(checks, gates)
-    walk.block(stmts, False)
-    return iter(walk.found)
-
-
 class _Trust:
-    def __init__(self, checks: frozenset[str], gates: frozenset[str]) -> None:
-        self.checks, self.gates = checks, gates
+    """Reads a body: the calls that it makes only where a check has succeeded, a gate has let through, or what it works
+    on is an initial namespace, are ``found``.
+    """
+
+    def __init__(
+        self,
+        checks: frozenset[str],
+        gates: frozenset[str],
+        initial: frozenset[str] = frozenset(),
+        same: frozenset[str] = frozenset(),
+    ) -> None:
+        """``initial``: the initial namespaces; ``same``: functions that compare two."""
+        self.checks, self.gates, self.initial, self.same = checks, gates, initial, same
         self.found: list[Place] = []
         #: Variables that hold a gate's error.
         self.errors: set[str] = set()
@@ -415,6 +426,10 @@ class _Trust:
         """Whether the condition holds whenever privilege is lacking."""
         if isinstance(test, Binary) and test.op == "||":
             return self.denies(test.left) or self.denies(test.right)
+        if isinstance(test, Binary) and test.op == "&&":
+            return self.denies(test.left) and self.denies(test.right)
+        if isinstance(test, Binary) and test.op == "!=" and self.is_initial(test.left, test.right):
+            return True
         if isinstance(test, Unary) and test.op == "!":
             return self.grants(test.operand)
         if isinstance(test, Call) and isinstance(test.func, Name) and test.func.name in ("unlikely", "likely"):
@@ -434,7 +449,16 @@ class _Trust:
             return self.grants(test.left) and self.grants(test.right)
         if isinstance(test, Name):
             return test.name in self.answers
+        if isinstance(test, Binary) and test.op == "==":
+            return self.is_initial(test.left, test.right)
         return self.asks(test)
 
     def asks(self, expr: Expr) -> bool:
-        return isinstance(expr, Call) and isinstance(expr.func, Name) and expr.func.name in self.checks
+        if not isinstance(expr, Call) or not isinstance(expr.func, Name):
+            return False
+        return expr.func.name in self.checks or (expr.func.name in self.same and self.is_initial(*expr.args))
+
+    def is_initial(self, *sides: Expr) -> bool:
+        """Whether one of two that are compared is an initial namespace: the machine starts with it, it is root's."""
+        names = (s.operand for s in sides if isinstance(s, Unary) and s.op == "&")
+        return any(isinstance(name, Name) and name.name in self.initial for name in names)

@@ -1,0 +1,124 @@
+"""GFP301 and GFP302 over several files: ways, keepers, and what a finding names."""
+
+from __future__ import annotations
+
+from gfplint.findings import Finding
+from tests.rules.harness import lint_all
+
+_SLAB = "#include <linux/slab.h>\n#include <linux/fs.h>\n#include <net/netlink.h>\n"
+_STRUCTS = """\
+struct coin { struct list_head node; int worth; };
+struct purse { struct list_head coins; char *name; struct coin *last; };
+struct grip { struct coin *coin; int length; };
+"""
+
+
+def _unaccounted(files: dict[str, str]) -> list[Finding]:
+    texts = {path: _SLAB + _STRUCTS + text for path, text in files.items()}
+    return lint_all(texts, only=("GFP301", "GFP302"))
+
+
+def _purse(ioctl: str) -> str:
+    """A file whose open() charges a purse and whose ioctl() does what is given."""
+    return f"""
+int purse_open(struct inode *inode, struct file *file)
+{{
+	file->private_data = kzalloc(sizeof(struct purse), GFP_KERNEL_ACCOUNT);
+	return file->private_data ? 0 : -12;
+}}
+long purse_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{{
+	struct purse *purse = file->private_data;
+{ioctl}
+}}
+const struct file_operations purse_fops = {{ .open = purse_open, .unlocked_ioctl = purse_ioctl }};
+"""
+
+
+def test_what_is_charged_elsewhere_is_named_and_no_step() -> None:
+    [found] = _unaccounted({"drivers/a/purse.c": _purse('\tpurse->name = kstrdup("x", GFP_KERNEL);\n\treturn 0;')})
+    assert found.message.endswith("is charged: kzalloc(GFP_KERNEL_ACCOUNT) in purse_open(), drivers/a/purse.c")
+    assert [step.function for step in found.trace] == ["purse_ioctl", "purse_ioctl"]
+    assert not any("ACCOUNT)" in step.message for step in found.trace)
+
+
+def test_names_that_netlink_gives_are_memory_of_the_object() -> None:
+    text = _purse("\tpurse->name = nla_memdup(file->attr, GFP_KERNEL);\n\treturn 0;")
+    assert [f.function for f in _unaccounted({"drivers/a/purse.c": text})] == ["purse_ioctl"]
+
+
+def test_a_struct_on_the_stack_of_another_file_keeps_nothing() -> None:
+    fill = """
+int coin_into(struct grip *grip)
+{
+	grip->coin = kzalloc(sizeof(struct coin), GFP_KERNEL);
+	return grip->coin ? 0 : -12;
+}
+int coin_charge(struct purse *purse)
+{
+	struct coin *coin = kzalloc(sizeof(*coin), GFP_KERNEL_ACCOUNT);
+
+	purse->last = coin;
+	return 0;
+}
+"""
+    text = _purse("\tstruct grip grip = { 0 };\n\n\tcoin_charge(purse);\n\treturn coin_into(&grip);")
+    assert _unaccounted({"drivers/a/purse.c": text, "drivers/a/fill.c": fill}) == []
+
+
+def test_the_way_goes_through_the_caller_that_keeps() -> None:
+    helper = """
+struct coin *coin_new(void)
+{
+	return kzalloc(sizeof(struct coin), GFP_KERNEL);
+}
+int coin_charge(struct purse *purse)
+{
+	purse->last = kzalloc(sizeof(struct coin), GFP_KERNEL_ACCOUNT);
+	return 0;
+}
+"""
+    text = """
+int coin_peek(struct purse *purse)
+{
+	struct coin *coin = coin_new();
+	int worth = coin ? coin->worth : 0;
+
+	kfree(coin);
+	return worth;
+}
+static int deep_keep(struct purse *purse)
+{
+	purse->last = coin_new();
+	return purse->last ? 0 : -12;
+}
+int coin_keep(struct purse *purse)
+{
+	return deep_keep(purse);
+}
+""" + _purse("\tcoin_charge(purse);\n\tif (cmd)\n\t\treturn coin_peek(purse);\n\treturn coin_keep(purse);")
+    [found] = _unaccounted({"drivers/a/purse.c": text, "drivers/a/helper.c": helper})
+    assert [step.function for step in found.trace] == ["purse_ioctl", "coin_keep", "deep_keep", "coin_new", "coin_new"]
+
+
+def test_where_every_caller_frees_nothing_is_kept() -> None:
+    text = """
+static struct coin *coin_new(void)
+{
+	return kzalloc(sizeof(struct coin), GFP_KERNEL);
+}
+static int coin_peek(struct purse *purse)
+{
+	struct coin *coin = coin_new();
+	int worth = coin ? coin->worth : 0;
+
+	kfree(coin);
+	return worth;
+}
+""" + _purse("\tpurse->last = kzalloc(sizeof(struct coin), GFP_KERNEL_ACCOUNT);\n\treturn coin_peek(purse);")
+    assert _unaccounted({"drivers/a/purse.c": text}) == []
+
+
+def test_a_function_that_hands_out_an_object_of_its_own_allocates_too() -> None:
+    text = _purse('\tpurse->name = rcu_string_strdup("x", GFP_KERNEL);\n\treturn 0;')
+    assert [f.function for f in _unaccounted({"drivers/a/purse.c": text})] == ["purse_ioctl"]
