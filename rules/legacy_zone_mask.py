@@ -12,6 +12,7 @@ device can't reach, and `dma_alloc_*()` picks the zone from the device's mask. T
 - A device's limit may be known elsewhere than in its driver's file. Where the file takes physical addresses itself, or
   uses no interface that maps memory for devices (as firmware interfaces that take addresses of 31 bits), the finding is
   of low confidence, and so it is for pages below 4 GB.
+- A second allocation behind a mapping that failed is left alone: there the device's limit has shown.
 - Fields such as `vb2_queue.gfp_flags` are not looked at.
 
 ## Example

@@ -12,8 +12,11 @@ held, it is right as well.
 
 ## Known problems
 
-- The lock that matters may be taken by a caller: the message names only what the function itself holds.
+- The lock that matters may be taken by a caller: the message names only what the function itself holds, and what its
+  file works on.
 - Scopes that callers begin are seen for static functions alone.
+- Preview: drivers under the block layer take `GFP_NOIO` with every bio that they clone or split, and no lock shows
+  where a scope would begin; not every maintainer takes that for a mistake.
 
 ## Example
 
@@ -45,6 +48,7 @@ There is no automatic fix: the scope belongs where the critical section starts, 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from gfplint.analysis.summary import AllocSite, Hold
@@ -63,10 +67,7 @@ def check(view: View) -> Iterator[Finding]:
 def _finding(view: View, site: AllocSite, kind: str) -> Finding:
     held = _sleeping(view, site.held)
     where = (
-        f"the {kind.upper()} scope belongs where {titles(view, held)} is taken"
-        if held
-        else f"a {kind.upper()} scope belongs where the lock is taken or the transaction begun that forbids "
-        f"{'I/O' if kind == 'noio' else 'file system'} reclaim; without one, GFP_KERNEL will do"
+        f": the {kind.upper()} scope belongs where {titles(view, held)} is taken" if held else _elsewhere(view, kind)
     )
     trace = [
         Step(view.summary.path, h.place.line, h.place.column, view.summary.name, f"{titles(view, (h,))} taken here")
@@ -77,9 +78,32 @@ def _finding(view: View, site: AllocSite, kind: str) -> Finding:
     trace.append(
         Step(view.summary.path, site.place.line, site.place.column, view.summary.name, f"{site.callee}({text})")
     )
-    message = f"{site.callee}() with {text} outside any scope: {where}"
+    message = f"{site.callee}() with {text} outside any scope{where}"
     certain = all(m is not None and not m.base for m in site.masks) and len(site.masks) == 1
     return RULE.finding(view, site.place, message, trace, confidence=Confidence.HIGH if certain else Confidence.MEDIUM)
+
+
+def _elsewhere(view: View, kind: str) -> str:
+    """Where the scope belongs, where the function itself holds nothing that tells: by what its file works on."""
+    found = "; this function holds no lock that reclaim could wait for"
+    if _works_on(view, "file system"):
+        who = "the file system takes the lock or begins the transaction"
+    elif _works_on(view, "block"):
+        who = "the driver is entered for a request, a resume or a reset and begins that"
+    else:
+        reclaim = "I/O" if kind == "noio" else "file system"
+        return (
+            f"{found}, and its file works on neither inodes nor block requests: GFP_KERNEL will do, unless a caller "
+            f"holds what {reclaim} reclaim waits for"
+        )
+    return f"{found}: the {kind.upper()} scope belongs where {who} which reclaim would wait for"
+
+
+def _works_on(view: View, role: str) -> bool:
+    """Whether the file names a struct that only code of one kind works on."""
+    structs = "|".join(name for known, name in view.kernel.roles if known == role)
+    code = view.source().code if view.source is not None else ""
+    return bool(structs and re.search(rf"\bstruct\s+(?:{structs})\b", code))
 
 
 def _sleeping(view: View, held: tuple[Hold, ...]) -> tuple[Hold, ...]:

@@ -11,6 +11,7 @@ through a null pointer.
 ## Known problems
 
 - Only the first thing that happens to the pointer counts, and only in the block of the allocation.
+- In functions that run once at start, and in self-tests, findings are advice.
 - Small allocations with `GFP_KERNEL` hardly ever fail today; none of them is guaranteed.
 
 ## Example
@@ -46,6 +47,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gfplint.analysis.idioms.code import Code
 from gfplint.analysis.idioms.unchecked import FirstUse, first_uses
 from gfplint.facts import Place
 from gfplint.findings import Confidence, Finding, Severity
@@ -57,7 +59,8 @@ def check(view: View) -> Iterator[Finding]:
     """Every allocation that is used untested, or tested for what never happens."""
     if view.code is None:
         return
-    early = "__init" in view.code.signature.annotations  # a kernel that can't boot may as well crash
+    # A kernel that can't boot may as well crash, and so may a test.
+    early = "__init" in view.code.signature.annotations or _is_test(view.code)
     for found in first_uses(view.code):
         place, name = found.allocation.call.place, found.allocation.row.name
         fails = "NULL" if found.allocation.row.error == "null" else "an error pointer"
@@ -74,6 +77,11 @@ def check(view: View) -> Iterator[Finding]:
             severity=Severity.ADVICE if early else Severity.WARNING,
             confidence=Confidence.MEDIUM if found.certain else Confidence.LOW,
         )
+
+
+def _is_test(code: Code) -> bool:
+    """Whether a function is given the context of a self-test."""
+    return any(("test", param.type) in code.kernel.roles for param in code.signature.params)
 
 
 def _message(found: FirstUse, fails: str) -> str:

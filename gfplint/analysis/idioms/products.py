@@ -6,10 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gfplint.analysis.idioms.code import Allocation, Code
-from gfplint.analysis.idioms.sizes import factors, is_fixed
-from gfplint.facts import Binary, Cast, SizeOf
+from gfplint.analysis.idioms.sizes import factors, is_fixed, sizeof_type
+from gfplint.facts import Binary, Cast, Expr, SizeOf
 from gfplint.frontend.header import split_top
 from gfplint.frontend.spans import Span, is_plain, trimmed
+
+#: Types of one byte, without blanks.
+_BYTES = frozenset(
+    ("char", "unsignedchar", "signedchar", "u8", "s8", "__u8", "__s8", "uint8_t", "int8_t", "bool", "_Bool")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +45,19 @@ def products(code: Code) -> Iterator[Product]:
             size = size.value
         if not isinstance(size, Binary) or size.op != "*":
             continue
-        parts = list(factors(size, code))
+        parts = [part for part in factors(size, code) if not _is_byte(part, code)]
+        if len(parts) < 2:
+            continue
         typed = any(isinstance(part, SizeOf) for part in parts)
         span, texts = _texts(found, size, code)
         count, unit = _ordered(texts, size) if texts else ("", "")
         running = sum(not is_fixed(part) for part in parts)
         yield Product(found, not running, typed, running < 2, count, unit, span)
+
+
+def _is_byte(part: Expr, code: Code) -> bool:
+    """``sizeof(char)`` and the like: a factor that changes nothing."""
+    return isinstance(part, SizeOf) and sizeof_type(part, code) in _BYTES
 
 
 def _ordered(texts: tuple[str, str], size: Binary) -> tuple[str, str]:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from gfplint.analysis.idioms.code import Allocation, Code
 from gfplint.analysis.idioms.masks import bits_of, operands
-from gfplint.facts import Expr, Name
+from gfplint.analysis.syntax import all_calls, calls_in
+from gfplint.facts import Expr, If, Name
 from gfplint.kernel.masks import DIRECT_RECLAIM, KSWAPD_RECLAIM
 from gfplint.kernel.model import Mask
 
@@ -18,6 +19,8 @@ _ARGUMENTS = 400
 #: Zones that devices with few address lines see.
 ZONES: Mask = frozenset(("__GFP_DMA", "__GFP_DMA32"))
 _RECLAIM: Mask = frozenset((DIRECT_RECLAIM, KSWAPD_RECLAIM))
+#: The end of the names of functions that tell whether mapping failed (include/linux/dma-mapping.h).
+_MAPPING_FAILS = "mapping_error"
 #: A device that does not see 32 bits says so when it sets its mask.
 _NARROW = re.compile(r"\bDMA_BIT_MASK\s*\(\s*(?:[12]?[0-9]|3[01])\s*\)")
 
@@ -43,7 +46,7 @@ def zone_masks(code: Code) -> Iterator[ZoneMask]:
             continue
         if limited is None:
             limited = _has_limit(code)
-        if not limited:
+        if not limited and not _second_try(found, code):
             yield ZoneMask(found, flag, _mapped(found, flag, code))
 
 
@@ -66,6 +69,20 @@ def _all_bits(mask: Expr, code: Code) -> Mask:
     """The bits of a mask, those of a part that is not constant taken to allow reclaim."""
     known = [bits_of(part, code) for part in operands(mask)]
     return frozenset().union(*(_RECLAIM if bits is None else bits for bits in known))
+
+
+def _second_try(found: Allocation, code: Code) -> bool:
+    """Whether an allocation is made because memory from anywhere was out of the device's reach: its mapping failed."""
+    return any(
+        isinstance(stmt, If) and _asks_mapping(stmt.test) and any(c is found.call for c in all_calls((stmt.then,)))
+        for stmt in code.statements
+    )
+
+
+def _asks_mapping(test: Expr) -> bool:
+    """Whether a condition calls dma_mapping_error(), or what a driver calls its own by that name."""
+    names = (c.func.name for c in calls_in(test) if isinstance(c.func, Name))
+    return any(name.endswith(_MAPPING_FAILS) for name in names)
 
 
 def _has_limit(code: Code) -> bool:
