@@ -329,8 +329,10 @@ class Accounting:
             if at not in subjects and at in self.reach.files and any(charges(f) for f in facts.functions):
                 yield from self.records(at)
 
-    def _stack(self, fid: FunctionId) -> frozenset[str]:
-        return Types(signature(""), self._body(fid), self.linker.environment(fid[0])).on_stack
+    def _stack(self, fid: FunctionId, name: str) -> frozenset[str]:
+        """The structs on a function's stack whose address it gives to a callee."""
+        body = self._body(fid)
+        return Types(signature(""), body, self.linker.environment(fid[0])).given_from_stack(body, name)
 
     def _parameter(self, fid: FunctionId, number: int) -> Allocated | None:
         header = signature(self.program.function(fid).header)

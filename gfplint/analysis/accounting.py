@@ -209,11 +209,11 @@ class Judge:
         callers: Mapping[str, Sequence[FunctionId]],
         read: Callable[[FunctionId, frozenset[str]], list[Allocated]],
         parameter: Callable[[FunctionId, int], Allocated | None],
-        stack: Callable[[FunctionId], frozenset[str]],
+        stack: Callable[[FunctionId, str], frozenset[str]],
     ) -> None:
         """``callers``: functions by the names they call; ``read``: the lifetimes in a function, with what the named
-        functions return; ``parameter``: what becomes of a function's parameter; ``stack``: the structs that a function
-        has on its stack.
+        functions return; ``parameter``: what becomes of a function's parameter; ``stack``: the structs on a
+        function's stack whose address it gives to a callee.
         """
         self.program, self.reach = program, reach
         self.created = {self.cache_key(r): r for r in records if r.fate == "cache"}
@@ -432,9 +432,10 @@ class Judge:
         )
 
     def on_stack(self, way: Way, holder: str) -> bool:
-        """Whether a function on the way has a struct of the holder's type on its stack."""
+        """Whether a function on the way hands down a struct of the holder's type that is on its stack."""
         kind = holder.rpartition(":")[2]
-        return any(kind in self.stack(f) for f in way.functions)
+        steps = zip(way.functions, way.functions[1:], strict=False)
+        return any(kind in self.stack(caller, self.program.function(callee).name) for caller, callee in steps)
 
     def step(self, record: Record, what: str = "") -> Step:
         """Where a sibling is charged, or (``what``) an object of a cache is not."""
@@ -471,7 +472,7 @@ class Judge:
         names = frozenset((name,))
         first = self.reach.entered[fid].caller
         callers = [
-            c for c in self.callers.get(name, ()) if c in self.reach.entered and self.program.resolve(name, c[0]) == fid
+            c for c in self.callers.get(name, ()) if c in self.reach.entered and self.reach.means(name, c[0], fid)
         ]
         callers.sort(key=lambda c: (c != first, self.reach.entered[c].calls))
         for caller in callers[:_MAX_CALLERS]:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import Protocol, TypeGuard
 
 import msgspec
 
 from gfplint.analysis.paths import path_of, root_of
-from gfplint.analysis.syntax import calls_in, ends, inner_of, parts_of
+from gfplint.analysis.syntax import all_calls, calls_in, ends, inner_of, parts_of
 from gfplint.facts import (
     Assign,
     Binary,
@@ -107,10 +107,10 @@ class Types:
                 if declared.array:
                     self.arrays.add(declared.name)
 
-    @property
-    def on_stack(self) -> frozenset[str]:
-        """The types of the structs on the function's stack."""
-        return frozenset(self.variables[name][0] for name in self.structs)
+    def given_from_stack(self, body: Body, name: str) -> frozenset[str]:
+        """The types of the structs on the function's stack whose address calls of ``name`` get."""
+        given = (a.operand for c in all_calls(body.stmts) if c.func == Name(name) for a in c.args if _is_address(a))
+        return frozenset(self.variables[root][0] for e in given if (root := root_of(path_of(e))) in self.structs)
 
     def of(self, path: str) -> str:
         """The record type of an access path; "" where unknown."""
@@ -123,6 +123,10 @@ class Types:
             found = self.env.field_type(kind, field.partition("[")[0]) if kind else None
             kind = found.type if found is not None else ""
         return kind
+
+
+def _is_address(expr: Expr) -> TypeGuard[Unary]:
+    return isinstance(expr, Unary) and expr.op == "&"
 
 
 def _declarations(stmts: Sequence[Stmt]) -> Iterator[Declare]:
@@ -146,6 +150,8 @@ class _Item(msgspec.Struct):
     marks: set[str] = msgspec.field(default_factory=set)
     freed: bool = False
     given: list[tuple[str, int]] = msgspec.field(default_factory=list)
+    #: Names that stand for something else in other arms: (name, arm).
+    lost: list[tuple[str, tuple[int, ...]]] = msgspec.field(default_factory=list)
 
 
 class Lifetimes:
@@ -494,7 +500,12 @@ class Lifetimes:
             path = path_of(expr)
         else:
             return []
-        return [i for i in self.items if path in i.names] if path else []
+        return [i for i in self.items if path in i.names and not self.is_lost(i, path)] if path else []
+
+    def is_lost(self, item: _Item, path: str) -> bool:
+        """Whether a name of an allocation stands for something else in the arm at hand."""
+        root = root_of(path)
+        return any(root == name and self.line[: len(arm)] == arm for name, arm in item.lost)
 
     def name(self, item: _Item, name: str) -> None:
         if name not in item.names and len(item.names) < _MAX_NAMES:
@@ -507,8 +518,14 @@ class Lifetimes:
         return row is not None and row.true_means in meanings
 
     def forget(self, name: str) -> None:
+        """A name gets another value. In an arm beside the one that allocated, it does so for that arm alone."""
         for item in self.items:
-            if name in item.names:
+            if name not in item.names:
+                continue
+            shared = min(len(self.line), len(item.line))
+            if self.line[:shared] != item.line[:shared]:
+                item.lost.append((name, self.line))
+            else:
                 item.names = [n for n in item.names if n != name and not n.startswith(name + ".")]
 
 

@@ -280,6 +280,11 @@ class Reach:
         header = self.program.function(fid).header
         return self.program.paths[fid[0]].startswith("include/") or "__weak" in header
 
+    def means(self, name: str, file: int, fid: FunctionId) -> bool:
+        """Whether a call of ``name`` in a file may mean a function; of some each architecture has its own."""
+        found = self.program.resolve(name, file)
+        return found == fid or ((found is None or self._yields(found)) and fid in self._variants(name))
+
     def _variants(self, name: str) -> list[FunctionId]:
         """The definitions of a function that each architecture has one of."""
         found = [f for f in self.program.functions[name] if not self.program.function(f).static]

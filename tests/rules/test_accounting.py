@@ -122,3 +122,27 @@ static int coin_peek(struct purse *purse)
 def test_a_function_that_hands_out_an_object_of_its_own_allocates_too() -> None:
     text = _purse('\tpurse->name = rcu_string_strdup("x", GFP_KERNEL);\n\treturn 0;')
     assert [f.function for f in _unaccounted({"drivers/a/purse.c": text})] == ["purse_ioctl"]
+
+
+def test_a_struct_of_the_stack_that_is_not_handed_down_says_nothing() -> None:
+    text = """
+static int coin_into(struct purse *purse)
+{
+	purse->last = kzalloc(sizeof(struct coin), GFP_KERNEL);
+	return purse->last ? 0 : -12;
+}
+""" + _purse("\tstruct purse spare = { 0 };\n\n\treturn coin_into(purse) + empty(&spare);")
+    assert [f.function for f in _unaccounted({"drivers/a/purse.c": text})] == ["coin_into"]
+
+
+def test_what_each_architecture_allocates_is_kept_by_the_caller_of_them_all() -> None:
+    arch = """
+struct coin *arch_coin_new(struct purse *purse)
+{
+	purse->name = kzalloc(8, GFP_KERNEL_ACCOUNT);
+	return kzalloc(sizeof(struct coin), GFP_KERNEL);
+}
+"""
+    text = _purse("\tpurse->last = arch_coin_new(purse);\n\treturn 0;")
+    files = {"arch/x86/kvm/coin.c": arch, "arch/arm64/kvm/coin.c": arch, "virt/kvm/purse.c": text}
+    assert [f.path for f in _unaccounted(files)] == ["arch/arm64/kvm/coin.c", "arch/x86/kvm/coin.c"]
