@@ -2,7 +2,8 @@
 
 Reports masks whose parts exclude each other (`GFP_ATOMIC | GFP_KERNEL`, `GFP_NOFS | GFP_KERNEL`,
 `__GFP_NORETRY | __GFP_NOFAIL`, two zones), that an operator empties or fills (`GFP_KERNEL & __GFP_NOWARN`,
-`GFP_KERNEL || __GFP_ZERO`, `!__GFP_FS`, `| ~__GFP_FS`), and a mask and a size that changed places.
+`GFP_KERNEL || __GFP_ZERO`, `!__GFP_FS`, `| ~__GFP_FS`), that allow file systems but not I/O
+(`GFP_KERNEL & ~__GFP_IO`), and a mask and a size that changed places.
 
 ## Why is this bad
 
@@ -62,6 +63,7 @@ _MESSAGES = {
     "&&": "{0} && {1} is 1, not a mask ('&' or '|')",
     "+": "{0} + {1}: bits that both have carry over ('|')",
     "-": "{0} - {1}: bits that are not set borrow ('& ~')",
+    "half": "{0} without {1}: the file systems that reclaim then enters start I/O",
     "exchanged": "the size is {0} and the mask is {1}: the arguments have changed places",
 }
 

@@ -34,7 +34,8 @@ def _sentences(rules: dict[str, Rule]) -> Iterator[str]:
     for sentence in read_toml("guide")["sentence"]:
         found = [rules[code] for code in sentence["rules"] if code in rules]
         codes = ", ".join(rule.code for rule in found)
-        observed = ", ".join(dict.fromkeys(f"`{rule.sim}`" for rule in found if rule.sim))
+        sims = [*(rule.sim for rule in found if rule.sim), *sentence.get("simulator", [])]
+        observed = ", ".join(dict.fromkeys(f"`{sim}`" for sim in sims))
         yield f"| {sentence['says']} | {codes} | {observed} |\n"
 
 

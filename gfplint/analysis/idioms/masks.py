@@ -82,6 +82,9 @@ def contradictions(code: Code) -> Iterator[Contradiction]:
                 yield from _in_value(arg, call, code)
     for found in code.allocations:
         yield from _exchanged(found)
+        bits = bits_of(found.mask, code) if found.mask is not None else None
+        if bits and FS in bits and IO not in bits and DIRECT_RECLAIM in bits:
+            yield Contradiction((FS, IO), "half", found.call)
 
 
 def _in_value(expr: Expr, call: Call, code: Code) -> Iterator[Contradiction]:
