@@ -318,7 +318,7 @@ class Judge:
         return evidence == "wrapper" or (evidence in _SURE and record.fate == "stored")
 
     def charges_all(self, record: Record) -> bool:
-        """Whether a file charges what it frees again: by far more of it than not."""
+        """Whether a file charges what it frees again: more of it than not."""
         charged, plain = self.temporary.get(record.file, ()), self.plain_temporary[record.file]
         return not record.wrapper and len(charged) >= max(_USUAL, plain + 1)
 

@@ -203,7 +203,7 @@ class Lifetimes:
 
     def fate(self, item: _Item) -> str:
         if "returned" in item.marks:  # what was freed can't be
-            kept = [fate for fate in ("stored", "listed") if fate in item.marks and not item.freed]
+            kept = [fate for fate in ("stored", "listed") if fate in item.marks]
             return kept[0] if kept else "returned"
         if item.freed or ("managed" in item.marks and not item.marks & {"stored", "listed", "returned", "global"}):
             return "freed"
