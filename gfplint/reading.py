@@ -1,16 +1,18 @@
 """Rules that read the code of functions: which functions interest them, and what they find there.
 
-They ask no flow, so that a function costs its parse and one walk, and only where a rule that runs wants it.
+They ask no flow, so that a function costs its parse and one walk, and only where a rule that runs wants it. Whether
+what they would report is reached at all they may ask.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from gfplint.analysis.environment import MEMORY
 from gfplint.analysis.idioms.code import Code
 from gfplint.analysis.interprocedural import Linker
 from gfplint.analysis.summary import Summary
-from gfplint.facts import Function
+from gfplint.facts import Function, Place
 from gfplint.findings import Finding
 from gfplint.frontend.header import signature
 from gfplint.kernel.model import Kernel
@@ -61,5 +63,12 @@ def _view(fid: tuple[int, int], function: Function, linker: Linker) -> View:
         kernel=linker.kernel,
         around=linker.environment(fid[0]),
         source=source,
+        flow=lambda: _reached(fid, linker),
     )
     return View(Summary(function.name, path, tuple(p.name for p in header.params)), linker.kernel, code=code)
+
+
+def _reached(fid: tuple[int, int], linker: Linker) -> frozenset[Place] | None:
+    """The allocator calls that a function reaches on some path; None where it could not be followed to its end."""
+    summary = linker.summary(fid, MEMORY)
+    return frozenset(site.place for site in summary.allocs) if summary is not None and not summary.degraded else None

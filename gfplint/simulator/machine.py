@@ -45,7 +45,8 @@ Operation = Callable[[list[Value]], Value | None]
 
 @dataclass(frozen=True)
 class Setup:
-    """How a run is to be: ``context``: where it starts; ``failures``: allocations may fail (both ways are explored);
+    """How a run is to be: ``context``: where it starts; ``failures``: allocations may fail (both ways are explored;
+    trylocks always may);
     ``masks``: what a mask parameter of the first function may be; ``trace``: notes are recorded too;
     ``mask_bits``, ``kernel``: the tables; ``pressure``: memory may be short or gone (explored); ``zero_globals``:
     variables
@@ -400,7 +401,7 @@ class Machine:
         """Whether a trylock gets its lock: not while this task holds it; else both ways are explored."""
         if any(h.lock == lock and h.kind in row.kinds for h in self.task.held):
             return False
-        return not self.setup.failures or self.interpreter.path.choose(2, f"{row.name}() takes the lock") == 0
+        return self.interpreter.path.choose(2, f"{row.name}() takes the lock") == 0
 
     def _leave_row(self, row: ContextOp, lock: Hashable, args: list[Value]) -> None:
         for kind in row.kinds:

@@ -111,9 +111,9 @@ class Run:
 
 @dataclass(frozen=True)
 class Options:
-    """``pressure``: memory may be short or exhausted; ``failures``: allocations and trylocks may fail; ``masks``: what
-    a
-    mask parameter may be; ``survive``: go on after a BUG_ON() on the context; bounds as in paths.py."""
+    """``pressure``: memory may be short or exhausted; ``failures``: allocations may fail (trylocks always may);
+    ``masks``: what a mask parameter may be; ``survive``: go on after a BUG_ON() on the context; bounds as in paths.py.
+    """
 
     context: str = "plain"
     pressure: bool = False

@@ -49,7 +49,7 @@ class At:
 
 @dataclass
 class Writer:
-    """Lines of one function. ``budget``: statements that may still nest."""
+    """Lines of one function. ``budget``: statements that may still nest; ``spoiled``: a scope may be open still."""
 
     choices: Choices
     profile: Profile
@@ -60,6 +60,7 @@ class Writer:
     loops: int = 0
     owned: int = 0
     budget: int = 10
+    spoiled: bool = False
 
     def put(self, text: str) -> None:
         self.lines.append("\t" * self.depth + text)

@@ -112,10 +112,10 @@ def _work(w: Writer, at: At) -> None:
 
 
 def _scope(w: Writer, at: At) -> None:
-    """A scope that ends as it began, or as another kind, or only sometimes. Inside it no other begins: which of them
-    stays open would be a matter of opinion.
+    """A scope that ends as it began, or as another kind, or only sometimes. Inside it no other begins, nor after one
+    that may be open still: which of them stays open would be a matter of opinion.
     """
-    if any("memalloc" in text for text in at.held):
+    if w.spoiled or any("memalloc" in text for text in at.held):
         _work(w, at)
         return
     kind, n = w.pick(_SCOPES), w.lock()
@@ -123,6 +123,7 @@ def _scope(w: Writer, at: At) -> None:
     w.put(f"scope{n} = memalloc_{kind}_save();")
     w.block(at.within(end), 2)
     how = w.choices.below(5)
+    w.spoiled = how >= 2
     if how < 2:
         w.put(end)
     elif how == 2:

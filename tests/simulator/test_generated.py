@@ -77,6 +77,19 @@ void entry(struct d *d)
 	spin_unlock_irqrestore(&d->lock, f);
 }
 """,
+    "a trylock that never fails would hide what follows": """
+void entry(struct d *d)
+{
+	void *p = (void *)__get_free_pages(GFP_NOWAIT, 1);
+
+	if (spin_trylock(&d->lock)) {
+		spin_unlock(&d->lock);
+		free_pages((unsigned long)p, 1);
+		return;
+	}
+	free_pages((unsigned long)p, 3);
+}
+""",
 }
 
 

@@ -1,7 +1,8 @@
 """One function as the readers of idioms see it: its operations, the types of its variables, its text.
 
 A reader asks for allocations and looks at the statements around them. Nothing here follows paths: what an idiom needs
-of the flow ("the next thing that happens to this pointer") it reads from the order of statements.
+of the flow ("the next thing that happens to this pointer") it reads from the order of statements; only whether a call
+is reached at all may be asked of the flow itself, of what is about to be reported.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from gfplint.facts import (
     Name,
     Number,
     Param,
+    Place,
     Return,
     Scoped,
     Signature,
@@ -103,6 +105,7 @@ class Code:
     kernel: Kernel
     around: Surroundings
     source: Source
+    flow: Callable[[], frozenset[Place] | None]
 
     @cached_property
     def body(self) -> Body:
@@ -159,6 +162,17 @@ class Code:
             return None
         row = self.kernel.allocators.get(call.func.name)
         return row if row is not None and not self.around.shadowed(row.name) else None
+
+    @cached_property
+    def reached(self) -> frozenset[Place] | None:
+        """The allocator calls that some path reaches; None where the flow can't say. Asked by the few rules whose
+        defect is one on some path only, of what they would report.
+        """
+        return self.flow()
+
+    def runs(self, call: Call) -> bool:
+        """Whether a call may be reached: conditions that contradict each other make code dead."""
+        return self.reached is None or call.place in self.reached
 
     def role(self, call: Expr, role: str) -> Role | None:
         """The row that gives a call a role; None where it does not play it."""

@@ -28,7 +28,7 @@ def lost_pointers(code: Code) -> Iterator[LostPointer]:
         path = path_of(old)
         if not path or path_of(found.target) != path or _never_fails(found, code):
             continue
-        if not _is_kept(path, found, code):
+        if not _is_kept(path, found, code) and code.runs(found.call):
             yield LostPointer(found, path)
 
 

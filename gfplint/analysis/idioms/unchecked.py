@@ -79,7 +79,7 @@ def first_uses(code: Code) -> Iterator[FirstUse]:
             if certain is None:
                 continue
             event = _first(found, path, sequence[at + 1 :], code)
-            if event is not None:
+            if event is not None and code.runs(found.call):
                 yield FirstUse(found, *event, certain)
 
 
