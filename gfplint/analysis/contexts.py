@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gfplint.analysis.frees import Frees
-from gfplint.analysis.paths import last_of, path_of, substitute
+from gfplint.analysis.paths import last_of, path_of, substitute, text_of
 from gfplint.analysis.state import State
 from gfplint.analysis.summary import Effect, Hold, Lock, Summary
 from gfplint.analysis.texts import result_class
@@ -27,6 +27,8 @@ class Contexts(Frees):
             lock = state.resolve(path_of(expr.args[op.lock]))
         if op.field:
             lock = f"{lock}.{op.field}" if lock else ""
+        if op.bit is not None and op.bit < len(expr.args):
+            lock = f"{lock}[{text_of(expr.args[op.bit])}]" if lock else ""
         if op.typed and op.lock is not None and self.type_of_path(path_of(expr.args[op.lock]))[0] != op.typed:
             return None
         if op.effect == "enter":

@@ -155,7 +155,8 @@ class ContextOp(Row, frozen=True, kw_only=True):
     (``pte_offset_map_lock``). ``field``: the lock's member in what the argument names (``xa_lock``); ``typed``: only
     for
     locks of that type (a write section of a ``seqcount_mutex_t`` disables preemption, that of a ``seqcount_t`` does
-    not). A leave names every kind that may end; those not held stay as they are.
+    not). ``bit``: the argument that says which bit of ``lock`` is the lock. A leave names every kind that may end;
+    those not held stay as they are.
     """
 
     name: str
@@ -169,6 +170,7 @@ class ContextOp(Row, frozen=True, kw_only=True):
     indirect: bool = False
     field: str = ""
     typed: str = ""
+    bit: int | None = None
 
 
 class GuardClass(Row, frozen=True, kw_only=True):

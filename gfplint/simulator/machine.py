@@ -374,6 +374,8 @@ class Machine:
     def context_op(self, row: ContextOp, args: list[Value]) -> Value | None:
         """Enter or leave what a row of context_ops says; ``args`` hold a pointer where the row keeps flags."""
         lock = self.lock_name(args[row.lock]) if row.lock is not None and row.lock < len(args) else None
+        if lock is not None and row.bit is not None and row.bit < len(args):
+            lock = (lock, identity(args[row.bit]))
         if lock is not None and row.lock is not None:
             self._classify(lock, row.lock)
         if row.effect == "leave":

@@ -77,6 +77,17 @@ void entry(struct d *d)
 	spin_unlock_irqrestore(&d->lock, f);
 }
 """,
+    "two bits of a word are two locks": """
+void entry(struct d *d)
+{
+	bit_spin_lock(0, &d->bits);
+	bit_spin_lock(2, &d->bits);
+	bit_spin_unlock(2, &d->bits);
+	d->slot = kmalloc(64, GFP_KERNEL);
+	bit_spin_unlock(0, &d->bits);
+	d->other = kmalloc(64, GFP_KERNEL);
+}
+""",
     "a trylock that never fails would hide what follows": """
 void entry(struct d *d)
 {
