@@ -54,35 +54,49 @@ class Contexts(Frees):
     def leave_kinds(self, kinds: Sequence[str], lock: str, restores: bool, has_lock: bool, state: State) -> None:
         """End a context: ``kinds`` are those that may end here, the lock's own first.
 
-        What this function does not hold is its caller's. A switch without saved flags ends every hold of its kind.
+        What this function does not hold is its caller's. A switch without saved flags ends every hold of its kind, one
+        with saved flags the innermost: they say what the others left.
         """
         first, *others = kinds
         own = self.leave_kind(first, lock, restores, state)
         if not own:
             self.drop(first, lock, state)
         held = {h.kind for h in state.held}
+        outer = self.outer_switches(others, state) if restores else ()
         for kind in others:
             if kind in held:
-                self.leave_kind(kind, lock, restores, state)
+                if kind not in outer:
+                    self.leave_kind(kind, lock, restores, state)
             elif not own and has_lock:
                 self.drop(kind, "", state)
 
     def leave_together(self, leaves: list[Lock], state: State) -> None:
-        """End what a callee ends. Switches that stand beside a lock found here are alternatives: only those held
-        end.
+        """End what a callee ends. Switches that stand beside a lock found here are alternatives: of those held the
+        innermost ends.
         """
         found = False
+        outer = self.outer_switches([kind for kind, _ in leaves], state)
         for kind, lock in leaves:
-            row = self.kernel.kinds.get(kind)
-            switch = row is not None and row.irqs_off
+            if kind in outer:
+                continue
             if self.leave_kind(kind, lock, True, state):
                 found = True
-            elif not (switch and found):
+            elif not (self.is_switch(kind) and found):
                 self.drop(kind, lock, state)
+
+    def outer_switches(self, kinds: Sequence[str], state: State) -> list[str]:
+        """Of the ways in which interrupts may be off, those held outside the innermost."""
+        held = [h.kind for h in state.held if h.kind in kinds and self.is_switch(h.kind)]
+        return [kind for kind in held if kind != held[-1]]
+
+    def is_switch(self, kind: str) -> bool:
+        """Whether a context is one of the CPU's interrupts being off."""
+        row = self.kernel.kinds.get(kind)
+        return row is not None and row.irqs_off
 
     def leave_kind(self, kind: str, lock: str, restores: bool, state: State) -> bool:
         row = self.kernel.kinds.get(kind)
-        if row is not None and row.irqs_off and not restores:
+        if not restores and self.is_switch(kind):
             if not any(h.kind == kind for h in state.held):
                 return False
             state.leave_all(frozenset((kind,)))

@@ -281,15 +281,17 @@ class _Walk:
 
     def with_outcome(self, outcome: Held, state: Held) -> Held:
         found = False
+        outer = self.outer_switches([entry[1:] for entry in outcome if entry.startswith("-")], state)
         for entry in outcome:
+            if entry.startswith("-") and entry[1:] in outer:
+                continue
             if not entry.startswith("-"):
                 state = self.entered(entry, state)
                 continue
-            row = self.holds.kernel.kinds.get(entry[1:])
             if entry[1:] in state:
                 found = True
                 state = _without(state, entry[1:])
-            elif not (found and row is not None and row.irqs_off):
+            elif not (found and self.is_switch(entry[1:])):
                 state = (*state, entry)
         return state
 
@@ -300,20 +302,29 @@ class _Walk:
             raise Unclear
         return (*state, kind)
 
+    def outer_switches(self, kinds: Sequence[str], state: Held) -> list[str]:
+        """See ``analysis.contexts``."""
+        held = [kind for kind in state if kind in kinds and self.is_switch(kind)]
+        return [kind for kind in held if kind != held[-1]]
+
+    def is_switch(self, kind: str) -> bool:
+        row = self.holds.kernel.kinds.get(kind)
+        return row is not None and row.irqs_off
+
     def applied(self, op: ContextOp, state: Held) -> Held:
         if op.effect == "enter":
             for kind in op.kinds:
                 state = self.entered(kind, state)
             return state
         own = op.kinds[0] in state
+        outer = self.outer_switches(op.kinds, state) if op.flags is not None else ()
         for at, kind in enumerate(op.kinds):
-            row = self.holds.kernel.kinds.get(kind)
             if kind not in state:  # it is the caller's
                 if not own and (at == 0 or op.lock is not None):
                     state = (*state, "-" + kind)
-            elif row is not None and row.irqs_off and op.flags is None:
+            elif self.is_switch(kind) and op.flags is None:
                 state = tuple([k for k in state if k != kind])
-            else:
+            elif kind not in outer:  # the flags say what the others left
                 state = _without(state, kind)
         if len(state) > _MAX_HELD:
             raise Unclear

@@ -31,6 +31,7 @@ def _meets(body: str, more: str = "") -> bool:
         "guard(spinlock)(&x->lock); rest(); return 0;",
         "switch (x->n) { case 1: spin_lock(&x->lock); case 2: rest(); } return 0;",
         "lockdep_assert_held(&x->lock); rest(); return 0;",
+        "long f, g; local_irq_save(f); spin_lock_irqsave(&x->lock, g); spin_unlock_irqrestore(&x->lock, g); rest();",
     ],
 )
 def test_what_may_be_held(body: str) -> None:
@@ -56,6 +57,13 @@ def test_callees_that_lock() -> None:
     unlock = "static void my_unlock(struct x *x) { spin_unlock(&x->lock); }\n"
     assert _meets("my_lock(x); rest(); my_unlock(x); return 0;", lock + unlock)
     assert not _meets("my_lock(x); my_unlock(x); rest(); return 0;", lock + unlock)
+
+
+def test_flags_say_what_was_off_before() -> None:
+    unlock = "static void my_unlock(struct x *x, long f) { spin_unlock_irqrestore(&x->lock, f); }\n"
+    locked = "long f, g; local_irq_save(f); spin_lock_irqsave(&x->lock, g); my_unlock(x, g);"
+    assert _meets(f"{locked} rest(); local_irq_restore(f);", unlock)
+    assert not _meets(f"{locked} local_irq_restore(f); rest();", unlock)
 
 
 @pytest.mark.parametrize(

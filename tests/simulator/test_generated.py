@@ -77,6 +77,19 @@ void entry(struct d *d)
 	spin_unlock_irqrestore(&d->lock, f);
 }
 """,
+    "what a lock's flags restore was off before the lock": """
+void entry(struct d *d)
+{
+	unsigned long f, g;
+
+	local_irq_save(f);
+	spin_lock_irqsave(&d->lock, g);
+	spin_unlock_irqrestore(&d->lock, g);
+	d->slot = kmalloc(64, GFP_KERNEL);
+	local_irq_restore(f);
+	d->other = kmalloc(64, GFP_KERNEL);
+}
+""",
     "two bits of a word are two locks": """
 void entry(struct d *d)
 {
