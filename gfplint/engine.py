@@ -35,10 +35,12 @@ CHANGED_ALONE = "effects of staged changes on other files are not looked for: sc
 STAGED = "only the folders of staged files are looked at: scan --diff HEAD also sees effects elsewhere"
 
 
-def scan(settings: Settings, progress: Progress | None = None, phases: Phases | None = None) -> ScanResult:
+def scan(
+    settings: Settings, progress: Progress | None = None, phases: Phases | None = None, *, keep: bool = False
+) -> ScanResult:
     """Lint what the settings name; with ``diff``, ``staged`` or ``patch``, what the second state adds.
 
-    ``phases``: is told where the time goes.
+    ``phases``: is told where the time goes; ``keep``: whether to keep what is found in a whole tree, linked.
     """
     selected = select_paths(settings.paths)
     rules = catalogue()
@@ -50,7 +52,7 @@ def scan(settings: Settings, progress: Progress | None = None, phases: Phases | 
     notes: tuple[str, ...] = ()
     version = settings.kernel_version or selected.root.version or NEWEST
     with _store(settings) as store:
-        run = Run(settings, selected, running, rules, store, progress, phases=phases or Phases())
+        run = Run(settings, selected, running, rules, store, progress, keep=keep, phases=phases or Phases())
         if settings.kernel_index is not None:
             from gfplint import indexed  # noqa: PLC0415 -- it loads the whole analysis
 
@@ -206,7 +208,4 @@ def index(settings: Settings, export: str | None = None, progress: Progress | No
             return indexed.export(run, work_tree(selected), Path(export))
     if not settings.cache:
         raise GfplintError("--no-cache: an index that is not kept is of no use")
-    result = scan(whole, progress)
-    with _store(whole) as store:
-        indexed.link(Run(whole, selected, (), (), store, progress), work_tree(selected))
-    return result
+    return scan(whole, progress, keep=True)

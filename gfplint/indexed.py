@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -41,28 +40,60 @@ from gfplint.tree import (
 if TYPE_CHECKING:
     from gfplint.analysis.interprocedural import Linker
     from gfplint.index.update import Change, Present
+    from gfplint.passes import Built, Linted
 
 #: Files that may differ from the linked tree: with more, everything is better linked anew.
 MAX_CHANGED = 2_000
 
 
-def link(run: Run, state: State) -> None:
-    """Keep the tree of a state linked, for runs that come after."""
-    if run.store is None:
-        return
-    # The scan before this froze its program, which refers to itself: two at a time are more than a machine may have.
-    gc.unfreeze()
-    gc.collect()
-    gatherer, found = _gathered(run, state)
-    scope = _scope(run)
-    known = linked.latest(run.store, scope, frontend_digest())
-    if known is not None and known.meta.paths == found.paths and known.meta.keys == _joined(found):
-        return
+def rescan(run: Run, state: State, gatherer: Gatherer, found: Gathered, kernel: Kernel) -> tuple[Outcome | None, bool]:
+    """What the rules find in a whole tree, from what an earlier scan found; and whether that is there, but of no use.
+
+    With ``run.keep``, an outcome only where what is kept is of the tree as it is.
+    """
+    from gfplint.index import kept  # noqa: PLC0415
+    from gfplint.rescan import rescanned  # noqa: PLC0415
+
+    if run.store is None or any(rule.uses for rule in run.running):
+        return None, False
+    try:
+        known = linked.latest(run.store, _scope(run), frontend_digest())
+        if known is None:
+            return None, False
+        if run.keep and (known.meta.paths != found.paths or known.meta.keys != _joined(found)):
+            return None, True
+        before = kept.read(known, run.running)
+        return (rescanned(run, state, gatherer, found, kernel, before), True) if before is not None else (None, False)
+    except StoreError:
+        return None, True
+
+
+def linted_to_keep(run: Run, state: State, built: Built, found: Gathered) -> Linted:
+    """What is found in the files of a whole tree; kept for later runs, with the tree linked, unless anything failed."""
+    from gfplint.analysis.looks import Looks  # noqa: PLC0415
+    from gfplint.index import kept  # noqa: PLC0415
+    from gfplint.passes import looked_over  # noqa: PLC0415
+
+    linker = built.linker
+    linker.looks = Looks(built.relevance.files or frozenset())
+    linted = looked_over(run, built)
+    linker.looks = None
+    if run.store is None or linted.failures() or not found.complete:
+        return linted
     noted = _Noted(state)
-    linker = _linker(run, noted, gatherer, found)
-    if found.complete:
-        base = _base(run.selected, state, found)
-        linked.write(run.store, scope, linker, _joined(found), base, sorted(noted.read_paths))
+    kernel_of(noted, run.selected, run.settings)
+    answers = not any(rule.uses for rule in run.running)
+    with run.phases("writing"):
+        linked.write(
+            run.store,
+            _scope(run),
+            linker,
+            _joined(found),
+            _base(run.selected, state, found),
+            sorted(noted.read_paths),
+            lambda put: kept.write(put, built, linted, run.running) if answers else None,
+        )
+    return linted
 
 
 def export(run: Run, state: State, path: Path) -> ScanResult:

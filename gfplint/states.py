@@ -16,7 +16,7 @@ import msgspec
 from gfplint.config import Settings
 from gfplint.facts import FileFacts
 from gfplint.findings import Degraded, Finding, Skipped
-from gfplint.index.store import Store, StoreError
+from gfplint.index.store import LINKED, Store, StoreError
 from gfplint.index.versions import tool_digest
 from gfplint.kernel.model import Kernel
 from gfplint.phases import Phases
@@ -30,7 +30,9 @@ _KEPT_OUTCOMES = 64
 
 
 class Run(msgspec.Struct, frozen=True):
-    """What all states of one scan have in common. ``loaded``: skeletons by content, where states share them."""
+    """What all states of one scan have in common. ``loaded``: skeletons by content, where states share them; ``keep``:
+    whether to keep all that is found in the tree for later runs, linked.
+    """
 
     settings: Settings
     selected: Selection
@@ -39,6 +41,7 @@ class Run(msgspec.Struct, frozen=True):
     store: Store | None = None
     progress: Progress | None = None
     loaded: dict[bytes, FileFacts] | None = None
+    keep: bool = False
     phases: Phases = msgspec.field(default_factory=Phases)
 
     def gatherer(self, state: State) -> Gatherer:
@@ -81,12 +84,18 @@ def outcome_of(
     gatherer = run.gatherer(state)
     with run.phases("files"):
         files = list(state.files()) if whole else program_files(state, run.selected, only)
+    whole_tree = only is None and "" in run.selected.paths
     with run.phases("skeletons"):
-        found = gatherer.gather(files, whole=whole or (only is None and "" in run.selected.paths))
+        found = gatherer.gather(files, whole=whole or whole_tree)
     with run.phases("kernel"):
         kernel = kernel_of(state, run.selected, run.settings)
         key = _key(run, kernel, found, only, renamed)
-        outcome = _kept(run.store, key) if found.complete else None
+        outcome = _kept(run.store, key) if found.complete and not run.keep else None
+    if outcome is None and whole_tree and found.complete and run.store is not None and run.store.oldest(0, LINKED):
+        from gfplint import indexed  # noqa: PLC0415 -- it loads the whole analysis
+
+        outcome, outdated = indexed.rescan(run, state, gatherer, found, kernel)
+        run = msgspec.structs.replace(run, keep=run.keep or outdated)
     if outcome is None:
         outcome = _lint(run, state, gatherer, found, kernel, only, renamed)
         if found.complete and not outcome.skipped and run.store is not None:
@@ -170,7 +179,7 @@ def _lint(
     from gfplint.analysis.interprocedural import Linker  # noqa: PLC0415
     from gfplint.analysis.program import Program  # noqa: PLC0415
     from gfplint.linting import depth_for, relevance_of  # noqa: PLC0415
-    from gfplint.passes import Built, lint  # noqa: PLC0415
+    from gfplint.passes import Built, judged, looked_over  # noqa: PLC0415
 
     paths = found.paths
     with run.phases("skeletons"):
@@ -181,7 +190,14 @@ def _lint(
         subjects = [at for at, path in enumerate(paths) if run.linted(path) and (only is None or path in only)]
         relevance = relevance_of(program, kernel, run.selected, depth_for(run.settings))
         linker = Linker(program, kernel, relevance, lambda at: state.read(program.paths[at]))
-    outcome = lint(run, state, Built(program, relevance, linker, subjects), renamed)
+    built = Built(program, relevance, linker, subjects)
+    if run.keep and only is None:
+        from gfplint import indexed  # noqa: PLC0415
+
+        linted = indexed.linted_to_keep(run, state, built, found)
+    else:
+        linted = looked_over(run, built)
+    outcome = judged(run, state, built, linted, renamed)
     statistics = {
         "files": len(paths),
         "functions": sum(len(f.functions) for f in program.facts),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Callable, Container, Mapping, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -26,6 +26,9 @@ from gfplint.kernel.model import Kernel
 _SHARD_NAMES, _LEVEL_FILES = 32, 64
 
 T = TypeVar("T")
+
+#: Writes a part by its name.
+Put = Callable[[bytes, object], None]
 
 
 class Row(msgspec.Struct, array_like=True):
@@ -91,10 +94,16 @@ class Meta(msgspec.Struct, array_like=True):
 
 
 def write(
-    store: Store, scope: bytes, linker: Linker, keys: bytes, base: Base | None = None, telling: Sequence[str] = ()
+    store: Store,
+    scope: bytes,
+    linker: Linker,
+    keys: bytes,
+    base: Base | None = None,
+    telling: Sequence[str] = (),
+    beside: Callable[[Put], None] | None = None,
 ) -> None:
-    """Write a linked tree and forget those of the same scope before it. ``keys``: the contents of the files; the
-    others as in ``Meta``.
+    """Write a linked tree and forget those of the same scope before it. ``keys``: the contents of the files;
+    ``beside``: writes what is kept with it; the others as in ``Meta``.
     """
     program, relevance, operations = linker.program, linker.relevance, linker.operations
     linked = LINKED + scope + os.urandom(8)
@@ -102,13 +111,14 @@ def write(
     def put(name: bytes, value: object) -> None:
         store.put("part", linked + name, msgspec.msgpack.encode(value), linked)
 
-    rows = _rows(program, relevance, operations)
-    shards = _spread(rows, b"n", put)
+    if beside is not None:
+        beside(put)
+    shards = spread(_rows(program, relevance, operations), b"n", put)
     members: dict[str, dict[str, list[Entry]]] = {}
     for struct, member, entry in operations.entries():
         means = meaning(program, relevance.reach, entry[1], entry[0])
         members.setdefault(member, {}).setdefault(struct, []).append((*entry, means))
-    number = _spread(members, b"m", put)
+    number = spread(members, b"m", put)
     levels: dict[int, dict[int, dict[int, int]]] = {at: {} for at in range(len(program.paths) // _LEVEL_FILES + 1)}
     for (at, index), level in relevance.reach.items():
         levels[at // _LEVEL_FILES].setdefault(at, {})[index] = level
@@ -148,7 +158,7 @@ def tabled_of(kernel: Kernel) -> frozenset[str]:
     return frozenset(kernel.allocators.keys() | kernel.frees.keys() | kernel.scopes.keys())
 
 
-def _spread(rows: Mapping[str, object], letter: bytes, put: Callable[[bytes, object], None]) -> int:
+def spread(rows: Mapping[str, object], letter: bytes, put: Put) -> int:
     """Write rows in shards; returns how many of these there are."""
     shards = 1
     while shards * _SHARD_NAMES < len(rows):
@@ -223,6 +233,7 @@ class Linked:
         self._members: dict[int, dict[str, dict[str, list[Entry]]]] = {}
         self._levels: dict[int, dict[int, dict[int, int]]] = {}
         self._skeletons: dict[int, FileFacts] = {}
+        self._others: dict[bytes, Any] = {}
         self._decode_rows = msgspec.msgpack.Decoder(dict[str, Row]).decode
         self._decode_members = msgspec.msgpack.Decoder(dict[str, dict[str, list[Entry]]]).decode
         self._decode_levels = msgspec.msgpack.Decoder(dict[int, dict[int, int]]).decode
@@ -251,6 +262,24 @@ class Linked:
                 raise StoreError("the index lost a skeleton")
             found = self._skeletons[file] = self._decoded(data, self._decode_facts)
         return found
+
+    def part(self, name: bytes, kind: type[T], default: T | None = None) -> T:
+        """What was kept beside the tree under a name; the default where nothing was."""
+        if name not in self._others:
+            data = self._get(name) if default is None else self.store.get("part", self.key + name)
+            decode = msgspec.msgpack.Decoder(kind).decode
+            self._others[name] = self._decoded(data, decode) if data is not None else default
+        found: T = self._others[name]
+        return found
+
+    def has(self, name: bytes) -> bool:
+        """Whether anything was kept beside the tree under a name."""
+        return self.store.get("part", self.key + name) is not None
+
+    def row_of(self, table: bytes, shards: int, name: str, kind: type[T]) -> T | None:
+        """What was kept beside the tree under a name in a table of so many shards."""
+        number = _shard_of(name, shards)
+        return self.part(table + b"%d" % number, dict[str, kind]).get(name)  # type: ignore[valid-type]
 
     def kernel(self) -> Kernel:
         """What is known of the kernel, as far as the linked files tell."""

@@ -194,6 +194,94 @@ static void dev_close(struct dev *d)
 	ring_free(d->buf);
 }
 """,
+    "drivers/four/mode.h": """\
+struct mode { spinlock_t lock; int ready; void *p; void *q; struct timer_list timer; };
+void *mode_alloc(struct mode *m, int wait);
+int mode_may_wait(void);
+void mode_tick(struct timer_list *t);
+""",
+    "drivers/four/mode.c": """\
+#include <linux/ring.h>
+#include "mode.h"
+void *mode_alloc(struct mode *m, int wait)
+{
+	if (wait)
+		return kmalloc(8, GFP_KERNEL);
+	return kmalloc(8, GFP_ATOMIC);
+}
+int mode_may_wait(void)
+{
+	return !in_atomic();
+}
+void *mode_first(struct mode *m)
+{
+	if (!m->ready) {
+		m->ready = 1;
+		return ring_new(3);
+	}
+	return m->q;
+}
+""",
+    "drivers/four/tick.c": """\
+#include "mode.h"
+void mode_tick(struct timer_list *t)
+{
+	struct mode *m = from_timer(m, t, timer);
+
+	m->p = kmalloc(8, GFP_KERNEL);
+}
+void mode_tock(struct timer_list *t)
+{
+	kfree(t);
+}
+void mode_drop(struct mode *m)
+{
+	m->q = m->p;
+	kvfree(m->q);
+}
+""",
+    "drivers/four/one.c": """\
+#include "mode.h"
+static int one(struct mode *m)
+{
+	timer_setup(&m->timer, mode_tick, 0);
+	spin_lock(&m->lock);
+	m->p = mode_alloc(m, 0);
+	m->q = mode_first(m);
+	spin_unlock(&m->lock);
+	return 0;
+}
+""",
+    "drivers/four/two.c": """\
+#include "mode.h"
+static int hand_on(struct mode *m, int wait)
+{
+	m->q = vmalloc(20);
+	m->p = mode_alloc(m, wait);
+	return 0;
+}
+int two_more(struct mode *m)
+{
+	mode_first(m);
+	return hand_on(m, 0);
+}
+static int three(struct mode *m)
+{
+	spin_lock(&m->lock);
+	if (mode_may_wait())
+		m->p = ring_new(4);
+	spin_unlock(&m->lock);
+	return 0;
+}
+""",
+    "drivers/four/again.c": """\
+#include "mode.h"
+static int again(struct mode *m)
+{
+	timer_setup(&m->timer, mode_tock, 0);
+	return 0;
+}
+""",
     "tools/lib.c": "void *ring_new(int n)\n{\n\tn++;\n\treturn malloc(n);\n}\n",
 }
 
@@ -223,6 +311,16 @@ _EDITS = (
     ("timer_setup(&d->timer, dev_tick, 0);", "timer_setup(&d->timer, dev_tock, 0);"),
     ("static const struct ring_ops", "static struct ring_ops"),
     ("DEFINE_GUARD(dev, struct dev *, dev_lock(_T)", "DEFINE_GUARD(dev, struct dev *, dev_hold(_T)"),
+    ("mode_alloc(m, 0)", "mode_alloc(m, 1)"),
+    ("hand_on(m, 0)", "hand_on(m, 1)"),
+    ("mode_tick", "mode_tock"),
+    ("void mode_tick(", "static void mode_tick("),
+    ("void *mode_alloc(", "static void *mode_alloc("),
+    ("return !in_atomic();", "return 1;"),
+    ("m->q = mode_first(m);", "m->q = kmalloc(10, GFP_ATOMIC);"),
+    ("m->q = vmalloc(20);", "m->q = m->p;"),
+    ("kvfree(m->q)", "kfree(m->p)"),
+    ("if (!m->ready)", "if (m->ready)"),
     ("#define dev_get(n) ring_new(n)", "#define dev_get(n) ring_deep(n)"),
     ("int dev_give(void **p", "static int dev_give(void **p"),
     ("= vmalloc(n)", "= kmalloc(n, GFP_ATOMIC)"),

@@ -1,0 +1,390 @@
+"""A scan of the whole tree from what an earlier one found: only files that a change concerns are linted again.
+
+Whom it concerns is told by what the earlier scan noted (``analysis.looks``) and by the names of which something else
+holds now (``index.relevance``). Where that can't be told, as with changed headers, everything is linted: the answer
+is the same, to the last byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from gfplint.analysis.interprocedural import Linker
+from gfplint.analysis.looks import ALL
+from gfplint.analysis.operations import Coverage, coverage
+from gfplint.analysis.ownership import FreeAt, StoreAt
+from gfplint.analysis.worth import MemberEvidence, bare, touching
+from gfplint.facts import FileFacts, Function
+from gfplint.index import kept as keeping
+from gfplint.index.kept import Kept, OfFile
+from gfplint.index.linked import Linked
+from gfplint.index.update import Change, Present, present
+from gfplint.joining import Asked, Ours, Told, findings_of, tell
+from gfplint.kernel.model import Kernel
+from gfplint.linting import FileResult, Wanted, Whole, depth_for
+from gfplint.passes import Sum, lint_again, lint_files, ours_of, outcome_from
+from gfplint.skeletons import Gathered, Gatherer
+from gfplint.states import Outcome, Run
+from gfplint.tree import State
+
+#: Changed files, and files to be linted again: with more, everything is linted anew.
+MAX_CHANGED, MAX_AGAIN = 400, 4_000
+#: Copies from holder to holder that are followed (``ownership.MAX_COPIES``), and one step more.
+_COPIES = 4
+Holder = tuple[str, str]
+
+
+def rescanned(
+    run: Run, state: State, gatherer: Gatherer, found: Gathered, kernel: Kernel, before: Kept
+) -> Outcome | None:
+    """What the rules find in a whole tree; None where that is not told from what was kept. Raises StoreError."""
+    known = before.linked
+    changed = _changed(known, found)
+    if len(changed) > MAX_CHANGED or any(path.endswith(".h") for path in changed):
+        return None
+    if not set(known.meta.telling).isdisjoint(changed):
+        return None
+    paths = [path for path in changed if path in found.keys]
+    facts = dict(zip(paths, gatherer.facts(found, paths), strict=True))
+    if not found.complete:
+        return None
+    number = known.number
+    changes = [Change(p, known.facts(number[p]) if p in number else None, facts.get(p)) for p in changed]
+    now = present(known, kernel, changes, run.selected.root.linted, depth_for(run.settings))
+    if now is None:
+        return None
+    linker = now.linker(kernel, state.read)
+    again = Concerned(now, before, changes, linker.asking).files()
+    if again is None or len(again) > MAX_AGAIN:
+        return None
+    program = now.program
+    there = sorted(at for at in again if program.number.get(program.paths[at]) == at)
+    subjects = [at for at in there if run.linted(program.paths[at])]
+    return _Again(run, state, now, linker, before, changes, subjects).outcome()
+
+
+def _number(now: Present, path: str) -> int:
+    """The number of a file that is there, or was."""
+    known = now.program.linked.number.get(path)
+    return known if known is not None else now.program.number[path]
+
+
+def _changed(known: Linked, found: Gathered) -> list[str]:
+    """The files that are not as they were, or not there any more."""
+    paths, keys, now = known.meta.paths, known.meta.keys, found.keys
+    differing = [path for at, path in enumerate(paths) if now.get(path) != keys[16 * at : 16 * at + 16]]
+    return sorted(differing + [path for path in now if path not in known.number])
+
+
+# ---- whom a change concerns ----------------------------------------------------------------------------------
+
+
+class Concerned:
+    """The files whose results may be others after some .c files have changed."""
+
+    def __init__(self, now: Present, before: Kept, changes: Sequence[Change], asking: frozenset[str]) -> None:
+        """``asking``: calls that ask about the context: who looks at a name knows a function of nothing else."""
+        self.now = now
+        self.before = before
+        self.changes = changes
+        self.program = now.program
+        self.asking = asking
+
+    def files(self) -> set[int] | None:
+        """Their numbers; None where it may be all."""
+        if any(self._reaches_all(change) for change in self.changes):
+            return None
+        update = self.now.update
+        changed = {_number(self.now, change.path) for change in self.changes}
+        found = set(changed)
+        for at in changed:
+            found |= self.program.unit(at)
+        for at in changed | update.files:
+            found.add(at)
+            found.update(self.before.looking(at))
+        for name in self._names():
+            self._concerned_by(name, found)
+        for question in (ALL, *self._asked()):
+            found.update(self.before.asking(question))
+        return found
+
+    def _names(self) -> set[str]:
+        """The names of which something else holds now, and those of macros that call them."""
+        found = set(self.now.update.names)
+        for change in self.changes:
+            found |= self._other(change)
+        waiting = list(found)
+        while waiting:
+            for macro in self.now.update.calls.macros(waiting.pop()):
+                if macro not in found:
+                    found.add(macro)
+                    waiting.append(macro)
+        return found
+
+    def _concerned_by(self, name: str, found: set[int]) -> None:
+        """Add the files that call a name or ask for it, and those that looked at functions that call it."""
+        found.update(self.before.asking("n:" + name))
+        for at, index in self.now.update.calls.functions(name):
+            found.add(at)
+            found.update(self.before.looking(at, self.program.facts[at].functions[index].name))
+
+    def _asked(self) -> Iterable[str]:
+        """The questions to which the answer may be another."""
+        for change in self.changes:
+            yield "d:" + _folder(change.path)
+            functions = [*(change.before or _NOTHING).functions, *(change.after or _NOTHING).functions]
+            yield from {"c:" + callee for function in functions for callee in function.callees}
+
+    def _other(self, change: Change) -> set[str]:
+        """The names that mean something else to who calls them, as far as skeletons tell."""
+        was, now = self._shapes(change.before), self._shapes(change.after)
+        found = _macros(change.before) ^ _macros(change.after)
+        for name in was.keys() | now.keys():
+            before, after = was.get(name), now.get(name)
+            if before != after and (before is None or after is None or not _all_static([*before, *after])):
+                found.add(name)
+        return found
+
+    def _shapes(self, facts: FileFacts | None) -> dict[str, list[tuple[object, ...]]]:
+        """By name, all that a function is to who does not look into it."""
+        found: dict[str, list[tuple[object, ...]]] = {}
+        functions = (facts or _NOTHING).functions
+        for function in functions:
+            found.setdefault(function.name, []).append(self._shape(function))
+        for function in functions:
+            if len(found[function.name]) > 1:
+                found[function.name].append((len(set(function.callees)),))
+        return found
+
+    def _shape(self, function: Function) -> tuple[object, ...]:
+        stub = not function.callees and function.end - function.body < 60
+        asks = bool(function.callees) and self.asking.issuperset(function.callees)
+        return (function.static, function.header, stub, function.callees if asks else None)
+
+    def _reaches_all(self, change: Change) -> bool:
+        """Whether a change is of something that others see, and nobody knows who."""
+        before, after = change.before or _NOTHING, change.after or _NOTHING
+        if _shared_variables(before) != _shared_variables(after) or _frees(before) != _frees(after):
+            return True
+        records = {r.name for r in before.records} ^ {r.name for r in after.records}
+        own = _number(self.now, change.path)
+        return any(at != own for name in records for at, _ in self.program.records.get(name, ()))
+
+
+_NOTHING = FileFacts((), (), (), (), (), (), (), (), ())
+
+
+def _macros(facts: FileFacts | None) -> set[str]:
+    return {macro.name for macro in (facts or _NOTHING).macros}
+
+
+def _all_static(shapes: Sequence[tuple[object, ...]]) -> bool:
+    return all(shape[0] is True for shape in shapes if len(shape) > 1)
+
+
+def _shared_variables(facts: FileFacts) -> set[tuple[str, str, int]]:
+    return {(v.name, v.type, v.pointers) for v in facts.globals if not v.static}
+
+
+def _frees(facts: FileFacts) -> list[tuple[str, ...]]:
+    return [d.args for d in facts.definitions if d.macro == "DEFINE_FREE"]
+
+
+def _folder(path: str) -> str:
+    return path.rpartition("/")[0]
+
+
+# ---- the new result ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Again:
+    """Some files linted again, and put in the place of what they were. ``files``: their numbers."""
+
+    run: Run
+    state: State
+    now: Present
+    linker: Linker
+    before: Kept
+    changes: Sequence[Change]
+    files: Sequence[int]
+
+    def outcome(self) -> Outcome | None:
+        """The outcome; None where a worker failed."""
+        run, linker, whole = self.run, self.linker, Whole()
+        with run.phases("linking"):
+            wanted = Wanted(linker, run.running, whole, self.files)
+        first = lint_files(run, linker, wanted, whole, self.files)
+        gone = {_number(self.now, c.path) for c in self.changes if c.after is None}
+        replaced: dict[int, FileResult] = {}
+        for at, result in first.items():
+            if not isinstance(result, FileResult):
+                return None
+            replaced[at] = result
+        with run.phases("joining"):
+            members = self._members(wanted, replaced, gone)
+            again = self._again(replaced, members)
+        second = lint_again(run, linker, wanted, whole, {at: numbers for at, numbers in again.items() if numbers})
+        results: dict[int, OfFile] = {}
+        for at in replaced.keys() | again.keys():
+            other = second.get(at)
+            if other is not None and not isinstance(other, FileResult):
+                return None
+            results[at] = OfFile(replaced.get(at) or self.before.of_file(at).first, other, again.get(at, []))
+        with run.phases("joining"):
+            return self._joined(results, gone)
+
+    # ---- members
+
+    def _members(self, wanted: Wanted, replaced: Mapping[int, FileResult], gone: Collection[int]) -> set[str]:
+        """The members in which memory may meet a free that is not for it, after the change."""
+        ours: dict[int, tuple[MemberEvidence, ...]] = {at: result.members for at, result in replaced.items()}
+        ours.update(dict.fromkeys(gone, ()))
+        touched: set[str] = set()
+        for at, items in ours.items():
+            before = self.before.of_file(at).first.members
+            if before != items:
+                touched.update(bare(item.member) for item in (*before, *items))
+        found = {member for member in self.before.totals.members if bare(member) not in touched}
+        for name in touched:
+            evidence = [(at, items) for at, items in self.before.evidence(name) if at not in ours]
+            for at, all_items in ours.items():
+                if mine := [item for item in all_items if bare(item.member) == name]:
+                    evidence.append((at, mine))
+            found |= wanted.worth.meeting(evidence)
+        return found
+
+    def _again(self, replaced: Mapping[int, FileResult], members: set[str]) -> dict[int, list[int]]:
+        """By file, the functions that members make worth it: of files where they may be others than before."""
+        found = {at: touching(result.members, members) for at, result in replaced.items()}
+        for member in members.symmetric_difference(self.before.totals.members):
+            for at, items in self.before.evidence(bare(member)):
+                if at not in found and any(item.open and item.member == member for item in items):
+                    found[at] = touching(self.before.of_file(at).first.members, members)
+        return found
+
+    # ---- joining
+
+    def _joined(self, results: Mapping[int, OfFile], gone: Collection[int]) -> Outcome:
+        run, before, program = self.run, self.before.totals, self.now.program
+        away = results.keys() | set(gone)
+        told = self._told(results, away)
+        findings = [f for at, found in before.findings.items() if at not in away for f in found]
+        findings += [f for at in results for f in keeping.findings_of(results[at])]
+        degraded = [d for at, found in before.degraded.items() if at not in away for d in found]
+        degraded += [d for at in results for d in keeping.degraded_of(results[at])]
+        changed = {_number(self.now, c.path) for c in self.changes}
+        suppressions = {at: found for at, found in before.suppressions.items() if at not in changed}
+        suppressions |= {at: program.facts[at].suppressions for at in changed if run.linted(program.paths[at])}
+        old = [self.before.of_file(at) for at in away]
+        summed = Sum(
+            findings=tuple(findings + findings_of(told)),
+            degraded=tuple(degraded),
+            suppressions={program.paths[at]: found for at, found in suppressions.items() if found},
+            files=before.linted + sum(self._counts(c) for c in self.changes),
+            analysed=before.analysed - _analysed(old) + _analysed(results.values()),
+            covered=self._coverage(changed),
+        )
+        outcome = outcome_from(run, self.state, summed, self.linker.kernel)
+        functions = sum(before.functions) + sum(
+            len((c.after or _NOTHING).functions) - len((c.before or _NOTHING).functions) for c in self.changes
+        )
+        statistics = {"files": len(program.number), "functions": functions, **outcome.statistics}
+        return msgspec.structs.replace(outcome, statistics=statistics)
+
+    def _counts(self, change: Change) -> int:
+        """What a change adds to the number of linted files."""
+        return (change.after is not None) - (change.before is not None) if self.run.linted(change.path) else 0
+
+    def _coverage(self, changed: Collection[int]) -> Coverage:
+        """How much of the operation tables the context tables know, with the tables and functions as they are now."""
+        program, before = self.now.program, self.before.totals.coverage
+        names = {f.name for c in self.changes for facts in (c.before, c.after) for f in (facts or _NOTHING).functions}
+        flipped = {name for name in names if bool(program.linked.row(name).functions) != (name in program.functions)}
+        files = {at for name in flipped for at in self.now.update.operations.files_naming(name)} | set(changed)
+        counts = {at: found for at, found in before.items() if at not in files}
+        for at in files:
+            if self.run.linted(program.paths[at]):
+                counts[at] = coverage(program, self.linker.kernel, (at,))
+        return Coverage(*map(sum, zip(Coverage(0, 0, 0), *counts.values(), strict=True)))
+
+    def _told(self, results: Mapping[int, OfFile], away: Collection[int]) -> list[Told]:
+        """What the rules say of members now."""
+        ours = {at: ours_of(kept.results) for at, kept in results.items()}
+        old = {at: ours_of(self.before.of_file(at).results) for at in away}
+        moved = _differing(ours, old)
+        asked: dict[tuple[int, bool, int], Asked] = {}
+        for holder in self._copying(moved, ours):
+            for item in self.before.holding(holder).asked:
+                if item.file not in away:
+                    asked[item.file, item.use, item.number] = item
+        kept = [t for t in self.before.totals.told if t.file not in away and (t.file, t.use, t.number) not in asked]
+        anew = [*asked.values(), *(item for at, own in ours.items() for item in own.asked(at))]
+        stores, frees, uses = self._around(anew, ours, away)
+        return kept + list(tell(anew, stores, frees, uses, self.linker.kernel, self.run.running))
+
+    def _copying(self, holders: Collection[Holder], ours: Mapping[int, Ours]) -> set[Holder]:
+        """Some holders, and those to which what is stored there is copied."""
+        copied: dict[Holder, set[Holder]] = {}
+        for own in ours.values():
+            for store in own.stores:
+                copied.setdefault(store.store.source, set()).update(store.store.holders)
+        found, fresh = set(holders), set(holders)
+        for _ in range(_COPIES):
+            fresh = {h for f in fresh for h in (*self.before.holding(f).copied, *copied.get(f, ()))} - found
+            found |= fresh
+        return found
+
+    def _around(
+        self, asked: Sequence[Asked], ours: Mapping[int, Ours], away: Collection[int]
+    ) -> tuple[list[StoreAt], list[FreeAt], list[FreeAt]]:
+        """All stores, frees and uses that may tell of some frees and uses, in the order of their files."""
+        path = self.now.program.paths.__getitem__
+        stores: dict[tuple[str, int], StoreAt] = {}
+        others: dict[tuple[str, int, bool], FreeAt] = {}
+        for at, own in ours.items():
+            stores.update(((path(at), number), store) for number, store in enumerate(own.stores))
+            others.update(((path(at), item.number, item.use), item.site) for item in own.asked(at))
+        found: set[Holder] = set()
+        fresh = {holder for item in asked for holder in item.site.site.holders}
+        own_sources: dict[Holder, set[Holder]] = {}
+        for own in ours.values():
+            for store in own.stores:
+                for holder in store.store.holders:
+                    own_sources.setdefault(holder, set()).add(store.store.source)
+        for _ in range(_COPIES + 1):
+            found |= fresh
+            sources: set[Holder] = set()
+            for holder in fresh:
+                holding = self.before.holding(holder)
+                for at, number, store in holding.stores:
+                    if at not in away:
+                        stores[path(at), number] = store
+                        sources.add(store.store.source)
+                sources |= own_sources.get(holder, set())
+                for item in holding.asked:
+                    if item.file not in away:
+                        others[path(item.file), item.number, item.use] = item.site
+            fresh = {source for source in sources if source[0]} - found
+        frees = [site for (_, _, use), site in sorted(others.items(), key=lambda o: o[0]) if not use]
+        uses = [site for (_, _, use), site in sorted(others.items(), key=lambda o: o[0]) if use]
+        return [stores[key] for key in sorted(stores)], frees, uses
+
+
+def _differing(ours: Mapping[int, Ours], old: Mapping[int, Ours]) -> set[Holder]:
+    """The holders to which files store something else than before."""
+    found: set[Holder] = set()
+    for at in ours.keys() | old.keys():
+        now, was = ours.get(at, Ours()).stores, old.get(at, Ours()).stores
+        if now != was:
+            found.update(holder for store in set(now) ^ set(was) for holder in store.store.holders)
+            if len(set(now)) < len(now) or len(set(was)) < len(was):
+                found.update(holder for store in (*now, *was) for holder in store.store.holders)
+    return found
+
+
+def _analysed(files: Iterable[OfFile]) -> int:
+    return sum(result.functions for kept in files for result in kept.results)

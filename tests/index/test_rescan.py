@@ -1,0 +1,98 @@
+"""A scan from what an earlier one found says what a scan from nothing says, and lints only what a change concerns."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gfplint import engine, passes, rescan
+from gfplint.config import Options, load_settings
+from gfplint.report import render
+from gfplint.report.presentation import Presentation
+from gfplint.rules import catalogue
+from tests.index.trees import edit, make
+from tests.tree.repositories import write
+
+#: Rules that each look at one function at a time, and at what it calls.
+CODES = tuple(rule.code for rule in catalogue() if not rule.uses)
+
+
+class _Scans:
+    """Scans of one tree, from what was kept of it and from nothing."""
+
+    def __init__(self, tree: Path, cache: Path, confidence: str = "low") -> None:
+        self.tree = tree
+        self.options = Options(
+            paths=(str(tree),), jobs=1, min_confidence=confidence, select=CODES, advice=True, cache_dir=str(cache)
+        )
+        engine.index(load_settings(self.options, tree))
+
+    def kept(self) -> str:
+        return self._said()
+
+    def anew(self) -> str:
+        return self._said(no_cache=True, cache_dir=None)
+
+    def _said(self, **changes: Any) -> str:
+        options = {name: getattr(self.options, name) for name in self.options.__struct_fields__} | changes
+        return "".join(render("json", engine.scan(load_settings(Options(**options), self.tree)), Presentation("0")))
+
+
+@pytest.fixture
+def linted(monkeypatch: pytest.MonkeyPatch) -> list[set[str]]:
+    """The files that each scan from what was kept linted again."""
+    found: list[set[str]] = []
+    lint_files = passes.lint_files
+
+    def noted(run: Any, linker: Any, *rest: Any) -> Any:
+        found.append({linker.program.paths[at] for at in rest[-1]})
+        return lint_files(run, linker, *rest)
+
+    monkeypatch.setattr(rescan, "lint_files", noted)
+    return found
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_edits(tmp_path: Path, seed: int, linted: list[set[str]]) -> None:
+    chance = random.Random(seed)
+    scans = _Scans(make(tmp_path / "linux"), tmp_path / "cache", chance.choice(("low", "medium")))
+    done = []
+    for _ in range(6):
+        for _ in range(chance.choice((1, 1, 1, 2))):
+            done.append(edit(scans.tree, chance))
+        assert scans.kept() == scans.anew(), done
+    assert linted
+
+
+def test_a_function_that_nobody_looks_into_concerns_its_file_alone(tmp_path: Path, linted: list[set[str]]) -> None:
+    tree = make(tmp_path / "linux")
+    write(tree, "drivers/own.c", "int own(int n)\n{\n\treturn n;\n}\n")
+    scans = _Scans(tree, tmp_path / "cache")
+    write(tree, "drivers/own.c", "int own(int n)\n{\n\tn++;\n\treturn n;\n}\n")
+    assert scans.kept() == scans.anew()
+    assert linted == [{"drivers/own.c"}]
+
+
+def test_who_looks_into_a_function_is_linted_again(tmp_path: Path, linted: list[set[str]]) -> None:
+    scans = _Scans(make(tmp_path / "linux"), tmp_path / "cache")
+    file = scans.tree / "drivers/core/deep.c"
+    file.write_text("\n\n" + file.read_text())  # the lines in others' traces are others now
+    before = scans.anew()
+    assert scans.kept() == before
+    assert {"drivers/core/deep.c", "drivers/two/use.c"} <= linted[0]
+    assert "drivers/two/table.c" not in linted[0]
+
+
+def test_a_changed_header_is_everybody_s(tmp_path: Path, linted: list[set[str]]) -> None:
+    scans = _Scans(make(tmp_path / "linux"), tmp_path / "cache")
+    header = scans.tree / "include/linux/ring.h"
+    header.write_text(header.read_text().replace("GFP_KERNEL", "GFP_ATOMIC"))
+    assert scans.kept() == scans.anew()
+    assert linted == []
+    other = scans.tree / "drivers/core/new.c"  # what was found after it is kept in its turn
+    other.write_text("\n" + other.read_text())
+    assert scans.kept() == scans.anew()
+    assert "drivers/core/new.c" in linted[0]
