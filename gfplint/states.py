@@ -81,6 +81,8 @@ def outcome_of(
     ``only``: lint these files alone, with what stands in their folders as the program or, with ``whole``, with all
     files of the tree. ``renamed``: paths in this state to those in the other one of a comparison, for fingerprints.
     """
+    gc.unfreeze()  # the program of an earlier scan refers to itself: two at a time are more than a machine may have
+    gc.collect()
     gatherer = run.gatherer(state)
     with run.phases("files"):
         files = list(state.files()) if whole else program_files(state, run.selected, only)
