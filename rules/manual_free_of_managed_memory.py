@@ -33,7 +33,10 @@ devm_kfree(dev, priv);
 
 ## Fix safety
 
-There is no automatic fix.
+Safe where the memory was allocated in the same function, nothing else arrives at the free, and the device is named
+there by a path that means the same at the free: the managed free of that device takes the place of the plain one, or
+the plain one of plain memory that of the managed one. Elsewhere there is none: whether the device alone should free the
+memory is for its author to say.
 
 ## References
 
@@ -45,8 +48,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gfplint.analysis.summary import FreeSite
+from gfplint.analysis.values import Memory
 from gfplint.analysis.worth import Reads
-from gfplint.findings import Finding, Severity
+from gfplint.findings import Finding, Fix, Severity
+from gfplint.rewriting import argument, freed_by
 from gfplint.ruleset import Rule, View, confidence_of_free, free_steps, frees_managed, is_flavour
 
 
@@ -72,7 +78,23 @@ def check(view: View) -> Iterator[Finding]:
             message,
             free_steps(view, site, leaves, "frees it by hand"),
             confidence=confidence_of_free(view, site),
+            fix=_fix(view, site, memory),
         )
+
+
+def _fix(view: View, site: FreeSite, memory: Memory) -> Fix | None:
+    """The managed free of the same device, or the plain free of plain memory."""
+    kernel, family = view.kernel, memory.family
+    made_for = [f for f in kernel.frees.values() if f.families[0] == family and not is_flavour(f) and not f.single]
+    if memory.managed:
+        rows = [f for f in made_for if f.device is not None and f.size is None]
+        given = kernel.allocators.get(memory.allocator)
+        device = argument(view, site, given.device) if given is not None else ""
+        others = {rows[0].device: device} if len(rows) == 1 and rows[0].device is not None else {}
+    else:
+        rows = [f for f in made_for if (f.device, f.cache, f.size, f.order) == (None,) * 4][:1]
+        others = {}
+    return freed_by(view, site, rows[0], others) if len(rows) == 1 else None
 
 
 RULE = Rule(

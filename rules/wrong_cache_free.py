@@ -32,7 +32,8 @@ kmem_cache_free(req_cache, req);
 
 ## Fix safety
 
-There is no automatic fix: the allocation may be the wrong one.
+Safe where the object was allocated in the same function, nothing else arrives at the free, and the cache is named there
+by a path that means the same at the free: that cache takes the place of the wrong one. Elsewhere there is none.
 
 ## References
 
@@ -43,8 +44,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gfplint.analysis.summary import FreeSite
+from gfplint.analysis.values import Memory
 from gfplint.analysis.worth import Reads
-from gfplint.findings import Finding, Severity, Step
+from gfplint.findings import Finding, Fix, Severity, Step
+from gfplint.rewriting import argument, freed_with
 from gfplint.ruleset import Rule, View, confidence_of_free
 
 
@@ -77,7 +81,15 @@ def check(view: View) -> Iterator[Finding]:
             f"{site.callee}() into {site.cache} of an object from {memory.cache}",
             [origin, *(site.steps or [here])],
             confidence=confidence_of_free(view, site),
+            fix=_fix(view, site, memory) if together else None,
         )
+
+
+def _fix(view: View, site: FreeSite, memory: Memory) -> Fix | None:
+    """The cache that the allocation names, in the place of the other one."""
+    row = view.kernel.allocators.get(memory.allocator)
+    cache = argument(view, site, row.cache) if row is not None else ""
+    return freed_with(view, site, view.kernel.frees[site.callee].cache, cache)
 
 
 def _differ(one: str, two: str, together: bool) -> bool:

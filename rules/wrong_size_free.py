@@ -35,7 +35,8 @@ free_pages((unsigned long)buf, 2);
 
 ## Fix safety
 
-There is no automatic fix: either the allocation or the free may be the wrong one.
+Safe where the memory was allocated in the same function, nothing else arrives at the free, and the order or size is a
+constant or a path that means the same at the free: it takes the place of the wrong one. Elsewhere there is none.
 
 ## References
 
@@ -51,8 +52,9 @@ from collections.abc import Iterator
 
 from gfplint.analysis.summary import FreeSite
 from gfplint.analysis.worth import Reads
-from gfplint.findings import Finding, Severity
+from gfplint.findings import Finding, Fix, Severity
 from gfplint.kernel.model import Kernel
+from gfplint.rewriting import argument, freed_by, freed_with
 from gfplint.ruleset import Rule, View, confidence_of_free, free_steps
 
 _PRODUCT = re.compile(r"\(?(\d+) \* (sizeof\(.+\))\)?")
@@ -78,7 +80,25 @@ def check(view: View) -> Iterator[Finding]:
             f"{site.callee}() with {what} {freed} of memory that {memory.allocator}() allocated with {what} {given}",
             free_steps(view, site, f"allocates with {what} {given}", f"frees with {what} {freed}"),
             confidence=confidence_of_free(view, site),
+            fix=_fix(view, site, what),
         )
+
+
+def _fix(view: View, site: FreeSite, what: str) -> Fix | None:
+    """The order or size of the allocation, in the place of the other one; a free of one page becomes one of several."""
+    kernel, memory = view.kernel, site.memory
+    row, given = kernel.frees[site.callee], kernel.allocators.get(memory.allocator if memory is not None else "")
+    if given is None:
+        return None
+    if what == "size":
+        return freed_with(view, site, row.size, argument(view, site, given.size))
+    order = argument(view, site, given.order) if given.order is not None else "0"
+    if row.order is not None:
+        return freed_with(view, site, row.order, order)
+    for other in kernel.frees.values():
+        if other.order is not None and other.families == row.families and not other.rcu and order:
+            return freed_by(view, site, other, {other.order: order})
+    return None
 
 
 def _orders(site: FreeSite) -> tuple[str, str, str] | None:

@@ -94,9 +94,13 @@ def measure_of(order: str, size: str) -> str:
     return f"#{text}" if (text := _constant(size)) else ""
 
 
+def is_constant(text: str) -> bool:
+    """Whether a text is made of numbers, names in capitals and sizes of types: no variable decides it."""
+    return bool(text) and _LOWER.search(_SIZEOF.sub("0", text)) is None
+
+
 def _constant(text: str) -> str:
-    """A number or what is written in capitals and sizes of types; "" for what a variable decides."""
-    return _SPACE.sub("", text) if text and not _LOWER.search(_SIZEOF.sub("0", text)) else ""
+    return _SPACE.sub("", text) if is_constant(text) else ""
 
 
 def _variable(text: str) -> str:

@@ -15,7 +15,7 @@ from tests.rules.harness import FIXTURES, lint_fixture, program_of, version_of
 
 _PROGRAMS = sorted(FIXTURES.glob("GFP*/*.c"))
 #: Rules with safe fixes, each of which some fixture shows.
-_FIXING = {"GFP202", "GFP401", "GFP505", "GFP601", "GFP602", "GFP604", "GFP606"}
+_FIXING = {"GFP202", "GFP401", "GFP402", "GFP403", "GFP404", "GFP505", "GFP601", "GFP602", "GFP604", "GFP606"}
 
 
 def _name(program: Path) -> str:
