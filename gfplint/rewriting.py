@@ -79,7 +79,7 @@ def _free_text(view: View, site: FreeSite) -> CallText | None:
     memory = site.memory
     if site.doubt or site.steps or site.scope_exit or (memory is not None and memory.offset):
         return None
-    here = [s for s in view.summary.frees if s.place == site.place and not s.null]
+    here = [s for s in view.summary.frees if s.place == site.place and not s.empty]
     if view.source is None or memory is None or any(s.memory is None or s.memory.place != memory.place for s in here):
         return None
     source = view.source()

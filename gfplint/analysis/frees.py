@@ -48,6 +48,7 @@ class Frees(Sleeps):
     ) -> None:
         known = memory if isinstance(memory, Memory) else None
         null = memory == ZERO or state.conds.get(path) is False
+        empty = null
         error = state.conds.get(f"IS_ERR {path}") is True or memory == Constant("errptr")
         holders: tuple[Holder, ...] = ()
         if row.bulk is not None:
@@ -91,6 +92,7 @@ class Frees(Sleeps):
             state.held,
             self.walk_of(path),
             self.ended,
+            empty,
         )
         key = (place, known, row.name)
         earlier = self.frees.get(key)

@@ -141,7 +141,8 @@ class FreeSite(msgspec.Struct, frozen=True, gc=False):
     ``when``: what holds of other members of the same object there. ``doubt``: how sure it is that ``memory`` is what
     arrives here, 0 being sure. ``steps``: what leads from here to the free itself, where a callee frees.
     ``held``: the contexts that the function itself holds. ``walk``: the loop over a container that gives the target its
-    value. ``ended``: families whose pools the function ends.
+    value. ``ended``: families whose pools the function ends. ``empty``: nothing is freed there on this way; ``null``:
+    nor does the place hold anything elsewhere.
     """
 
     callee: str
@@ -162,6 +163,7 @@ class FreeSite(msgspec.Struct, frozen=True, gc=False):
     held: tuple[Hold, ...] = ()
     walk: Place | None = None
     ended: tuple[str, ...] = ()
+    empty: bool = False
 
 
 class MemberStore(msgspec.Struct, frozen=True, gc=False):
