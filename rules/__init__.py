@@ -19,6 +19,7 @@ _MODULES = (
     "wrong_size_free",
     "manual_free_of_managed_memory",
     "mismatched_rcu_free",
+    "managed_by_another_device",
     "leaked_cache",
     "nofs_noio_mask",
     "redundant_nofs_noio_mask",

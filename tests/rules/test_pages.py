@@ -42,6 +42,7 @@ _CATALOGUE = {
     "GFP404": ("manual-free-of-managed-memory", Severity.ERROR, "bad-free"),
     "GFP405": ("leaked-cache", Severity.WARNING, "cache-leak"),
     "GFP406": ("mismatched-rcu-free", Severity.ERROR, "bad-free"),
+    "GFP407": ("managed-by-another-device", Severity.WARNING, ""),
     "GFP501": ("unsupported-mask", Severity.ERROR, "mask-fixed"),
     "GFP502": ("contradictory-mask", Severity.WARNING, ""),
     "GFP503": ("legacy-zone-mask", Severity.ADVICE, ""),

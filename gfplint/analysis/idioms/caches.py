@@ -151,9 +151,12 @@ class _Walk:
         for way in ways:
             absent = [way.made - {name} for name in missing] or [way.made]
             then |= {_Way(made, way.failed or fails) for made in absent}
-        out = (
-            {_Way(w.made, False) for w in self.statement(stmt.then, then)} if fails else self.statement(stmt.then, then)
-        )
+        after = self.statement(stmt.then, then)
+        out = {_Way(w.made, False) for w in after} if fails else after
+        if isinstance(stmt.test, Name) and after:
+            # A flag says whether there is something to destroy; where something has failed, a status is not zero.
+            gone = _made_in(then) - _made_in(after)
+            ways = {w._replace(made=w.made - gone) for w in ways if not w.failed}
         return out | (self.statement(stmt.otherwise, ways) if stmt.otherwise is not None else ways)
 
     def asked(self, test: Expr) -> tuple[list[str], bool]:
@@ -220,6 +223,11 @@ class _Walk:
             if negative or (way.failed and isinstance(value, Name)) or unknown:
                 for name in sorted(way.made):
                     self.found.setdefault(Leak(name, self.calls[name], stmt.place, not unknown))
+
+
+def _made_in(ways: set[_Way]) -> frozenset[str]:
+    """The caches that are there on some way."""
+    return frozenset[str]().union(*(way.made for way in ways))
 
 
 def _names(expr: Expr) -> Iterator[Name]:
