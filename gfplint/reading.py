@@ -6,7 +6,7 @@ what they would report is reached at all they may ask.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from gfplint.analysis.environment import MEMORY
 from gfplint.analysis.idioms.code import Code
@@ -26,10 +26,15 @@ class Readers:
         self.rules = tuple((rule, rule.interest(kernel)) for rule in rules if rule.interest is not None)
         self.calls = frozenset(name for _, interest in self.rules for name in interest.calls)
 
-    def of(self, function: Function) -> list[Rule]:
-        """The rules that read a function."""
+    def of(self, function: Function, data: Callable[[], bytes]) -> list[Rule]:
+        """The rules that read a function; ``data``: the bytes of its file."""
         called = not self.calls.isdisjoint(function.callees)
-        return [rule for rule, interest in self.rules if _interests(interest, function, called)]
+        return [
+            rule
+            for rule, interest in self.rules
+            if _interests(interest, function, called)
+            and (not interest.names or any(name in data() for name in interest.names))
+        ]
 
     def findings(self, file: int, linker: Linker, candidates: Sequence[int]) -> Iterator[Finding]:
         """What the rules find in the functions of a file. ``candidates``: those that call or name anything of note."""
@@ -38,7 +43,7 @@ class Readers:
         functions = linker.program.facts[file].functions
         for index in candidates:
             function = functions[index]
-            if rules := self.of(function):
+            if rules := self.of(function, lambda: linker.sources.raw(file).data):
                 view = _view((file, index), function, linker)
                 for rule in rules:
                     yield from rule.check(view)

@@ -45,12 +45,14 @@ class View:
 @dataclass(frozen=True, slots=True)
 class Interest:
     """Which functions a rule reads: those that call one of ``calls``, name one of the masks ``words``, or at least
-    ``masks`` masks (0: their number does not count).
+    ``masks`` masks (0: their number does not count). ``names``: of which the bytes of the file hold one, if any are
+    given: looked at before anything is read.
     """
 
     calls: frozenset[str] = frozenset()
     words: frozenset[str] = frozenset()
     masks: int = 0
+    names: tuple[bytes, ...] = ()
 
 
 Check = Callable[[View], Iterable[Finding]]

@@ -74,7 +74,8 @@ def check(view: View) -> Iterator[Finding]:
 
 def interest(kernel: Kernel) -> Interest:
     """Functions that allocate managed memory."""
-    return Interest(calls=managing(kernel))
+    names = tuple(name.encode() for role, name in kernel.roles if role == "parted-names")
+    return Interest(calls=managing(kernel), names=names)
 
 
 RULE = Rule(

@@ -45,13 +45,15 @@ def _rules(*codes: str) -> Readers:
 
 
 def test_only_functions_of_interest_are_read() -> None:
-    assert _rules("GFP601").of(_function("memset"))
-    assert not _rules("GFP601").of(_function("kfree"))
-    assert _rules("GFP602").of(_function("kmalloc"))
-    assert not _rules("GFP101").of(_function("kmalloc"))
-    assert _rules("GFP502").of(_function())
-    assert not _rules("GFP505").of(_function())
-    assert not _rules("GFP503").of(_function())
+    assert _rules("GFP601").of(_function("memset"), bytes)
+    assert not _rules("GFP601").of(_function("kfree"), bytes)
+    assert _rules("GFP602").of(_function("kmalloc"), bytes)
+    assert not _rules("GFP101").of(_function("kmalloc"), bytes)
+    assert _rules("GFP502").of(_function(), bytes)
+    assert not _rules("GFP505").of(_function(), bytes)
+    assert not _rules("GFP503").of(_function(), bytes)
+    assert not _rules("GFP407").of(_function("devm_kzalloc"), lambda: b"struct i2c_client *c;")
+    assert _rules("GFP407").of(_function("devm_kzalloc"), lambda: b"struct usb_interface *intf;")
 
 
 def test_advice_is_given_where_it_is_asked_for(tmp_path: Path) -> None:
