@@ -10,7 +10,7 @@ from gfplint.analysis.run import ENTRY
 from gfplint.analysis.state import State
 from gfplint.analysis.summary import FreedParam, Hold, Report, Sleep, Summary
 from gfplint.analysis.texts import condition_root, equality, flag_test, has_flag, translate
-from gfplint.analysis.values import ZERO, Constant, MaskValue, Memory, Symbol, Value
+from gfplint.analysis.values import ZERO, Constant, MaskValue, Memory, Outer, Symbol, Value
 from gfplint.facts import Binary, Call, Expr, Member, Name, Unary
 
 
@@ -231,7 +231,7 @@ class Callees(Contexts):
         known = self.passed_truth(text, passed)
         if known is not None:
             return known == truth, ""
-        translated = translate(text, names)
+        translated = self.seen_through(translate(text, names), state)
         if not translated:
             return None, ""
         known = state.conds.get(translated)
@@ -246,6 +246,16 @@ class Callees(Contexts):
             return known == truth, ""
         root = condition_root(translated)
         return None, translated if root in self.params or root not in self.types else ""
+
+    def seen_through(self, text: str, state: State) -> str:
+        """A condition on the member of a containing object as one on what is contained."""
+        root = condition_root(text)
+        if type(state.env.get(root)) is not Outer:
+            return text
+        lead = len(text) - len(text.lstrip("(!"))
+        end = text.find(" ", lead)
+        path = text[lead : end if end >= 0 else len(text)]
+        return text[:lead] + state.resolve(path) + text[lead + len(path) :]
 
     def passed_truth(self, text: str, passed: dict[str, Value]) -> bool | None:
         """What a passed constant says of a condition on a parameter: ``a``, ``(a & FLAG)`` or ``(a == B)``."""

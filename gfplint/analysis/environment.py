@@ -120,6 +120,11 @@ class Environment(Protocol):
     def query(self, name: str) -> Query | None:
         """What a function asks that does nothing but ask about the context (``in_atomic() || irqs_disabled()``)."""
 
+    def container(self, name: str) -> str:
+        """The member that the only argument of a function or macro is of what it returns, if it does nothing but name
+        that (``#define to_foo(p) container_of(p, struct foo, dev)``); "" for any other.
+        """
+
     def has_callers(self, name: str, number: int) -> bool:
         """Whether at least so many functions call one of that name."""
 

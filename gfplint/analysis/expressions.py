@@ -12,7 +12,7 @@ from gfplint.analysis.environment import NOWHERE, REST, variadic
 from gfplint.analysis.paths import children, path_of, text_of
 from gfplint.analysis.state import State
 from gfplint.analysis.texts import called_expr, decision, with_bits
-from gfplint.analysis.values import ONE, ZERO, Constant, MaskValue, Memory, Ref, Value, offset_into, with_family
+from gfplint.analysis.values import ONE, ZERO, Constant, MaskValue, Memory, Outer, Ref, Value, offset_into, with_family
 from gfplint.facts import (
     Assign,
     Binary,
@@ -224,20 +224,33 @@ class Expressions(Callees):
             if (scope := kernel.scopes.get(name)) is not None:
                 return self.scope(scope, expr, values, state)
             if (query := kernel.queries.get(name)) is not None:
-                if query.true_means == "held" and expr.args:
-                    self.assert_held(expr.args[0], expr.place, name, state)
-                if query.true_means in ("argument", "warning", "take") and expr.args:
-                    return self.pass_on(query, expr, values[0], state)
-                if query.true_means in ("address", "page", "split") and expr.args:
-                    return self.page_of(query.true_means, expr.args[0], values[0], state)
-                return None
+                return self.ask(query, expr, values, state) if expr.args else None
             if (sleeper := kernel.sleepers.get(name)) is not None:
                 if sleeper.arg is None:
                     self.waits = True
                     self.note_slept(name, expr.place, state)
                 return None
         self.note_passed(name, expr, values, state)
-        return self.call_function(name, expr, values, state)
+        result = self.call_function(name, expr, values, state)
+        if result is None and self.wanted == id(expr) and len(expr.args) == 1:
+            return self.around(expr.args[0], self.env.container(name), state)
+        return result
+
+    def ask(self, query: Query, expr: Call, values: list[Value], state: State) -> Value:
+        """What a question, or a call that names something by another name, tells of its argument."""
+        meaning, arg = query.true_means, expr.args[0]
+        if meaning == "held":
+            self.assert_held(arg, expr.place, query.name, state)
+        if meaning in ("argument", "warning", "take"):
+            return self.pass_on(query, expr, values[0], state)
+        if meaning in ("address", "page", "split"):
+            return self.page_of(meaning, arg, values[0], state)
+        return self.around(arg, path_of(expr.args[-1]), state) if meaning == "container" else None
+
+    def around(self, arg: Expr, member: str, state: State) -> Value:
+        """The object that has what an argument names for its ``member``."""
+        path = self.access(arg) if member else ""
+        return Outer(state.resolve(path), member) if path else None
 
     def page_of(self, what: str, arg: Expr, value: Value, state: State) -> Value:
         """Pages by their address instead of their ``struct page``, and back; split ones have no order any more."""

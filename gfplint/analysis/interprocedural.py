@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, nullcontext
 import msgspec
 
 from gfplint.analysis.balance import Balance
+from gfplint.analysis.containers import Containers
 from gfplint.analysis.environment import LONG_CHAIN, NOWHERE, VARIADIC, annotated, doubt_of_length, variadic
 from gfplint.analysis.evidence import ALLOCATES
 from gfplint.analysis.flow import analyse
@@ -131,6 +132,7 @@ class Linker:
         self.cleanups: dict[str, str] = {}
         self.endings: dict[tuple[str, int], bool] = {}
         self.queries: dict[tuple[str, int], Query | None] = {}
+        self.containers = Containers(self)
         self.asking = frozenset(n for n, q in kernel.queries.items() if q.true_means in ASKS)
         self.replacements: dict[tuple[str, int], Expr | None] = {}
         self._bodies: OrderedDict[FunctionId, Body] = OrderedDict()
@@ -493,6 +495,10 @@ class FileEnvironment:
         value = only.value if isinstance(only, Return) else None
         meaning = asked(value, self.kernel.queries) if value is not None else ""
         return Query(name=name, source="", true_means=meaning) if meaning else None
+
+    def container(self, name: str) -> str:
+        """See flow.Environment."""
+        return self.linker.containers.member(name, self.file)
 
     def has_callers(self, name: str, number: int) -> bool:
         """See flow.Environment."""

@@ -24,7 +24,7 @@ from gfplint.analysis.state import State
 from gfplint.analysis.summary import AllocSite, Hold, Lock, Recursion, Report, Sleep
 from gfplint.analysis.syntax import calls_of
 from gfplint.analysis.texts import argument_text, condition_root, configs, flag_test
-from gfplint.analysis.values import ZERO, MaskValue, Memory, Value, blocking
+from gfplint.analysis.values import ZERO, MaskValue, Memory, Ref, Value, blocking
 from gfplint.facts import (
     Body,
     Break,
@@ -379,11 +379,21 @@ class Sleeps(Run):
             if not truth:
                 tested = flag_test(text)
                 path = tested[0] if tested is not None else text
-                root = root_of(path)
-                lasts = path != root if root in self.params else root not in self.types
-                if lasts and path in self.set_here:
-                    return text
+                if self.outlives(path):
+                    if path in self.set_here:
+                        return text
+                elif type(copy := state.env.get(text)) is Ref and self.sets_behind(copy.path, state):
+                    return copy.path
         return ""
+
+    def sets_behind(self, path: str, state: State) -> bool:
+        """Whether the function sets what outlives it by a pointer to it (``*p = ...``)."""
+        return self.outlives(path) and any(t[0] == "*" and state.resolve(t[1:]) == path for t in self.set_here)
+
+    def outlives(self, path: str) -> bool:
+        """Whether what a path names is there when the function has returned."""
+        root = root_of(path)
+        return path != root if root in self.params else root not in self.types
 
     def boots(self, held: tuple[Hold, ...], steps: int) -> bool:
         """Initialisation with interrupts off may be early boot, when no mask makes the allocator sleep.

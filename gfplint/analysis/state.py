@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gfplint.analysis.paths import last_of, root_of
 from gfplint.analysis.summary import Hold, Lock
-from gfplint.analysis.values import Cookie, MaskValue, Memory, Pending, Ref, Symbol, Value
+from gfplint.analysis.values import Cookie, MaskValue, Memory, Outer, Pending, Ref, Symbol, Value
 from gfplint.findings import Step
 
 #: States kept at one point before those that hold the same locks are joined.
@@ -12,6 +12,8 @@ MAX_STATES = 16
 #: States up to which each is compared with the others.
 _FEW = 8
 Key = tuple[object, ...]
+#: Values that name something by its path.
+_NAMING = frozenset((Ref, Outer, Symbol))
 
 
 class State:
@@ -124,7 +126,7 @@ class State:
                 k
                 for k, v in env.items()
                 if (k.startswith(path) and (len(k) == size or k[size] in ".["))
-                or ((type(v) is Ref or type(v) is Symbol) and (v.path == path or v.path.startswith(inside)))
+                or (type(v) in _NAMING and (v.path == path or v.path.startswith(inside)))  # type: ignore[union-attr]
             ]
             for known in gone:
                 del env[known]
@@ -136,8 +138,12 @@ class State:
         """The path with a local alias at its root replaced by what it names."""
         root = root_of(path)
         value = self.env.get(root)
-        if isinstance(value, Ref):
+        if type(value) is Ref:
             return value.path + path[len(root) :]
+        if type(value) is Outer:
+            inner = f"{root}.{value.member}"
+            if path == inner or path.startswith(inner + "."):
+                return value.path + path[len(inner) :]
         return path
 
 

@@ -85,6 +85,13 @@ class Ref(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
     address: bool = False
 
 
+class Outer(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
+    """The object whose ``member`` is what ``path`` names: ``container_of(path, type, member)``."""
+
+    path: str
+    member: str
+
+
 class Constant(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
     """A number, or an enumerator or other constant by name; NULL and false are 0, true is 1."""
 
@@ -119,7 +126,7 @@ class Cookie(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
     place: Place
 
 
-Value = Cookie | MaskValue | Memory | Ref | Constant | Symbol | Pending | None
+Value = Cookie | MaskValue | Memory | Ref | Outer | Constant | Symbol | Pending | None
 
 ZERO = Constant("0")
 ONE = Constant("1")

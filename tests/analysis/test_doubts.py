@@ -462,3 +462,69 @@ void a(struct dev *d, int n) {{ fill(d, n); }}
 void b(struct dev *d, int n) {{ spin_lock(&d->lock); fill(d, n); spin_unlock(&d->lock); }}
 """
     assert _reported(_STRUCT + text) == (["b"] if reports else [])
+
+
+def test_what_is_made_through_a_copy_is_made_the_first_time_only() -> None:
+    text = """
+struct ref { int used; };
+struct dev2 { spinlock_t lock; struct ref *last; };
+static int reserve(struct dev2 *d, int n)
+{
+	struct ref **at, *ref;
+	at = &d->last;
+	ref = *at;
+	if (ref && ref->used)
+		ref++;
+	while (n) {
+		if (!ref) {
+			ref = *at = kmalloc(8, GFP_KERNEL);
+			if (!ref)
+				return -ENOMEM;
+		}
+		n--;
+		ref++;
+	}
+	return 0;
+}
+int open(struct dev2 *d) { return reserve(d, 2); }
+void f(struct dev2 *d)
+{
+	spin_lock(&d->lock);
+	reserve(d, 1);
+	spin_unlock(&d->lock);
+}
+"""
+    assert _reported(text) == []
+    assert _reported(text.replace("ref = *at = ", "ref = ")) == ["f"]
+    assert _reported(text.replace("int open(struct dev2 *d) { return reserve(d, 2); }", "")) == ["f"]
+
+
+def test_the_member_of_what_contains_an_object_is_the_object() -> None:
+    text = """
+#include <linux/usb/gadget.h>
+struct own { struct usb_request req; void *sgt; };
+static int start(struct own *o)
+{
+	if (o->req.num_sgs && o->req.length)
+		o->sgt = kmalloc(8, GFP_KERNEL);
+	return 0;
+}
+static int queue(struct usb_request *req)
+{
+	struct own *o = container_of(req, struct own, req);
+	return start(o);
+}
+void f(struct dev *d, struct usb_ep *ep)
+{
+	struct usb_request *req = usb_ep_alloc_request(ep, GFP_ATOMIC);
+	if (!req)
+		return;
+	spin_lock(&d->lock);
+	req->length = 2;
+	queue(req);
+	spin_unlock(&d->lock);
+}
+"""
+    assert _reported(text) == []
+    assert _reported(text.replace("req->length = 2;", "req->length = 2; req->num_sgs = 1;")) == ["f"]
+    assert _reported(text.replace("usb_ep_alloc_request(ep, GFP_ATOMIC)", "next_of(ep)")) == ["f"]
