@@ -6,7 +6,7 @@ from gfplint.analysis.contexts import Contexts
 from gfplint.analysis.environment import MAX_WRAPPED, MAX_WRAPPERS, MEMORY, PLAIN_TYPES, RECLAIM_LEVELS, REST, UNKNOWN
 from gfplint.analysis.paths import path_of, root_of, substitute, text_of
 from gfplint.analysis.queries import ASKS
-from gfplint.analysis.run import ENTRY
+from gfplint.analysis.run import ENTRY, OWN_LOCK
 from gfplint.analysis.state import State
 from gfplint.analysis.summary import FreedParam, Hold, Report, Sleep, Summary
 from gfplint.analysis.texts import condition_root, equality, flag_test, has_flag, translate
@@ -81,6 +81,7 @@ class Callees(Contexts):
 
     def indirect_call(self, expr: Call, values: list[Value], state: State) -> Value:
         """A call through a function pointer in a member is followed where a context of this function forbids sleep."""
+        self.note_own_lock(path_of(expr.func), state)
         if not any(h.kind in self.atomic for h in state.held):
             return None
         base, _, member = path_of(expr.func).rpartition(".")
@@ -91,6 +92,14 @@ class Callees(Contexts):
             for sleep in summary.sleeps:
                 self.call_sleep(summary, sleep, expr, names, passed, state)
         return None
+
+    def note_own_lock(self, path: str, state: State) -> None:
+        """A lock that an object has for an operation is taken or dropped."""
+        base, _, member = path.rpartition(".")
+        if member == "lock" and f"{base}.unlock" in self.operations:
+            state.conds[OWN_LOCK + base] = True
+        elif member == "unlock":
+            state.conds.pop(OWN_LOCK + base, None)
 
     def bind(
         self, summary: Summary, expr: Call, values: list[Value], state: State

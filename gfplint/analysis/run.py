@@ -80,6 +80,8 @@ _ARITHMETIC: dict[str, Callable[[int, int], int]] = {
 _SMALL = {"+": 1 << 40, "-": 1 << 40, "*": 1 << 40, "<<": 40}
 #: A condition on an argument that gets another value later: what a caller is known to pass may refute it, no more.
 ENTRY = "entry"
+#: What a state knows of a lock that is an operation of an object, before the object's path: it is held.
+OWN_LOCK = "@lock of "
 #: Macros that expand to one another on the way to a number.
 MAX_MACROS = 4
 

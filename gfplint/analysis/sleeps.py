@@ -19,7 +19,7 @@ from gfplint.analysis.environment import (
 )
 from gfplint.analysis.locks import LockClass, Taken, lock_class
 from gfplint.analysis.paths import last_of, root_of
-from gfplint.analysis.run import MAX_MACROS, Run
+from gfplint.analysis.run import MAX_MACROS, OWN_LOCK, Run
 from gfplint.analysis.state import State
 from gfplint.analysis.summary import AllocSite, Hold, Lock, Recursion, Report, Sleep
 from gfplint.analysis.syntax import calls_of
@@ -284,7 +284,10 @@ class Sleeps(Run):
             return
         sleepable = state.conds.get("@atomic") is False or state.conds.get("@sleepable") is True
         held = self.forbidding(sleep, held, state)
-        if self.is_unlikely(state) or self.without_operation(state) or self.boots(held, len(sleep.steps)):
+        unlikely = self.is_unlikely(state) or self.without_operation(state) or self.in_mode_of_object(state)
+        # What a function allocates under a lock of its own, it means to allocate there.
+        missing = state.conds.get("@absent") is True and not (held and len(sleep.steps) == 1)
+        if unlikely or missing or self.boots(held, len(sleep.steps)):
             sleep = msgspec.structs.replace(sleep, uncertain=sleep.uncertain + 2)
         if sleep.sleeps == "irq" and len(sleep.steps) > 1:
             sleep = msgspec.structs.replace(sleep, uncertain=sleep.uncertain + 2)
@@ -346,6 +349,12 @@ class Sleeps(Run):
         """On a path that others exclude as a rule: the last reference goes, none is left, or the kernel complained."""
         conds = state.conds
         return conds.get("@last") is True or conds.get("@live") is False or conds.get("@warned") is True
+
+    def in_mode_of_object(self, state: State) -> bool:
+        """Behind a lock that is an operation of an object (``map->lock(map->lock_arg)``): what kind of lock that is was
+        said when the object was made, and with it whether what follows may sleep.
+        """
+        return any(text.startswith(OWN_LOCK) for text in state.conds)
 
     def without_operation(self, state: State) -> bool:
         """On the path for a driver that lacks an operation: few do."""

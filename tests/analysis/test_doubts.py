@@ -528,3 +528,50 @@ void f(struct dev *d, struct usb_ep *ep)
     assert _reported(text) == []
     assert _reported(text.replace("req->length = 2;", "req->length = 2; req->num_sgs = 1;")) == ["f"]
     assert _reported(text.replace("usb_ep_alloc_request(ep, GFP_ATOMIC)", "next_of(ep)")) == ["f"]
+
+
+def test_behind_an_object_s_own_lock_the_object_s_mode_decides() -> None:
+    text = """
+struct map { void (*lock)(void *); void (*unlock)(void *); void *lock_arg; void *p; };
+static void write(struct map *m)
+{
+	m->lock(m->lock_arg);
+	m->p = kmalloc(8, GFP_KERNEL);
+	m->unlock(m->lock_arg);
+}
+void f(struct dev *d, struct map *m)
+{
+	spin_lock(&d->lock);
+	write(m);
+	spin_unlock(&d->lock);
+}
+"""
+    after = text.replace(
+        "m->p = kmalloc(8, GFP_KERNEL);\n\tm->unlock(m->lock_arg);",
+        "m->unlock(m->lock_arg);\n\tm->p = kmalloc(8, GFP_KERNEL);",
+    )
+    assert _reported(text) == []
+    assert _reported(after) == ["f"]
+
+
+def test_tables_of_pages_are_there_for_what_is_mapped() -> None:
+    text = """
+static int fill(pud_t *pud)
+{
+	if (pud_none(*pud)) {
+		void *p = (void *)get_zeroed_page(GFP_KERNEL);
+		if (!p)
+			return -1;
+	}
+	return 0;
+}
+void f(struct dev *d, pud_t *pud)
+{
+	spin_lock(&d->lock);
+	fill(pud);
+	spin_unlock(&d->lock);
+}
+"""
+    assert _reported(text) == []
+    assert _reported(text.replace("pud_none(*pud)", "pud_bad(*pud)")) == ["f"]
+    assert _reported(text.replace("fill(pud);", "if (pud_none(*pud)) d->p = kmalloc(8, GFP_KERNEL);")) == ["f"]
