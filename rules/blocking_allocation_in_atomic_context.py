@@ -17,7 +17,8 @@ the grace period is broken. It shows only under memory pressure, on somebody els
 
 - A lock that a callee drops in a way that its body does not show is taken as held.
 - Conditions that correlate through data structures are seen as such only where they ask the same member. What depends
-  on the state of an object that others may have prepared, on a warning, or on the last reference is of low confidence.
+  on the state of an object that others may have prepared, on the mode that an object's own lock was set up for, on a
+  page table that is not there yet, on a warning, or on the last reference is of low confidence.
 - Locks are told apart by their names: a callee that drops `a->lock` is taken to drop `b->lock` too.
 - `__must_hold()` is not read, and calls through function pointers are not followed.
 

@@ -10,7 +10,7 @@ from gfplint.analysis.run import ENTRY, OWN_LOCK
 from gfplint.analysis.state import State
 from gfplint.analysis.summary import FreedParam, Hold, Report, Sleep, Summary
 from gfplint.analysis.texts import condition_root, equality, flag_test, has_flag, translate
-from gfplint.analysis.values import ZERO, Constant, MaskValue, Memory, Outer, Symbol, Value
+from gfplint.analysis.values import ZERO, Constant, MaskValue, Memory, Symbol, Value, is_constant, number_of
 from gfplint.facts import Binary, Call, Expr, Member, Name, Unary
 
 
@@ -237,6 +237,8 @@ class Callees(Contexts):
             return (None if known is None else known == truth), ""
         if isinstance(value, Memory):
             return truth, ""
+        if not truth and state.conds.get(f"IS_ERR {names.get(text, '')}") is False:
+            return False, ""  # what was looked at, and is no error, is there
         known = self.passed_truth(text, passed)
         if known is not None:
             return known == truth, ""
@@ -255,16 +257,6 @@ class Callees(Contexts):
             return known == truth, ""
         root = condition_root(translated)
         return None, translated if root in self.params or root not in self.types else ""
-
-    def seen_through(self, text: str, state: State) -> str:
-        """A condition on the member of a containing object as one on what is contained."""
-        root = condition_root(text)
-        if type(state.env.get(root)) is not Outer:
-            return text
-        lead = len(text) - len(text.lstrip("(!"))
-        end = text.find(" ", lead)
-        path = text[lead : end if end >= 0 else len(text)]
-        return text[:lead] + state.resolve(path) + text[lead + len(path) :]
 
     def passed_truth(self, text: str, passed: dict[str, Value]) -> bool | None:
         """What a passed constant says of a condition on a parameter: ``a``, ``(a & FLAG)`` or ``(a == B)``."""
@@ -296,14 +288,16 @@ class Callees(Contexts):
         A lock that is chosen by ``chip->can_sleep`` is not held where ``fwd->chip.can_sleep`` chooses a sleep: one
         function that asks the same member of the same type twice means the same object.
         """
-        base, _, member = text.rpartition(".")
-        if not base or not member.isidentifier():
+        path, rest = (text[1:].partition(" ")[::2]) if text[0] == "(" else (text, "")
+        base, _, member = path.rpartition(".")
+        if not base or not member.isidentifier() or (rest and not _with_constant(rest)):
             return None
+        lead, end = ("(", f".{member} {rest}") if rest else ("", f".{member}")
         kind = self.type_of_path(base)[0]
         for asked, truth in state.conds.items():
-            if asked.endswith("." + member) and asked != text and kind and asked[0] not in "(!@#?":
-                other = asked.rpartition(".")[0]
-                if self.type_of_path(other)[0] == kind:
+            if asked.endswith(end) and asked != text and kind and asked.startswith(lead):
+                other = asked[len(lead) : -len(end)]
+                if other[:1] not in _NO_PATH and self.type_of_path(other)[0] == kind:
                     return truth
         return None
 
@@ -318,6 +312,16 @@ class Callees(Contexts):
             return mask.rebased(MaskValue(path)) if path else None
         path = substitute(mask.base, names)
         return MaskValue(path, mask.plus, mask.minus) if path else None
+
+
+def _with_constant(comparison: str) -> bool:
+    """Whether the right side of a comparison, "< 5)" or "& FLAG)", means the same everywhere."""
+    right = comparison.partition(" ")[2].removesuffix(")")
+    return is_constant(right) or number_of(right) is not None
+
+
+#: How texts of conditions begin that are about no path.
+_NO_PATH = frozenset(("", *"(!@#?"))
 
 
 def _address(arg: Expr) -> Expr | None:

@@ -6,7 +6,7 @@ from gfplint.analysis.expressions import Expressions
 from gfplint.analysis.paths import text_of
 from gfplint.analysis.state import State
 from gfplint.analysis.summary import Hold
-from gfplint.analysis.texts import comparison, is_zero
+from gfplint.analysis.texts import comparison, is_zero, ordered
 from gfplint.analysis.values import (
     ONE,
     ZERO,
@@ -34,6 +34,8 @@ class Conditions(Expressions):
         text = text_of(subject) if other is None else f"({text_of(subject)} == {text_of(other)})"
         if other is not None and is_zero(other, right):
             other, text, equal = None, text_of(subject), not equal
+        if other is None and (opposite := ordered(subject)):
+            text, equal = opposite, not equal
         known = self.known(subject, value, other, right, text, state)
         if known is not None:
             return [(known == equal, state)]

@@ -41,6 +41,7 @@ from gfplint.analysis.values import (
     Cookie,
     MaskValue,
     Memory,
+    Outer,
     Ref,
     Symbol,
     Value,
@@ -82,6 +83,8 @@ _SMALL = {"+": 1 << 40, "-": 1 << 40, "*": 1 << 40, "<<": 40}
 ENTRY = "entry"
 #: What a state knows of a lock that is an operation of an object, before the object's path: it is held.
 OWN_LOCK = "@lock of "
+#: What a state knows once the path has allocated what was not there: it happens the first time only.
+MADE = "@made"
 #: Macros that expand to one another on the way to a number.
 MAX_MACROS = 4
 
@@ -251,6 +254,8 @@ class Run(ABC):
         """Give a path a value; memory that goes where others find it is noted for the whole program."""
         if not path:
             return
+        if type(value) is Memory and state.conds.get(path) is False and self.outlives(path, state):
+            state.conds[MADE] = True
         if isinstance(value, Constant):
             self.writes(target)
             state.assign(path, value)
@@ -465,6 +470,9 @@ class Run(ABC):
             if text.startswith(("blocking:", "@", "#", "?", "IS_ERR")):
                 continue
             root = condition_root(text)
+            if root in self.types and root not in self.params:
+                text = self.seen_through(text, state)  # noqa: PLW2901 - the same condition, as the caller may know it
+                root = condition_root(text)
             if not self.passed_still(root, state) or (root in self.types and root not in self.params):
                 continue
             found.append((ENTRY if root in self.reassigned else "cond", text, truth))
@@ -477,9 +485,29 @@ class Run(ABC):
         )  # what a caller passes as a plain value decides most
         return tuple(found[:MAX_GUARDS])
 
+    def seen_through(self, text: str, state: State) -> str:
+        """A condition on what a local variable leads to as one on what that is another name for."""
+        value = state.env.get(condition_root(text))
+        if type(value) is not Ref and type(value) is not Outer:
+            return text
+        lead = len(text) - len(text.lstrip("(!"))
+        end = text.find(" ", lead)
+        path = text[lead : end if end >= 0 else len(text)]
+        return text[:lead] + state.resolve(path) + text[lead + len(path) :]
+
     def passed_still(self, name: str, state: State) -> bool:
         """Whether a name means on this path what it meant when the function was called."""
         return name not in self.reassigned or (name in self.params and name not in state.changed)
+
+    def outlives(self, path: str, state: State) -> bool:
+        """Whether what a path names is there when the function has returned: not what a local variable holds, nor what
+        the function has just got from an allocator.
+        """
+        root = root_of(path)
+        if root in self.params:
+            return path != root
+        known = self.types.get(root)
+        return known is None or (path != root and known[1] > 0 and not isinstance(state.env.get(root), Memory))
 
     def outer(self, lock: str) -> str:
         """A lock's path as the caller may know it; "" where it starts at a local variable."""

@@ -19,7 +19,7 @@ from gfplint.analysis.environment import (
 )
 from gfplint.analysis.locks import LockClass, Taken, lock_class
 from gfplint.analysis.paths import last_of, root_of
-from gfplint.analysis.run import MAX_MACROS, OWN_LOCK, Run
+from gfplint.analysis.run import MADE, MAX_MACROS, OWN_LOCK, Run
 from gfplint.analysis.state import State
 from gfplint.analysis.summary import AllocSite, Hold, Lock, Recursion, Report, Sleep
 from gfplint.analysis.syntax import calls_of
@@ -45,7 +45,7 @@ from gfplint.kernel.masks import DIRECT_RECLAIM, FS, effective
 from gfplint.kernel.model import Allocator, Free, Kernel, Mask
 from gfplint.kernel.reclaim import NEEDED
 
-#: Calls to an allocation within which it is sure to be reached.
+#: Calls to an allocation, or to a free that only interrupts forbid, within which it is sure to be reached.
 MAX_SURE = 3
 #: A mask that asks for no report of the kind (include/linux/gfp_types.h).
 NOLOCKDEP = "__GFP_NOLOCKDEP"
@@ -289,7 +289,7 @@ class Sleeps(Run):
         missing = state.conds.get("@absent") is True and not (held and len(sleep.steps) == 1)
         if unlikely or missing or self.boots(held, len(sleep.steps)):
             sleep = msgspec.structs.replace(sleep, uncertain=sleep.uncertain + 2)
-        if sleep.sleeps == "irq" and len(sleep.steps) > 1:
+        if sleep.sleeps == "irq" and len(sleep.steps) > MAX_SURE:
             sleep = msgspec.structs.replace(sleep, uncertain=sleep.uncertain + 2)
         if self.env.reclaim is not None:
             self.note_recursion(sleep, place, state)
@@ -383,26 +383,28 @@ class Sleeps(Run):
         """What a passed constant says of a condition on a parameter."""
 
     def first_time(self, state: State) -> str:
-        """The condition, false on this path, that this function makes true itself; "" where there is none."""
+        """The condition, false on this path, that this function makes true itself; "" where there is none, "?" where
+        it is about something that callers have no name for.
+        """
+        if state.conds.get(MADE) is True:
+            return "?"
         for text, truth in state.conds.items():
             if not truth:
                 tested = flag_test(text)
                 path = tested[0] if tested is not None else text
-                if self.outlives(path):
+                if state.env.get(path) == ZERO:
+                    continue  # what the path itself got, and failed to
+                if self.outlives(path, state):
                     if path in self.set_here:
-                        return text
+                        return text if self.outer(path) else "?"
                 elif type(copy := state.env.get(text)) is Ref and self.sets_behind(copy.path, state):
                     return copy.path
         return ""
 
     def sets_behind(self, path: str, state: State) -> bool:
         """Whether the function sets what outlives it by a pointer to it (``*p = ...``)."""
-        return self.outlives(path) and any(t[0] == "*" and state.resolve(t[1:]) == path for t in self.set_here)
-
-    def outlives(self, path: str) -> bool:
-        """Whether what a path names is there when the function has returned."""
-        root = root_of(path)
-        return path != root if root in self.params else root not in self.types
+        made = self.outlives(path, state) and self.outer(path)
+        return bool(made) and any(t[0] == "*" and state.resolve(t[1:]) == path for t in self.set_here)
 
     def boots(self, held: tuple[Hold, ...], steps: int) -> bool:
         """Initialisation with interrupts off may be early boot, when no mask makes the allocator sleep.
@@ -461,16 +463,19 @@ class Sleeps(Run):
     def told(self) -> tuple[Sleep, ...]:
         """What callers are told; less surely, what sleeps with a lock of theirs that another path to it drops.
 
-        Whoever drops the lock for a sleep means it to be dropped: what decides is the state of an object, unless it is
-        a parameter.
+        Whoever drops the lock for a sleep means it to be dropped: what decides is the state of an object, unless a
+        parameter is asked that is true on one of the paths alone.
         """
         sleeps = tuple(self.sleeps.values())
         found = []
         for sleep in sleeps:
             kept = set(sleep.dropped)
-            elsewhere = any(o.steps[-1] == sleep.steps[-1] and kept < set(o.dropped) for o in sleeps)
-            chosen = any(kind == "cond" and root_of(text) == text in self.params for kind, text, _ in sleep.guards)
-            doubt = 2 if elsewhere and not chosen else 0
+            chosen = {(k, t, not w) for k, t, w in sleep.guards if k == "cond" and root_of(t) == t in self.params}
+            doubt = 0
+            for other in sleeps:
+                drops = other.steps[-1] == sleep.steps[-1] and kept < set(other.dropped)
+                if drops and chosen.isdisjoint(other.guards):
+                    doubt = 2
             found.append(msgspec.structs.replace(sleep, uncertain=sleep.uncertain + doubt) if doubt else sleep)
         return tuple(found)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from gfplint.analysis.paths import children, path_of, text_of
-from gfplint.analysis.texts import comparison
+from gfplint.analysis.texts import comparison, ordered
 from gfplint.facts import (
     Arms,
     Assign,
@@ -61,7 +61,7 @@ def leaves(test: Expr) -> list[str]:
     if isinstance(test, Call) and len(test.args) == 1 and isinstance(test.func, Name):
         return [text_of(test), *leaves(test.args[0])]
     _, subject, other = comparison(test)
-    texts = [text_of(subject)]
+    texts = [ordered(subject) or text_of(subject)]
     if other is not None:
         texts.append(f"({text_of(subject)} == {text_of(other)})")
     return texts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from gfplint.analysis.paths import root_of, text_of
+from gfplint.analysis.paths import MAX_TEXT, root_of, text_of
 from gfplint.analysis.values import ZERO, Constant, Memory, Value, is_constant, number_of
 from gfplint.facts import Assign, Binary, Call, Cast, Conditional, Expr, Name, Number, Unary
 
@@ -30,6 +30,17 @@ def comparison(test: Expr) -> tuple[bool, Expr, Expr | None]:
     if isinstance(test, Assign) and test.op == "=":
         return True, test, None
     return True, test, None
+
+
+def ordered(subject: Expr) -> str:
+    """The text of ``a < b`` for ``a >= b`` and of ``a <= b`` for ``a > b``, which say the opposite; "" for all else."""
+    if not isinstance(subject, Binary) or subject.op not in _OPPOSITE:
+        return ""
+    text = f"({text_of(subject.left)} {_OPPOSITE[subject.op]} {text_of(subject.right)})"
+    return text if len(text) <= MAX_TEXT and text_of(subject) else ""
+
+
+_OPPOSITE = {">=": "<", ">": "<="}
 
 
 def is_zero(expr: Expr, value: Value) -> bool:

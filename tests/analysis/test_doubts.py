@@ -575,3 +575,131 @@ void f(struct dev *d, pud_t *pud)
     assert _reported(text) == []
     assert _reported(text.replace("pud_none(*pud)", "pud_bad(*pud)")) == ["f"]
     assert _reported(text.replace("fill(pud);", "if (pud_none(*pud)) d->p = kmalloc(8, GFP_KERNEL);")) == ["f"]
+
+
+def test_what_is_freed_only_while_it_is_made_is_freed_the_first_time_only() -> None:
+    text = """
+struct priv { void *ring; };
+static int init(struct dev *d)
+{
+	struct priv *p = priv_of(d);
+	if (!p->ring) {
+		p->ring = kmalloc(64, GFP_ATOMIC);
+		if (!p->ring)
+			return -ENOMEM;
+		if (fill(p))
+			kmem_cache_destroy(d->p);
+	}
+	return 0;
+}
+int open(struct dev *d) { return init(d); }
+void f(struct dev *d)
+{
+	spin_lock(&d->lock);
+	init(d);
+	spin_unlock(&d->lock);
+}
+"""
+    assert _reported(text) == []
+    assert _reported(text.replace("if (!p->ring) {", "{")) == ["f"]
+    assert _reported(text.replace("int open(struct dev *d) { return init(d); }", "")) == ["f"]
+
+
+@pytest.mark.parametrize(("steps", "reports"), [(1, True), (2, True), (4, False)])
+def test_a_free_that_only_interrupts_forbid_is_looked_for_near_by(steps: int, reports: bool) -> None:
+    calls = "".join(f"static void down{n}(struct dev *d) {{ down{n - 1}(d); }}\n" for n in range(1, steps))
+    text = f"""
+static void down0(struct dev *d) {{ dma_free_coherent(d->p, 64, d->p, d->state); }}
+{calls}
+void f(struct dev *d)
+{{
+	unsigned long flags;
+	spin_lock_irqsave(&d->lock, flags);
+	down{steps - 1}(d);
+	spin_unlock_irqrestore(&d->lock, flags);
+}}
+"""
+    assert _reported(text) == (["f"] if reports else [])
+
+
+def test_a_lock_that_another_path_drops_though_a_parameter_is_asked_as_well() -> None:
+    text = """
+static void reset(struct dev *d, int how)
+{
+	if (how)
+		return;
+	if (d->state)
+		spin_unlock(&d->lock);
+	d->p = kmalloc(8, GFP_KERNEL);
+	if (d->state)
+		spin_lock(&d->lock);
+}
+void f(struct dev *d)
+{
+	spin_lock(&d->lock);
+	reset(d, 0);
+	spin_unlock(&d->lock);
+}
+"""
+    assert _reported(text) == []
+    assert _reported(text.replace("if (d->state)", "if (how)")) == ["f"]
+
+
+@pytest.mark.parametrize(
+    ("test", "reports"), [("d->fs->size < PAGE", False), ("d->fs->size >= PAGE", True), ("d->fs->flags < PAGE", True)]
+)
+def test_conditions_on_what_a_local_variable_is_another_name_for(test: str, reports: bool) -> None:
+    text = f"""
+#define PAGE 4096
+struct fs {{ int size; int flags; }};
+struct buf {{ struct fs *fs; spinlock_t lock; void *p; }};
+static int attach(struct buf *d)
+{{
+	struct fs *fs = d->fs;
+	if (fs->size >= PAGE)
+		return 0;
+	d->p = kmalloc(8, GFP_KERNEL);
+	return 0;
+}}
+void f(struct buf *d)
+{{
+	if ({test})
+		return;
+	spin_lock(&d->lock);
+	attach(d);
+	spin_unlock(&d->lock);
+}}
+"""
+    assert _reported(text) == (["f"] if reports else [])
+
+
+def test_a_comparison_of_the_same_member_under_another_name_is_one_condition() -> None:
+    text = """
+#define PAGE 4096
+struct fs { int size; spinlock_t lock; };
+struct buf { struct fs *fs; void *p; };
+static int attach(struct buf *d, void *made)
+{
+	struct fs *fs = d->fs;
+	if (fs->size >= PAGE)
+		return 0;
+	if (!made)
+		d->p = kmalloc(8, GFP_KERNEL);
+	return 0;
+}
+void f(struct fs *fs)
+{
+	struct buf *d = buf_of(fs);
+	void *made = NULL;
+	if (fs->size < PAGE) {
+		made = made_for(fs);
+		if (IS_ERR(made))
+			return;
+	}
+	spin_lock(&fs->lock);
+	attach(d, made);
+	spin_unlock(&fs->lock);
+}
+"""
+    assert _reported(text) == []
+    assert _reported(text.replace("if (fs->size < PAGE) {", "if (fs->size < 8192) {")) == ["f"]

@@ -184,6 +184,12 @@ def test_frees_that_do_not_sleep(kernel: Kernel) -> None:
     assert kernel.frees["dma_free_coherent"].sleeps == "irq"
 
 
+def test_when_map_pages_came_to_run_under_rcu() -> None:
+    member = ("vm_operations_struct", "map_pages")
+    assert member not in load_callbacks((6, 1), probes_of((6, 1)))[0]
+    assert load_callbacks((6, 12), probes_of((6, 12)))[0][member].context == "rcu"
+
+
 def test_kfree_of_a_cache_object() -> None:
     assert "kmem_cache" not in load((6, 1), probes_of((6, 1))).frees["kfree"].families
     assert "kmem_cache" in load((6, 12), probes_of((6, 12))).frees["kfree"].families
