@@ -16,8 +16,25 @@ from gfplint.analysis.paths import path_of
 from gfplint.analysis.program import FunctionId, Program
 from gfplint.analysis.sleeps import MAX_SURE, reclaim_bits
 from gfplint.analysis.summary import Recursion, Summary
-from gfplint.analysis.syntax import all_calls, inner_of
-from gfplint.facts import Body, Expr, Function, Guard, Name, Param, Place, Scoped, Stmt
+from gfplint.analysis.syntax import all_calls, ends, inner_of
+from gfplint.facts import (
+    Binary,
+    Body,
+    Call,
+    Expr,
+    Function,
+    Guard,
+    If,
+    Label,
+    Member,
+    Name,
+    Number,
+    Param,
+    Place,
+    Scoped,
+    Stmt,
+    Unary,
+)
 from gfplint.findings import Step
 from gfplint.frontend.header import signature
 from gfplint.kernel.masks import FS, IO
@@ -154,10 +171,14 @@ class Reclaim:
                 if seen.get(fid, MAX_CALLS + 1) <= calls:
                     continue
                 seen[fid] = calls
-                function = self.program.function(fid)
-                if not self.taking.isdisjoint(function.callees) or "guard" in function.callees:
-                    self._locks(fid, needs, way, doubt + (calls > 1), bool(about))
-                for name in dict.fromkeys(function.callees):
+                names: Sequence[str] = self.program.function(fid).callees
+                stmts: Sequence[Stmt] | None = None
+                if fid == root and entry.keeps:
+                    stmts = while_set(self._body(fid).stmts, entry.keeps)
+                    names = [c.func.name for c in all_calls(stmts) if isinstance(c.func, Name)]
+                if not self.taking.isdisjoint(names) or "guard" in self.program.function(fid).callees:
+                    self._locks(fid, stmts, needs, way, doubt + (calls > 1), bool(about))
+                for name in dict.fromkeys(names):
                     callee = self.program.resolve(name, fid[0]) if name not in self._stops else None
                     if callee is not None and callee[0] in self.files:
                         path, line = self.program.paths[callee[0]], self.program.function(callee).line
@@ -171,14 +192,25 @@ class Reclaim:
             return "fs"
         return "io" if IO in words and needs == "any" else needs
 
-    def _locks(self, fid: FunctionId, needs: str, way: tuple[Step, ...], doubt: int, about: bool) -> None:
-        """Note the locks that a function waits for. ``about``: the operation is one on an object of its own."""
+    def _locks(
+        self,
+        fid: FunctionId,
+        stmts: Sequence[Stmt] | None,
+        needs: str,
+        way: tuple[Step, ...],
+        doubt: int,
+        about: bool,
+    ) -> None:
+        """Note the locks that a function waits for, in ``stmts`` where reclaim does not run all of it.
+
+        ``about``: the operation is one on an object of its own.
+        """
         function = self.program.function(fid)
         env = self._environment(fid[0])
         body = self._body(fid)
         header = signature(function.header)
         types = Types(header, body, env)
-        for path, place, how in self._acquired(body.stmts, env):
+        for path, place, how in self._acquired(body.stmts if stmts is None else stmts, env):
             found = lock_class(path, types.of, types.variables.__contains__, env)
             if found is None or self._is_objects(found, about, fid[0]):
                 continue
@@ -212,6 +244,40 @@ class Reclaim:
             if not any(self.kernel.kinds[k].atomic for k in row.kinds):
                 path: Expr = stmt.args[row.lock]
                 yield path_of(path), stmt.place, f"guard({stmt.kind})"
+
+
+def while_set(stmts: Sequence[Stmt], member: str) -> list[Stmt]:
+    """The statements of a list without those that run only where a member of the object is 0."""
+    found: list[Stmt] = []
+    gone = False
+    for stmt in stmts:
+        gone = gone and not isinstance(stmt, Label)
+        if gone:
+            continue
+        if isinstance(stmt, If) and _tests(stmt.test, member, "||", is_set=True):
+            found.append(stmt.then)
+            gone = ends(stmt.then)
+        elif isinstance(stmt, If) and _tests(stmt.test, member, "&&", is_set=False):
+            found += [stmt.otherwise] if stmt.otherwise is not None else []
+        else:
+            found.append(stmt)
+    return found
+
+
+def _tests(test: Expr, member: str, joined: str, *, is_set: bool) -> bool:
+    """Whether a condition asks that a member is set (or not), be it as one of others ``joined`` with it."""
+    match test:
+        case Binary(op=op, left=left, right=right) if op == joined:
+            return any(_tests(part, member, joined, is_set=is_set) for part in (left, right))
+        case Binary(op="!=" | "==" as op, left=left, right=Number(text="0")):
+            return _tests(left, member, joined, is_set=is_set == (op == "!="))
+        case Call(func=Name(name="likely" | "unlikely"), args=(inner,)):
+            return _tests(inner, member, joined, is_set=is_set)
+        case Unary(op="!", operand=operand):
+            return _tests(operand, member, "&&" if joined == "||" else "||", is_set=not is_set)
+        case Member(field=field):
+            return is_set and field == member
+    return False
 
 
 def _guards(stmts: Iterable[Stmt]) -> Iterator[Guard | Scoped]:

@@ -22,12 +22,14 @@ class ReclaimEntry(msgspec.Struct, frozen=True):
     """One operation. ``needs``: what the mask must allow for reclaim to call it or to wait for it.
 
     ``inside``: reclaim does not call it but may wait for it to end, so that nothing in it may reclaim that way.
-    ``rare``: reclaim does not call it itself, but waits for others that do.
+    ``rare``: reclaim does not call it itself, but waits for others that do. ``keeps``: reclaim calls it only for
+    objects whose member of that name is set.
     """
 
     needs: str
     inside: bool = False
     rare: bool = False
+    keeps: str = ""
     source: str = ""
 
 
@@ -38,6 +40,11 @@ def reclaim_entries(kernel: Kernel) -> dict[tuple[str, str], ReclaimEntry]:
         struct, _, member = name.partition(".")
         if len(words) != 1 or words[0] not in NEEDED or not member:
             raise TableError(f"reclaim: {name}: not understood")
-        entry = ReclaimEntry(words[0], bool(fields.get("inside")), bool(fields.get("rare")), fields.get("source", ""))
-        found[struct, member] = entry
+        found[struct, member] = ReclaimEntry(
+            needs=words[0],
+            inside=bool(fields.get("inside")),
+            rare=bool(fields.get("rare")),
+            keeps=fields.get("keeps", ""),
+            source=fields.get("source", ""),
+        )
     return found
