@@ -15,8 +15,8 @@ held, it is right as well.
 - The lock that matters may be taken by a caller: the message names only what the function itself holds, and what its
   file works on.
 - Scopes that callers begin are seen for static functions alone.
-- Preview: drivers under the block layer take `GFP_NOIO` with every bio that they clone or split, and no lock shows
-  where a scope would begin; not every maintainer takes that for a mistake.
+- What comes from a mempool, bios among it, is reported with low confidence: drivers under the block layer ask for it
+  with `GFP_NOIO` for every request, and no lock shows where a scope would begin.
 
 ## Example
 
@@ -79,8 +79,15 @@ def _finding(view: View, site: AllocSite, kind: str) -> Finding:
         Step(view.summary.path, site.place.line, site.place.column, view.summary.name, f"{site.callee}({text})")
     )
     message = f"{site.callee}() with {text} outside any scope{where}"
+    return RULE.finding(view, site.place, message, trace, confidence=_confidence(view, site))
+
+
+def _confidence(view: View, site: AllocSite) -> Confidence:
+    family = view.kernel.families.get(site.family)
+    if family is not None and family.reserve:
+        return Confidence.LOW
     certain = all(m is not None and not m.base for m in site.masks) and len(site.masks) == 1
-    return RULE.finding(view, site.place, message, trace, confidence=Confidence.HIGH if certain else Confidence.MEDIUM)
+    return Confidence.HIGH if certain else Confidence.MEDIUM
 
 
 def _elsewhere(view: View, kind: str) -> str:

@@ -108,7 +108,7 @@ class Family(Row, frozen=True, kw_only=True):
     ``sized``: freed with the size that was allocated. ``local``: used by tests, says nothing of other files.
     ``restricts``: mask bits that its allocators can't honour (mm/internal.h, GFP_SLAB_BUG_MASK); ``drops``: those that
     they take out of every mask without a word. ``ends``: the calls that end the pool it came from: a function that ends
-    one has no more use for its reserve.
+    one has no more use for its reserve. ``reserve``: from a pool that keeps some, so that who may wait always gets one.
     """
 
     name: str
@@ -122,6 +122,7 @@ class Family(Row, frozen=True, kw_only=True):
     restricts: tuple[str, ...] = ()
     drops: tuple[str, ...] = ()
     ends: tuple[str, ...] = ()
+    reserve: bool = False
     may_be: tuple[str, ...] = ()
 
 
