@@ -2,7 +2,7 @@
 
 Reports flags that change nothing: `__GFP_ZERO` for an allocator that zeroes anyway, a bit that another part of the mask
 has (`GFP_NOWAIT | __GFP_NOWARN` where `GFP_NOWAIT` includes it, `GFP_KERNEL_ACCOUNT | __GFP_ACCOUNT`), zone bits for
-`dma_alloc_coherent()`, which picks the zone itself.
+`dma_alloc_coherent()`, which picks the zone itself, `__GFP_ACCOUNT` for a slab cache that charges all its objects.
 
 ## Why is this bad
 
@@ -10,7 +10,7 @@ A flag that does nothing makes the reader look for its reason, and is copied to 
 
 ## Known problems
 
-- `__GFP_ACCOUNT` for a cache that accounts all its objects is not looked at.
+- What a cache charges is known only where the same file creates it.
 
 ## Example
 
@@ -37,6 +37,7 @@ Safe: the mask that reaches the page allocator is the same.
 - include/linux/gfp_types.h, "Useful GFP flag combinations"
 - include/linux/slab.h, `kzalloc()`
 - kernel/dma/mapping.c, `dma_alloc_attrs()`
+- mm/slub.c, `memcg_slab_post_alloc_hook()`
 """
 
 from __future__ import annotations
@@ -56,10 +57,18 @@ def check(view: View) -> Iterator[Finding]:
         return
     for found in redundant_flags(view.code):
         name = found.allocation.row.name
-        reason = f"{found.why} has it" if found.why else f"{name}() does without"
+        reason = _reason(found)
         place = found.allocation.call.place
         step = call_step(view, place, f"{name}() is given {found.flag}")
         yield RULE.finding(view, place, f"{found.flag} changes nothing: {reason}", [step], fix=_fix(found, view.code))
+
+
+def _reason(found: Redundant) -> str:
+    if not found.why:
+        return f"{found.allocation.row.name}() does without"
+    if found.allocation.row.cache is not None and found.flag == "__GFP_ACCOUNT" and "GFP_" not in found.why:
+        return f"the cache {found.why} charges all its objects (SLAB_ACCOUNT)"
+    return f"{found.why} has it"
 
 
 def _fix(found: Redundant, code: Code) -> Fix | None:
@@ -69,8 +78,8 @@ def _fix(found: Redundant, code: Code) -> Fix | None:
 
 
 def interest(kernel: Kernel) -> Interest:
-    """Functions that name at least two masks."""
-    return Interest(masks=2)
+    """Functions that name at least two masks, or one that charges."""
+    return Interest(masks=2, words=frozenset(n for n, bits in kernel.masks.items() if "__GFP_ACCOUNT" in bits))
 
 
 RULE = Rule(

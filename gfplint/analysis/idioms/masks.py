@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gfplint.analysis.idioms.code import Allocation, Code
-from gfplint.analysis.paths import text_of
+from gfplint.analysis.paths import path_of, text_of
 from gfplint.facts import Binary, Call, Cast, Expr, Name, Unary
 from gfplint.frontend.header import split_top
 from gfplint.frontend.spans import Span, is_plain, trimmed
@@ -20,6 +20,7 @@ _NAME = re.compile(r"_*GFP_[A-Z0-9_]+\Z")
 _ZONES: Mask = frozenset(("__GFP_DMA", "__GFP_HIGHMEM", "__GFP_DMA32"))
 #: Ways to try that exclude each other (include/linux/gfp_types.h, "Reclaim modifiers").
 _EXCLUSIVE = (("__GFP_NORETRY", "__GFP_NOFAIL"), ("__GFP_RETRY_MAYFAIL", "__GFP_NOFAIL"))
+_ACCOUNT = "__GFP_ACCOUNT"
 #: What a mask lets reclaim do; a mask that names a restriction lacks some of it.
 _ALLOWS: Mask = frozenset((DIRECT_RECLAIM, IO, FS))
 #: Text that may hold a contradiction: a look at the text is cheaper than one at the tree.
@@ -151,7 +152,8 @@ def _exchanged(found: Allocation) -> Iterator[Contradiction]:
 
 @dataclass(frozen=True, slots=True)
 class Redundant:
-    """A flag that an allocation's mask need not have. ``why``: another operand that holds it, "" if the allocator does.
+    """A flag that an allocation's mask need not have. ``why``: another operand that holds it, or the cache that charges
+    all its objects; "" if the allocator does.
 
     ``span``/``rest``: the mask argument and what is left of it; None and "" where that is not certain.
     """
@@ -170,6 +172,9 @@ def redundant_flags(code: Code) -> Iterator[Redundant]:
         if mask is None:
             continue
         parts = operands(mask)
+        if (cache := _charging_cache(found, parts, code)) is not None:
+            yield cache
+            continue
         if len(parts) < 2:
             continue
         given = _given(found, code)
@@ -183,6 +188,37 @@ def redundant_flags(code: Code) -> Iterator[Redundant]:
                 span, rest = _without(found, at, len(parts), code)
                 yield Redundant(found, part.name, why or "", span, rest)
                 break
+
+
+def _charging_cache(found: Allocation, parts: list[Expr], code: Code) -> Redundant | None:
+    """``__GFP_ACCOUNT``, alone or in a mask that is another one with it, for a cache that charges all its objects
+    (mm/slub.c, memcg_slab_post_alloc_hook()).
+    """
+    cache = found.arg(found.row.cache)
+    name = path_of(cache).rpartition(".")[2] if cache is not None else ""
+    for at, part in enumerate(parts):
+        bits = bits_of(part, code) if isinstance(part, Name) else None
+        if not name or not isinstance(part, Name) or not bits or _ACCOUNT not in bits:
+            continue
+        if not _charges(name, code):
+            return None
+        plain = _named(bits - {_ACCOUNT}, part.name, code) if bits != {_ACCOUNT} else ""
+        span, rest = _without(found, at, len(parts), code, plain)
+        return Redundant(found, _ACCOUNT, name, span, rest)
+    return None
+
+
+def _named(bits: Mask, like: str, code: Code) -> str:
+    """The name of the mask with these bits that is the beginning of another's name; "" where there is none."""
+    names = (name for name, known in code.kernel.masks.items() if known == bits and like.startswith(name))
+    return max(names, key=len, default="")
+
+
+def _charges(cache: str, code: Code) -> bool:
+    """Whether a file creates a cache, by the name of its variable, and each time so that it charges its objects."""
+    creators = "|".join(name for name, row in code.kernel.allocators.items() if row.family == "cache")
+    made = re.findall(rf"\b{re.escape(cache)}\s*=\s*(?:{creators})\s*\(([^;]*);", code.source.code)
+    return bool(made) and all(re.search(r"\bSLAB_ACCOUNT\b", args) for args in made)
 
 
 def _given(found: Allocation, code: Code) -> Mask:
@@ -207,8 +243,8 @@ def _restricts(own: Mask, more: Mask) -> bool:
     return KSWAPD_RECLAIM in own and own & _ALLOWS != more & _ALLOWS
 
 
-def _without(found: Allocation, at: int, count: int, code: Code) -> tuple[Span | None, str]:
-    """The mask argument, and its text without one operand."""
+def _without(found: Allocation, at: int, count: int, code: Code, instead: str = "") -> tuple[Span | None, str]:
+    """The mask argument, and its text without one operand, or with another ``instead``."""
     text = code.call_text(found.call)
     if text is None or found.row.mask is None:
         return None, ""
@@ -219,8 +255,11 @@ def _without(found: Allocation, at: int, count: int, code: Code) -> tuple[Span |
     pieces = split_top(written, "|")
     if len(pieces) != count:
         return None, ""
-    del pieces[at]
-    if at == 0:
+    if instead:
+        pieces[at] = pieces[at].replace(pieces[at].strip(), instead)
+    else:
+        del pieces[at]
+    if at == 0 and pieces:
         pieces[0] = pieces[0].lstrip()
     rest = "|".join(pieces).rstrip()
     return trimmed(code.source.code, span), rest
