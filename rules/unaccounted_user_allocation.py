@@ -1,7 +1,8 @@
 """## What it does
 
 Reports an allocation that untrusted user space can trigger, whose memory outlives the call, and which is not charged
-to the memory cgroup: its mask lacks `__GFP_ACCOUNT`.
+to the memory cgroup: its mask lacks `__GFP_ACCOUNT`. Memory that is freed before the call returns is reported only in
+files that charge such memory otherwise.
 
 ## Why is this bad
 
@@ -16,11 +17,11 @@ The report is advice. Charging costs time on hot paths, and two such changes wer
 - Entry points are known from a table. What a task triggers through a work queue, a timer or a thread is not followed:
   there charging would charge nobody.
 - Calls through pointers are followed only where a member belongs to one kind of operation table.
-- What becomes of memory that is given to another function is not followed into it.
+- Memory that is given to other functions is followed into those that are named, three calls deep.
 - Limits by other means (rlimits, quotas) are known from the same table, and only where the allocating function asks
-  them.
-- Without an accounted allocation of the same object, owner, function or file, or a rule of the subsystem, and for
-  longer chains, confidence is low.
+  them. One object that takes the place of another, as a setting does, is reported like many.
+- Without an accounted allocation of the same object, owner, function or file, or a rule of the subsystem, confidence is
+  low, unless the object is plainly what was asked for; so it is for longer chains.
 
 ## Example
 
