@@ -1,7 +1,7 @@
 """## What it does
 
 Reports kmalloc() and its kin of a size that is known to be above a page: above the largest that the slab allocator
-has an error, else advice.
+has an error, else advice. A size that user space gives, and that nothing bounds, is a warning.
 
 ## Why is this bad
 
@@ -11,6 +11,8 @@ larger it is, though memory enough is free. The guide: kmalloc for less than a p
 ## Known problems
 
 - Sizes are known only where no type's layout is needed: numbers, `PAGE_SIZE`, macros over these.
+- What user space gives is known only of the length that `read()` and `write()` of a file get. Any earlier look at it
+  counts as a bound.
 - That hardware needs the memory in one piece is seen only where the same file maps it for DMA. In files that speak to
   a bus which takes memory for transfers (USB, SDIO, SCSI, ...) findings are of low confidence.
 
@@ -45,7 +47,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gfplint.analysis.idioms.oversize import CACHED, LARGEST, Oversize, oversizes
+from gfplint.analysis.idioms.oversize import CACHED, LARGEST, Oversize, oversizes, unbounded
 from gfplint.findings import Confidence, Finding, Severity
 from gfplint.kernel.model import Kernel
 from gfplint.ruleset import Interest, Rule, View, call_step
@@ -63,6 +65,17 @@ def check(view: View) -> Iterator[Finding]:
             [step],
             severity=Severity.ERROR if found.size > LARGEST else Severity.ADVICE,
             confidence=_confidence(found),
+        )
+    for any_size in unbounded(view.code) if view.code is not None else ():
+        place, name = any_size.allocation.call.place, any_size.allocation.row.name
+        yield RULE.finding(
+            view,
+            place,
+            f"user space chooses {any_size.count}, and nothing bounds it: {name}() warns above its largest size, and "
+            f"contiguous pages may not be free; {any_size.form}() does without them",
+            [call_step(view, place, f"{name}() of any size")],
+            severity=Severity.WARNING,
+            confidence=Confidence.MEDIUM,
         )
 
 

@@ -11,10 +11,14 @@ from gfplint.analysis.idioms.code import Allocation, Code
 from gfplint.analysis.idioms.masks import bits_of, operands
 from gfplint.analysis.idioms.sizes import PAGE, value_of
 from gfplint.analysis.paths import last_of, path_of
+from gfplint.facts import Binary, Cast, Name, Number
 
 #: Characters of a call that are looked at; a hostile file may hold a call within a call without end.
 _ARGUMENTS = 400
 
+#: The length beside a pointer to user memory in read() and write() of a file (include/linux/fs.h, struct
+#: file_operations): the VFS bounds it by 2 GB alone. Operations of other kinds are called with less.
+_FROM_USER = re.compile(r"__user\s*\*\s*\w+\s*,\s*size_t\s+(\w+)\s*,\s*loff_t\s*\*")
 #: The largest slab object with pages of 4 KiB: order MAX_PAGE_ORDER, 10 (include/linux/slab.h, KMALLOC_MAX_SIZE).
 LARGEST = PAGE << 10
 #: The largest that the slab allocator serves from caches of its own (include/linux/slab.h, KMALLOC_MAX_CACHE_SIZE).
@@ -32,6 +36,52 @@ class Oversize:
     size: int
     form: str
     plain: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unbounded:
+    """An allocation of as many bytes as user space says: ``count`` is a parameter that nothing looks at before."""
+
+    allocation: Allocation
+    count: str
+    form: str
+
+
+def unbounded(code: Code) -> Iterator[Unbounded]:
+    """Every slab allocation of the length that read() or write() gets, neither tested nor changed before."""
+    counts = _FROM_USER.findall(code.function.header)
+    if not counts:
+        return
+    for found in code.allocations:
+        name = _count(found)
+        form = code.form(found.row.name, "kv") if name in counts and found.row.count is None else ""
+        if not form or _needs_contiguous(found, code) or _may_not_vmalloc(found, code) or _is_quiet(found, code):
+            continue
+        text = code.call_text(found.call)
+        if text is not None and not _is_bounded(name, code.source.code[code.function.body : text.whole.start]):
+            yield Unbounded(found, name, form)
+
+
+def _count(found: Allocation) -> str:
+    """The variable that a size is, or is up to a constant; "" where it is something else."""
+    size = found.arg(found.row.size)
+    while isinstance(size, Cast):
+        size = size.value
+    if isinstance(size, Binary) and size.op == "+" and isinstance(size.right, Number):
+        size = size.left
+    return size.name if isinstance(size, Name) else ""
+
+
+def _is_quiet(found: Allocation, code: Code) -> bool:
+    """Whether the mask says that a failure is expected."""
+    parts = operands(found.mask) if found.mask is not None else []
+    return any("__GFP_NOWARN" in (bits_of(part, code) or ()) for part in parts)
+
+
+def _is_bounded(name: str, before: str) -> bool:
+    """Whether a text does more with a variable than to ask whether it is 0."""
+    asked = rf"!\s*{name}\b|\b{name}\s*(?:[!=]=|<=|>)\s*0\b|\b{name}\s*<\s*1\b"
+    return bool(re.search(rf"\b{name}\b", re.sub(asked, "", before)))
 
 
 def oversizes(code: Code) -> Iterator[Oversize]:
