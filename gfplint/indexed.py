@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import glob
 import hashlib
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -103,6 +105,7 @@ def export(run: Run, state: State, path: Path) -> ScanResult:
     if not found.complete:
         raise GfplintError("files changed while they were read: try again")
     beside = path.with_name(f".{path.name}.{os.getpid()}")
+    _clear_up(path)
     try:
         packed.write(beside, linker, _joined(found), run.selected.root.version, state.read)
         beside.replace(path)
@@ -119,6 +122,26 @@ def export(run: Run, state: State, path: Path) -> ScanResult:
         degraded=(),
         statistics={"files": len(found.paths)},
     )
+
+
+def _clear_up(path: Path) -> None:
+    """Remove what exports to a path left that were killed."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*"):
+        number = left.name.removeprefix(f".{path.name}.").removesuffix("-journal")
+        if number.isdecimal() and not _runs(int(number)):
+            with contextlib.suppress(OSError):
+                left.unlink()
+
+
+def _runs(process: int) -> bool:
+    """Whether there is such a process, or may be one."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
 
 
 def _gathered(run: Run, state: State) -> tuple[Gatherer, Gathered]:
@@ -144,7 +167,8 @@ def _linker(run: Run, state: State, gatherer: Gatherer, found: Gathered) -> Link
 def outcomes(run: Run, comparison: Comparison) -> tuple[Outcome, Outcome] | None:
     """What the rules find in both states, with all of the tree as context; None where no linked tree can tell.
 
-    Staged changes are looked at alone, for the time that a commit may take; others with the files that they affect.
+    Where they find nothing in the second state, the first one is not looked at. Staged changes are looked at alone, for
+    the time that a commit may take; others with the files that they affect.
     Rules that need all of the tree at once are not answered for.
     """
     if run.store is None or any(rule.uses for rule in run.running):
@@ -164,13 +188,24 @@ def outcomes(run: Run, comparison: Comparison) -> tuple[Outcome, Outcome] | None
 def _outcomes(
     run: Run, known: Linked, comparison: Comparison, differing: Collection[str]
 ) -> tuple[Outcome, Outcome] | None:
-    changes = comparison.changes
-    before, after = (_read(run, known, state, differing) for state in (comparison.before, comparison.after))
-    if before is None or after is None:
+    changes, only, before = comparison.changes, comparison.changes.changed, None
+    after = _read(run, known, comparison.after, differing)
+    if after is None:
         return None
-    only = changes.changed if run.settings.staged else _affected(before, after, changes.changed)
-    old, new = before.outcome(run, only, changes.renamed), after.outcome(run, only, None)
-    return (old, new) if old is not None and new is not None else None
+    if not run.settings.staged:
+        before = _read(run, known, comparison.before, differing)
+        if before is None:
+            return None
+        only = _affected(before, after, changes.changed)
+    new = after.outcome(run, only, None)
+    if new is None or not new.findings:  # then nothing is new, whatever there was before
+        return (_NOTHING, new) if new is not None else None
+    before = before or _read(run, known, comparison.before, differing)
+    old = before.outcome(run, only, changes.renamed) if before is not None else None
+    return (old, new) if old is not None else None
+
+
+_NOTHING = Outcome((), (), 0, {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +281,7 @@ def _changes(known: Linked, paths: Collection[str], found: Gathered, facts: Mapp
 def _kernel(run: Run, known: Linked, state: State, changed: Collection[str]) -> Kernel:
     """What is known of the kernel: as it was, where no file that tells has changed."""
     if set(known.meta.telling).isdisjoint(changed):
-        return known.kernel()
+        return known.kernel
     return kernel_of(state, run.selected, run.settings)
 
 
@@ -306,7 +341,7 @@ def _module(run: Run, state: State, file: Path) -> tuple[Outcome, Version, tuple
     facts = dict(zip(found.paths, gatherer.facts(found, found.paths), strict=True))
     own = frozenset(files)
     changes = _changes(exported.tree, own, found, facts)
-    kernel = with_user_tables(exported.tree.kernel(), run.settings.tables)
+    kernel = with_user_tables(exported.tree.kernel, run.settings.tables)
     now = present(
         exported.tree, kernel, changes, lambda path: path in own or is_kernel_code(path), depth, ModuleProgram
     )

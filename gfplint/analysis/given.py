@@ -42,6 +42,7 @@ class Given:
         looks = self.linker.looks
         if looks is not None:
             looks.callers(name)
+            looks.meaning(name)
         callers = [
             c for c in self.linker.relevance.callers.get(name, ()) if c != fid and program.resolve(name, c[0]) == fid
         ]

@@ -233,7 +233,12 @@ def own_names(path: str, file: FileFacts) -> frozenset[str]:
 
 def weak_names(program: Program, kernel: Kernel) -> frozenset[str]:
     """Allocators whose row yields to their body, and whose body the program holds."""
-    return program.defined(n for n, row in kernel.allocators.items() if row.weak)
+    return program.defined(yielding_names(kernel))
+
+
+def yielding_names(kernel: Kernel) -> frozenset[str]:
+    """Allocators whose row yields to their body, where a program holds one."""
+    return frozenset(n for n, row in kernel.allocators.items() if row.weak)
 
 
 #: A level deeper than any that is looked at.

@@ -10,13 +10,14 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Callable, Container, Mapping, Sequence
+from functools import cached_property
 from typing import Any, TypeVar
 
 import msgspec
 
 from gfplint.analysis.interprocedural import Linker
 from gfplint.analysis.operations import Operations
-from gfplint.analysis.program import FunctionId, Program, Relevance, Sign
+from gfplint.analysis.program import FunctionId, Program, Relevance, Sign, leaving, yielding_names
 from gfplint.facts import FileFacts
 from gfplint.index.contents import Key
 from gfplint.index.store import LINKED, Store, StoreError
@@ -229,25 +230,33 @@ class Linked:
         self.meta = meta
         self.front = front
         self.number = {path: at for at, path in enumerate(meta.paths)}
-        self._rows: dict[int, dict[str, Row]] = {}
-        self._members: dict[int, dict[str, dict[str, list[Entry]]]] = {}
+        self._rows: dict[str, Row] = {}
+        self._raw_rows: dict[int, dict[str, msgspec.Raw]] = {}
+        self._members: dict[int, dict[str, msgspec.Raw]] = {}
         self._levels: dict[int, dict[int, dict[int, int]]] = {}
         self._skeletons: dict[int, FileFacts] = {}
         self._others: dict[bytes, Any] = {}
-        self._decode_rows = msgspec.msgpack.Decoder(dict[str, Row]).decode
-        self._decode_members = msgspec.msgpack.Decoder(dict[str, dict[str, list[Entry]]]).decode
+        self._decode_raw = msgspec.msgpack.Decoder(dict[str, msgspec.Raw]).decode
+        self._decode_row = msgspec.msgpack.Decoder(Row).decode
+        self._decode_member = msgspec.msgpack.Decoder(dict[str, list[Entry]]).decode
         self._decode_levels = msgspec.msgpack.Decoder(dict[int, dict[int, int]]).decode
         self._decode_facts = msgspec.msgpack.Decoder(FileFacts).decode
 
     def row(self, name: str) -> Row:
         """What is known of a name."""
-        number = _shard_of(name, self.meta.shards)
-        return self._part(self._rows, b"n", number, self._decode_rows).get(name, _NO_ROW)
+        found = self._rows.get(name)
+        if found is None:
+            # Of the names in a shard one is wanted: the others, with all their callers, stay packed.
+            number = _shard_of(name, self.meta.shards)
+            raw = self._part(self._raw_rows, b"n", number, self._decode_raw).get(name)
+            found = self._rows[name] = self._decoded(raw, self._decode_row) if raw is not None else _NO_ROW
+        return found
 
     def member(self, name: str) -> dict[str, list[Entry]]:
         """The entries of operation tables for a member, by struct."""
         number = _shard_of(name, self.meta.members)
-        return self._part(self._members, b"m", number, self._decode_members).get(name, {})
+        raw = self._part(self._members, b"m", number, self._decode_raw).get(name)
+        return self._decoded(raw, self._decode_member) if raw is not None else {}
 
     def levels(self, file: int) -> dict[int, int]:
         """Calls to a sleep by the numbers of a file's functions."""
@@ -281,6 +290,7 @@ class Linked:
         number = _shard_of(name, shards)
         return self.part(table + b"%d" % number, dict[str, kind]).get(name)  # type: ignore[valid-type]
 
+    @cached_property
     def kernel(self) -> Kernel:
         """What is known of the kernel, as far as the linked files tell."""
         return self._decoded(self._get(b"kernel"), msgspec.msgpack.Decoder(Kernel).decode)
@@ -289,11 +299,22 @@ class Linked:
         """What stands for a file's content."""
         return self.meta.keys[16 * file : 16 * file + 16]
 
+    @cached_property
     def signs(self) -> dict[str, tuple[int, Sign]]:
         """See ``Relevance.signs``."""
         return {name: (level, frozenset(sign)) for name, (level, sign) in self.meta.signs.items()}
 
-    def _part(self, known: dict[int, T], letter: bytes, number: int, decode: Callable[[bytes], T]) -> T:
+    @cached_property
+    def leaving(self) -> frozenset[str]:
+        """See ``Relevance.leaving``."""
+        return leaving(self.signs)
+
+    @cached_property
+    def yielding(self) -> frozenset[str]:
+        """Names whose rows yield to a body, if the tree has one (``program.weak_names``)."""
+        return yielding_names(self.kernel)
+
+    def _part(self, known: dict[int, T], letter: bytes, number: int, decode: Callable[[bytes | msgspec.Raw], T]) -> T:
         found = known.get(number)
         if found is None:
             found = known[number] = self._decoded(self._get(letter + b"%d" % number), decode)
@@ -305,7 +326,7 @@ class Linked:
             raise StoreError("the index lost a part of the tree")
         return data
 
-    def _decoded(self, data: bytes, decode: Callable[[bytes], T]) -> T:
+    def _decoded(self, data: bytes | msgspec.Raw, decode: Callable[[bytes | msgspec.Raw], T]) -> T:
         try:
             return decode(data)
         except (msgspec.DecodeError, ValueError) as error:

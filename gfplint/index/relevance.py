@@ -89,7 +89,10 @@ class Update:
         self._levels(reach)
         self._reaching(reach)
         signs = self._signs()
-        self.names |= leaving(signs) ^ leaving(self.linked.signs())
+        before = self.linked.signs
+        other = {name: sign for name, sign in signs.items() if before.get(name) is not sign}
+        leaves = leaving(other) | (self.linked.leaving - other.keys() - (before.keys() - signs.keys()))
+        self.names |= leaves ^ self.linked.leaving
         wrappers = self._wrappers()
         levels = Levels(
             depth=self.within,
@@ -97,6 +100,7 @@ class Update:
             macros=self._macro_level,
             reaching=self._is_reaching,
             signs=signs,
+            leaving=leaves,
             wrappers=wrappers,
             locking=self._locking(),
             direct=self._direct_macros(),
@@ -267,7 +271,7 @@ class Update:
 
     def _signs(self) -> dict[str, tuple[int, Sign]]:
         tables = context_signs(self.kernel)
-        known = self.linked.signs()
+        known = self.linked.signs
         anew: dict[str, tuple[int, Sign] | None] = {}
         waiting: list[set[str]] = [set() for _ in range(EFFECT_LEVELS + 2)]
         waiting[1] |= self.touched

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from gfplint.analysis.operations import Operations, may_sleep
-from gfplint.analysis.program import FunctionId, Program, Relevance, Sign, leaving, own_names
+from gfplint.analysis.program import FunctionId, Program, Relevance, Sign, own_names
 from gfplint.analysis.wrappers import PLAIN, Wrappers, families_at, families_of, given_by
 from gfplint.facts import FileFacts, Global, Macro
 from gfplint.index.linked import SLEEPING, UNKNOWN, Entry, Linked, meaning, tabled_of
@@ -119,8 +119,18 @@ class StoredProgram(Program):
         asked = frozenset(names)
         found = self._defined_names.get(asked)
         if found is None:
-            found = self._defined_names[asked] = super().defined(asked)
+            told = asked & self.linked.yielding - self._touched()
+            found = super().defined(asked - told) | told.intersection(self.linked.meta.weak)
+            self._defined_names[asked] = found
         return found
+
+    def _touched(self) -> set[str]:
+        """The names of functions and macros that changed files define, or defined."""
+        changed = self.files.changed
+        before = (self.linked.facts(at) for at in changed if at < len(self.linked.meta.paths))
+        there = (*before, *(facts for facts in changed.values() if facts is not None))
+        functions = {function.name for facts in there for function in facts.functions}
+        return functions.union(macro.name for facts in there for macro in facts.macros)
 
     def defining(self, name: str) -> list[int]:
         """The files that define a record or variable of a name, or use it to define something; by path."""
@@ -399,6 +409,7 @@ class Levels:
     macros: Callable[[str], int | None]
     reaching: Callable[[str], bool]
     signs: Mapping[str, tuple[int, Sign]]
+    leaving: frozenset[str]
     wrappers: Wrappers
     locking: frozenset[str]
     direct: Mapping[str, list[str]]
@@ -417,7 +428,7 @@ class StoredRelevance(Relevance):
         self.reaching_names = _Names(levels.reaching)  # type: ignore[assignment]
         self.signs = dict(levels.signs)
         self.effects = frozenset(levels.signs)
-        self.leaving = leaving(levels.signs)
+        self.leaving = levels.leaving
         self.wrappers = levels.wrappers
         self.locking = levels.locking
         self.macro_callers = _MacroCallers(levels.direct, calls)

@@ -176,13 +176,20 @@ class _BlobState(abc.ABC):
 
     def __init__(self, git: Git) -> None:
         self.git = git
+        self._found: Mapping[str, str] | None = None
 
     @abc.abstractmethod
     def blobs(self) -> Mapping[str, str]:
         """Path -> object id of every regular file whose name is UTF-8."""
 
     def files(self) -> Sequence[str]:
-        return tuple(sorted(path for path in self.blobs() if is_source_path(path)))
+        return tuple(sorted(self._sources()))
+
+    def _sources(self) -> Mapping[str, str]:
+        """The sources among the blobs: asked for more than once, and a large tree has many."""
+        if self._found is None:
+            self._found = {path: name for path, name in self.blobs().items() if is_source_path(path)}
+        return self._found
 
     def skipped(self) -> Sequence[Skipped]:
         return ()
@@ -194,7 +201,7 @@ class _BlobState(abc.ABC):
         return "b" + self._object(path)
 
     def identities(self) -> Mapping[str, str]:
-        return {path: "b" + name for path, name in self.blobs().items() if is_source_path(path)}
+        return {path: "b" + name for path, name in self._sources().items()}
 
     def close(self) -> None:
         self.git.close()
