@@ -125,7 +125,8 @@ def _key(
         sorted((renamed or {}).items()),
     )
     digest = hashlib.blake2b(tool_digest(), digest_size=16)
-    for part in (said, _plain(kernel), found.keys):
+    files = sorted(found.keys.items())  # msgspec's own order of a dict this large takes seconds
+    for part in (said, _plain(kernel), files):
         data = msgspec.msgpack.encode(part, order="deterministic")
         digest.update(len(data).to_bytes(8, "little"))
         digest.update(data)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -138,3 +141,14 @@ def test_a_file_in_its_place_is_kept_where_writing_fails(kernel: Path, tmp_path:
         engine.index(load_settings(_options(kernel), kernel), export=str(place))
     assert place.is_dir()
     assert list(tmp_path.glob(".*")) == []
+
+
+def test_what_killed_exports_left_is_removed(kernel: Path, tmp_path: Path) -> None:
+    gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    file = tmp_path / "kernel[1].gfplint"
+    left = [tmp_path / f".{file.name}.{int(gone.stdout)}{suffix}" for suffix in ("", "-journal")]
+    kept = [tmp_path / f".{file.name}.{os.getppid()}", tmp_path / ".kernel1.gfplint.12", tmp_path / "other"]
+    for path in (*left, *kept):
+        path.write_bytes(b"")
+    engine.index(load_settings(_options(kernel), kernel), export=str(file))
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == sorted(p.name for p in (file, *kept))
