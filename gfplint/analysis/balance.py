@@ -10,6 +10,8 @@ from gfplint.analysis.program import FunctionId, Program, Relevance
 from gfplint.analysis.regions import leaves_between, straight
 from gfplint.kernel.model import ContextOp, Kernel
 
+#: Macros that expand to one another which are looked through.
+_MACROS = 3
 _SCOPED = frozenset(("guard", "scoped_guard", "scoped_cond_guard"))
 
 
@@ -37,6 +39,7 @@ class Balance:
             name: op for name, op in kernel.context_ops.items() if any(kernel.kinds[k].atomic for k in op.kinds)
         }
         self._known: dict[FunctionId | tuple[int, str], bool] = {}
+        self._dropping: dict[tuple[str, int], bool] = {}
 
     def name(self, name: str, file: int) -> bool:
         """Whether a call of ``name`` in a file leaves the context as it was."""
@@ -49,6 +52,23 @@ class Balance:
             return True
         with self.looking(fid[0], name):
             return self._once(fid, lambda: self._function(fid) or self._operations(fid))
+
+    def drops(self, name: str, file: int) -> bool:
+        """Whether ``name`` is a macro that drops a lock on the way: what it is given may run where none is held."""
+        known = self._dropping.get((name, file))
+        if known is None:
+            known = self._dropping[name, file] = self._drops(name, file, _MACROS)
+        return known
+
+    def _drops(self, name: str, file: int, levels: int) -> bool:
+        found = self.program.macro(name, file)
+        if found is None or found[1].params is None or not levels:
+            return False
+        callees = found[1].callees
+        known = [op for callee in callees if (op := self.ops.get(callee)) is not None]
+        if any(op.effect == "leave" and op.lock is not None for op in known):
+            return True
+        return any(self._drops(callee, found[0], levels - 1) for callee in callees)
 
     def _once(self, key: FunctionId | tuple[int, str], compute: Callable[[], bool]) -> bool:
         known = self._known.get(key)

@@ -94,6 +94,9 @@ class Environment(Protocol):
     def may_change_context(self, name: str) -> bool:
         """Whether ``name`` may take or drop a lock of its caller, as far as names tell."""
 
+    def drops(self, name: str) -> bool:
+        """Whether ``name`` is a macro that drops a spinning lock, if only for a while."""
+
     def may_return_memory(self, name: str) -> bool:
         """Whether ``name`` may hand out memory to its caller, as far as names tell."""
 

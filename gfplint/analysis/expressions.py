@@ -162,7 +162,10 @@ class Expressions(Callees):
     def call(self, expr: Call, state: State) -> Value:
         self.calls += 1
         expr = self.with_variadic(expr)
+        deferred = self.defers(expr, state)
+        self.deferred += deferred
         values = [self.eval(a, state) for a in expr.args]
+        self.deferred -= deferred
         lent: dict[str, Memory] = {}
         for arg in expr.args:
             if isinstance(arg, Unary) and arg.op == "&" and isinstance(arg.operand, Name):
@@ -187,6 +190,12 @@ class Expressions(Callees):
             elif type(arg) is Name and arg.name + REST in state.env:
                 del state.env[arg.name + REST]
         return result
+
+    def defers(self, expr: Call, state: State) -> bool:
+        """Whether calls among the arguments of a macro may run where it drops a lock (``wait_event_cmd()``)."""
+        if type(expr.func) is not Name or not any(type(a) is Call for a in expr.args):
+            return False
+        return any(h.kind in self.atomic for h in state.held) and self.env.drops(expr.func.name)
 
     def with_variadic(self, expr: Call) -> Call:
         """The call with the arguments that a macro's ``__VA_ARGS__`` stands for, each by a name of its own."""

@@ -435,6 +435,10 @@ class FileEnvironment:
         """See flow.Environment."""
         return name in self.linker.relevance.effects and not self.linker.balance.name(name, self.file)
 
+    def drops(self, name: str) -> bool:
+        """See flow.Environment."""
+        return self.linker.balance.drops(name, self.file)
+
     def outcomes(self, name: str) -> States | None:
         """See ``analysis.holds``."""
         return self.linker.outcomes(name, self.file)

@@ -139,7 +139,8 @@ class Run(ABC):
         self.given: dict[int, dict[Memory | None, None]] = {}
         self.discarded: set[Place] = set()
         self.degraded: list[str] = list(body.errors)
-        self.steps = self.calls = self.wanted = 0
+        #: ``deferred``: macros whose arguments are being looked at that may run elsewhere than where they stand.
+        self.steps = self.calls = self.wanted = self.deferred = 0
         self._operations: set[str] | None = None
         self._set_here: set[str] | None = None
         self.kinds_by_type = {v.type: k for k, v in self.kernel.kinds.items() if v.type}

@@ -287,7 +287,7 @@ class Sleeps(Run):
         unlikely = self.is_unlikely(state) or self.without_operation(state) or self.in_mode_of_object(state)
         # What a function allocates under a lock of its own, it means to allocate there.
         missing = state.conds.get("@absent") is True and not (held and len(sleep.steps) == 1)
-        if unlikely or missing or self.boots(held, len(sleep.steps)):
+        if unlikely or missing or self.deferred or self.boots(held, len(sleep.steps)):
             sleep = msgspec.structs.replace(sleep, uncertain=sleep.uncertain + 2)
         if sleep.sleeps == "irq" and len(sleep.steps) > MAX_SURE:
             sleep = msgspec.structs.replace(sleep, uncertain=sleep.uncertain + 2)

@@ -703,3 +703,20 @@ void f(struct fs *fs)
 """
     assert _reported(text) == []
     assert _reported(text.replace("if (fs->size < PAGE) {", "if (fs->size < 8192) {")) == ["f"]
+
+
+def test_what_a_macro_is_given_may_run_where_it_has_dropped_the_lock() -> None:
+    text = """
+#define before(d, cmd) do { spin_unlock(&(d)->lock); cmd; } while (0)
+#define after(d) spin_lock(&(d)->lock)
+#define wait_cmd(d, cond, cmd) wait_event_cmd((d)->p, cond, before(d, cmd), after(d))
+static void flush(struct dev *d) { d->p = kmalloc(8, GFP_KERNEL); }
+void f(struct dev *d)
+{
+	spin_lock(&d->lock);
+	wait_cmd(d, d->state, flush(d));
+	spin_unlock(&d->lock);
+}
+"""
+    assert _reported(text) == []
+    assert _reported(text.replace("do { spin_unlock(&(d)->lock); cmd; } while (0)", "cmd")) == ["f"]
