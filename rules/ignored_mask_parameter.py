@@ -10,8 +10,8 @@ promises it with its parameter and does not keep it.
 
 ## Known problems
 
-- A constant mask may be meant: a function that sleeps by other means as well (takes a mutex, waits) is left out, as its
-  mask is not about sleeping; so is one that uses the mask for something else, or asks it for a zone.
+- A constant mask may be meant: a function that sleeps by other means as well (takes a mutex, waits, calls `vmap()`) is
+  left out, as its mask is not about sleeping; so is one that uses the mask for something else, or asks it for a zone.
 - What a callee allocates that takes no mask is not seen.
 
 ## Example
@@ -67,6 +67,8 @@ def check(view: View) -> Iterator[Finding]:
     mask = summary.masks[0]
     if mask not in summary.idle and not _allocates_with(summary, mask):
         return
+    if any(sleep.kind == "always" and _decided_by_neither(sleep, summary, mask) for sleep in summary.sleeps):
+        return
     seen = set()
     for sleep in summary.sleeps:
         if not _regardless(sleep, summary, mask) or sleep.place in seen:
@@ -92,6 +94,11 @@ def _regardless(sleep: Sleep, summary: Summary, mask: str) -> bool:
     """Whether the function itself sleeps whatever the mask is, and whatever else its caller chooses."""
     if sleep.kind != "mask" or sleep.mask is None or sleep.mask.base or blocking(sleep.mask) is not True:
         return False
+    return _decided_by_neither(sleep, summary, mask)
+
+
+def _decided_by_neither(sleep: Sleep, summary: Summary, mask: str) -> bool:
+    """Whether neither the mask nor what else the caller chooses decides about what the function itself does."""
     if len(sleep.steps) > 1 or sleep.inner or sleep.dropped or sleep.uncertain:
         return False
     for kind, text, truth in sleep.guards:
