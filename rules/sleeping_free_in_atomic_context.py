@@ -11,6 +11,8 @@ disabled; under a plain spin lock or inside an RCU read-side section it sleeps.
 ## Known problems
 
 - Memory from `kvmalloc()` that is always small never reaches vmalloc; it is reported all the same.
+- What a function frees for some objects only, as a question about the object tells, is of low confidence where it is
+  called.
 - `kvfree()` of memory whose allocation is not in view is not reported.
 
 ## Example

@@ -270,9 +270,21 @@ class Sleeps(Run):
         if row.sleeps == "task-vmalloc" and family not in ("vmalloc", "kvmalloc"):
             return
         step = self.step(expr.place, f"{row.name}() may sleep")
+        own = any(h.kind in self.atomic for h in state.held)
+        doubt = 2 if not own and self.part_of_some(path, state) else 0
         self.note_sleep(
-            Sleep("free", row.name, None, (), (), (step,), expr.place, sleeps=row.sleeps), expr.place, state
+            Sleep("free", row.name, None, (), (), (step,), expr.place, sleeps=row.sleeps, uncertain=doubt),
+            expr.place,
+            state,
         )
+
+    def part_of_some(self, path: str, state: State) -> bool:
+        """Whether something was asked about an object before a part of it is freed (``if (is_tx(c)) destroy(c->wq)``):
+        only some have that part, and who frees an object knows which.
+        """
+        owner = root_of(path)
+        asked = f"({owner})"
+        return owner != path and any(t.endswith(asked) and t[0] not in "(!@#?" for t in state.conds)
 
     def note_sleep(self, sleep: Sleep, place: Place, state: State) -> None:
         """A sleep at ``place``: a report if a context of this function forbids it, and news for the callers."""

@@ -720,3 +720,24 @@ void f(struct dev *d)
 """
     assert _reported(text) == []
     assert _reported(text.replace("do { spin_unlock(&(d)->lock); cmd; } while (0)", "cmd")) == ["f"]
+
+
+def test_what_is_freed_for_some_objects_only_is_doubted_where_they_are_freed() -> None:
+    text = """
+struct c { void *wq; void *node; int how; };
+static void stop(struct c *c)
+{
+	if (is_tx(c))
+		destroy_workqueue(c->wq);
+	kfree(c);
+}
+void f(struct dev *d, struct c *c)
+{
+	spin_lock(&d->lock);
+	stop(c);
+	spin_unlock(&d->lock);
+}
+"""
+    assert _reported(text) == []
+    assert _reported(text.replace("is_tx(c)", "c->wq")) == ["f"]
+    assert _reported(text.replace("stop(c);", "if (is_tx(c)) destroy_workqueue(c->wq);")) == ["f"]
