@@ -42,16 +42,16 @@ class Row(msgspec.Struct, array_like=True):
     hands out, by file, and how many calls they are away.
     """
 
-    functions: list[int] = []
-    macros: list[int] = []
-    defined: list[int] = []
-    callers: list[int] = []
-    using: list[int] = []
-    tables: list[int] = []
+    functions: Sequence[int] = ()
+    macros: Sequence[int] = ()
+    defined: Sequence[int] = ()
+    callers: Sequence[int] = ()
+    using: Sequence[int] = ()
+    tables: Sequence[int] = ()
     level: int = 0
     reaching: bool = False
-    returned: dict[int, list[str]] = {}
-    calls: dict[str, int] = {}
+    returned: dict[int, list[str]] | None = None
+    calls: dict[str, int] | None = None
 
 
 #: An entry of an operation table: file, function, line, name of the table; what it means: ``UNKNOWN``, ``AWAKE`` or
@@ -178,15 +178,18 @@ def _rows(program: Program, relevance: Relevance, operations: Operations) -> dic
     def row(name: str) -> Row:
         known = found.get(name)
         if known is None:
-            known = found[name] = Row([], [], [], [], [], [])
+            known = found[name] = Row()  # half a million of them: what is empty is shared
         return known
 
     _note_definitions(program, row)
+    using: dict[str, set[int]] = {}
     for at, macro in (place for places in program.macros.values() for place in places):
         for callee in macro.callees if relevance.files is None or at in relevance.files else ():
-            row(callee).using.append(at)
+            using.setdefault(callee, set()).add(at)
+    for name, files in using.items():
+        row(name).using = sorted(files)
     for name, callers in relevance.callers.items():
-        row(name).callers = [number for fid in callers for number in fid]
+        row(name).callers = tuple([number for fid in callers for number in fid])
     for name in relevance.reaching_names:
         row(name).reaching = True
     for name, level in relevance.reaching_macros.items():
@@ -195,22 +198,19 @@ def _rows(program: Program, relevance: Relevance, operations: Operations) -> dic
         row(name).returned = {at: sorted(families) for at, families in of_files.items()}
     for name, calls in relevance.wrappers.levels.items():
         row(name).calls = calls
-    for name, files in operations.naming():
-        row(name).tables = list(files)
-    for known in found.values():
-        known.defined = sorted(set(known.defined))
-        known.using = sorted(set(known.using))
+    for name, tables in operations.naming():
+        row(name).tables = tables
     return found
 
 
 def _note_definitions(program: Program, row: Callable[[str], Row]) -> None:
     for name, fids in program.functions.items():
-        row(name).functions = [number for fid in fids for number in fid]
+        row(name).functions = fids[0] if len(fids) == 1 else tuple([number for fid in fids for number in fid])
     for name, places in program.macros.items():
         row(name).macros = sorted({at for at, _ in places})
     for table in (program.records, program.globals, program.definitions):
         for name, items in table.items():
-            row(name).defined += [item[0] for item in items]
+            row(name).defined = sorted({item[0] for item in items}.union(row(name).defined))
 
 
 def _shard_of(name: str, shards: int) -> int:

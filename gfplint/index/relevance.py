@@ -347,7 +347,7 @@ class Update:
         waiting[1] |= self.touched
 
         def current(name: str) -> dict[str, int]:
-            return anew[name] if name in anew else self.linked.row(name).calls
+            return anew[name] if name in anew else self.linked.row(name).calls or {}
 
         def given(name: str, level: int) -> set[str]:
             """The families that a call of a name brings from a level."""
@@ -371,7 +371,7 @@ class Update:
                     waiting[level + 1].add(name)
         places = {name: self._returned_places(name, sources, current) for name in looked}
         for name, families_by_file in places.items():
-            old = {at: frozenset(families) for at, families in self.linked.row(name).returned.items()}
+            old = {at: frozenset(families) for at, families in (self.linked.row(name).returned or {}).items()}
             if old != families_by_file:
                 self.names.add(name)
         self._note_freeing()

@@ -1,9 +1,9 @@
 """Measure gfplint on a tree and on parts of it: ``python -m tests.benchmarks TREE``.
 
 For 1/8, 1/4, 1/2 and the whole of the tree's files (chosen by a hash of their paths): a scan from nothing, one of what
-did not change, one after one file changed, beside a raw parse of the same files; at last, where Coccinelle is
-installed, the two of the kernel's own scripts that look for the nearest defects. Times are also given in times of the
-raw parse. Everything happens on a copy of the files.
+did not change, the index, a scan after one file changed, beside a raw parse of the same files; at last, where
+Coccinelle is installed, the two of the kernel's own scripts that look for the nearest defects. Times are also given in
+times of the raw parse. Everything happens on a copy of the files.
 """
 
 from __future__ import annotations
@@ -93,6 +93,7 @@ def measure(tree: Path, share: int, folder: Path, check: bool) -> Row:
     steps["warm, nothing changed"] = scan(*kept)
     if steps["warm, nothing changed"].output != steps["cold"].output:
         raise SystemExit("a warm scan shows something else than a cold one")
+    steps["index"] = measured((sys.executable, "-m", "gfplint", "index", *kept, "."), top, environment)
     sources = sorted(top.rglob("*.c"))
     subject = next((p for p in sources if "drivers" in p.parts), sources[0])
     with subject.open("ab") as stream:
