@@ -287,8 +287,8 @@ class Linked:
 
     def row_of(self, table: bytes, shards: int, name: str, kind: type[T]) -> T | None:
         """What was kept beside the tree under a name in a table of so many shards."""
-        number = _shard_of(name, shards)
-        return self.part(table + b"%d" % number, dict[str, kind]).get(name)  # type: ignore[valid-type]
+        raw = self.part(table + b"%d" % _shard_of(name, shards), dict[str, msgspec.Raw]).get(name)
+        return self._decoded(raw, msgspec.msgpack.Decoder(kind).decode) if raw is not None else None
 
     @cached_property
     def kernel(self) -> Kernel:
