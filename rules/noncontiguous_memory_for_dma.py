@@ -109,4 +109,5 @@ RULE = Rule(
     check=check,
     preview=True,
     reads=Reads.ALL | Reads.LINEAR,
+    sim="outside-linear-map",
 )

@@ -146,6 +146,7 @@ class Interpreter:
         for program in self.programs:
             if name in program.functions:
                 return self.enter(program, name, args)
+        self.machine.takes_address(name, args)
         operation = self.machine.operation(name)
         if operation is not None:
             try:

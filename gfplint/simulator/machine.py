@@ -113,6 +113,12 @@ class Machine:
         """What a call of ``name`` does, if the machine or the tables know."""
         return self.operations.find(name)
 
+    def takes_address(self, name: str, args: list[Value]) -> None:
+        """A call may compute with an address as one of the linear map: what it gets has to lie there."""
+        role = self.kernel.roles.get(("linear", name))
+        if role is not None:
+            self.operations.rows.linear(role, args)
+
     def constant(self, name: str) -> Value | None:
         """The value of a name that no program defines: masks and a few numbers."""
         return self.operations.constant(name)

@@ -59,6 +59,7 @@ OBSERVABLES: dict[str, frozenset[str]] = {
     "null-deref": frozenset({"null-deref"}),
     "recursion": frozenset({"recursion"}),
     "task-flags-differ": frozenset({"task-flags-differ"}),
+    "outside-linear-map": frozenset({"outside-linear-map"}),
     "reserve-used": frozenset({"reserve-used"}),
     "mask-unchanged": frozenset({"mask-unchanged"}),
     "uncharged": frozenset({"uncharged", "uncharged-cache"}),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gfplint.kernel.model import Allocator as AllocatorRow
-from gfplint.kernel.model import Free, Mask, Query, Scope
+from gfplint.kernel.model import Free, Mask, Query, Role, Scope
 from gfplint.simulator.allocator import ZERO
 from gfplint.simulator.constants import ENOMEM
-from gfplint.simulator.memory import PAGE_SHIFT, PAGE_SIZE, VMALLOC_MAP, Cache, address_of, area, order_of
+from gfplint.simulator.memory import MODULE_MAP, PAGE_SHIFT, PAGE_SIZE, VMALLOC_MAP, Cache, address_of, area, order_of
 from gfplint.simulator.values import FIRST_PAGE, MAX_ERRNO, WRAP, GivenMask, Obj, Ptr, Sym, Value, identity
 
 if TYPE_CHECKING:
@@ -301,6 +301,18 @@ class Rows:
         if row.arg < len(args):
             machine.releaser.generic(row.name, args[row.arg], row.families)
         return 0
+
+    def linear(self, role: Role, args: list[Value]) -> None:
+        """What is given for an address of the linear map is none: dma_map_single() rejects it with a warning
+        (include/linux/dma-mapping.h), sg_set_buf() and virt_to_page() have a BUG_ON() for it with CONFIG_DEBUG_SG
+        and CONFIG_DEBUG_VIRTUAL (include/linux/scatterlist.h, arch/x86/mm/physaddr.c). Without, they take other memory.
+        """
+        for number in role.args:
+            value = self.machine.interpreter.resolve(args[number]) if number < len(args) else 0
+            memory = self.machine.object_at(value)
+            address = memory.address if memory is not None else value if isinstance(value, int) else 0
+            if area(address) in (VMALLOC_MAP, MODULE_MAP) or (memory is not None and memory.family == "percpu"):
+                self.machine.event("outside-linear-map", f"{role.name}() of an address that is not in the linear map")
 
     def query(self, row: Query, args: list[Value]) -> Value:
         """Questions about the context and masks are answered by the machine's state."""

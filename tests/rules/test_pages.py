@@ -53,7 +53,7 @@ _CATALOGUE = {
     "GFP603": ("oversized-kmalloc", Severity.ERROR, ""),
     "GFP604": ("open-coded-kvmalloc", Severity.ADVICE, ""),
     "GFP506": ("misused-userspace-mask", Severity.WARNING, ""),
-    "GFP605": ("noncontiguous-memory-for-dma", Severity.ERROR, ""),
+    "GFP605": ("noncontiguous-memory-for-dma", Severity.ERROR, "outside-linear-map"),
     "GFP606": ("untyped-allocation", Severity.ADVICE, ""),
     "GFP607": ("lost-realloc-pointer", Severity.ERROR, ""),
     "GFP701": ("unchecked-allocation", Severity.WARNING, ""),
