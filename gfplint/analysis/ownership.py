@@ -2,10 +2,10 @@
 
 A store names the places that hold what it stores, a free those that what it frees may come from (``analysis.holders``).
 Where every store to a place is of memory of one family, a free of what it holds is of that family. Of places that the
-whole tree uses (a struct of include/), the file's own stores count, and those of its folder where nobody else stores
-there. Where stores differ, and where one is of something unknown, nothing is said, unless conditions on the same object
-tell them apart, or the freeing file's own stores agree. Of a pointer whose place tells nothing, the struct that it
-leads to may: where all of its objects are of one family.
+whole tree uses (a struct of include/), the file's own stores count, and for a struct of its subsystem those of its
+folder where nobody else stores there. Where stores differ, and where one is of something unknown, nothing is said,
+unless conditions on the same object tell them apart, or the freeing file's own stores agree. Of a pointer whose place
+tells nothing, the struct that it leads to may: where all of its objects are of one family.
 """
 
 from __future__ import annotations
@@ -15,12 +15,16 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
-from gfplint.analysis.holders import OBJECT, Holder, contradict
+from gfplint.analysis.holders import OBJECT, Holder, contradict, of_file
 from gfplint.analysis.summary import FreeSite, MemberStore
 from gfplint.analysis.values import Memory
 
 #: Copies from one member to another that are followed.
 MAX_COPIES = 3
+
+
+#: Folders of headers that name no subsystem.
+_EVERYBODYS = frozenset(("include", "linux", "uapi", "net", "asm-generic"))
 
 
 class StoreAt(msgspec.Struct, frozen=True, array_like=True):
@@ -122,10 +126,8 @@ class Books:
         if not private(holder, free.path):
             own = [(m, path) for m, path in resolved if path == free.path]
             doubt = doubt if own else doubt + 1
-            strange = len(resolved) != len(stores) or (
-                holder[0].startswith("include/") and not _near(stores, free.path)
-            )
-            resolved = own or ([] if strange else resolved)
+            far = _everybodys(holder) and not (_belongs(holder, free.path) and _near(stores, free.path))
+            resolved = own or ([] if far or len(resolved) != len(stores) else resolved)
         if not resolved:
             return None
         memories = [m for m, _ in resolved if m is not None]
@@ -176,6 +178,17 @@ class Books:
             else:
                 found.append((None, item.path))
         return found
+
+
+def _everybodys(holder: Holder) -> bool:
+    """Whether a struct is the whole tree's, or one of which only the name is known."""
+    return holder[0].startswith("include/") or not (":" in holder[0] or of_file(holder[0]))
+
+
+def _belongs(holder: Holder, path: str) -> bool:
+    """Whether a struct of include/ is of the subsystem of a file: its header's folder bears the name of one around."""
+    named = set(posixpath.dirname(holder[0].partition(":")[0]).split("/")) - _EVERYBODYS
+    return not named.isdisjoint(posixpath.dirname(path).split("/"))
 
 
 def _near(stores: Sequence[StoreAt], path: str) -> bool:

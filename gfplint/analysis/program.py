@@ -185,7 +185,15 @@ class Program:
         function = self.function(candidate)
         if self.paths[candidate[0]].endswith(".h"):
             return self.sees(file, candidate[0])
-        return not function.static or self.sees(file, candidate[0])
+        if function.static:
+            return self.sees(file, candidate[0])
+        return not self._strange(file, candidate[0])
+
+    def _strange(self, one: int, two: int) -> bool:
+        """Whether two files are of two architectures: they are never linked together."""
+        first, second = self.paths[one], self.paths[two]
+        both = first.startswith("arch/") and second.startswith("arch/")
+        return both and first.split("/")[1] != second.split("/")[1]
 
     def _closest(self, candidates: list[FunctionId], file: int) -> list[FunctionId]:
         real = [c for c in candidates if not self._trivial(c)] or candidates

@@ -57,6 +57,10 @@ def test_arch_code_means_its_own_arch() -> None:
     assert _resolved(files, "arch/arm/mm/main.c") == "arch/arm/lib/h.c"
 
 
+def test_architectures_are_never_linked_together() -> None:
+    assert _resolved({"arch/arm/mm/main.c": _CALLER, "arch/x86/lib/h.c": _SLEEPS}, "arch/arm/mm/main.c") is None
+
+
 def test_a_finding_leads_through_files() -> None:
     files = {"drivers/a/main.c": _CALLER, "drivers/a/other.c": _SLEEPS}
     (finding,) = lint_all(files)
