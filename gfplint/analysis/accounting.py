@@ -365,7 +365,7 @@ class Judge:
         others = self.by_operation.get((entered.entry.struct, entered.entry.member), {})
         if entered.calls <= 1 and len(others) > 1 and self.usual(entered.entry):
             return "operation", next(iter(others.values()))
-        if entered.entry.accounts and self.near(entered.root[0], record.file):
+        if self.reach.accounts(entered) and self.near(entered.root[0], record.file):
             return "convention", None
         if (found := self.by_file.get(record.file)) is not None:
             return "file", found
@@ -379,11 +379,18 @@ class Judge:
         return (
             (entry.trigger in _CONFIGURES or "SYSCALL" in entry.struct)
             and entry.privilege != "device-node"
-            and (entered.calls <= _CLOSE or straight(way))
+            and (entered.calls <= _CLOSE or self.straight(way))
             and not entered.indirect
             and record.fate in ("stored", "listed", "returned")
             and bool(record.object or record.holders)
         )
+
+    def straight(self, way: Way) -> bool:
+        """Whether a way of more calls stays in a file or two; of still more, in a folder as well."""
+        files = {file for file, _ in way.functions}
+        folders = {folder(self.program.paths[file]) for file in files}
+        longest = _CLOSE + _STRAIGHT if len(folders) > 1 else _CLOSE + 2 * _STRAIGHT
+        return len(files) <= _STRAIGHT and len(way.functions) <= longest
 
     def near(self, one: int, two: int) -> bool:
         """Whether two files are of one subsystem: one's folder holds the other's, or they have the same name."""
@@ -487,11 +494,6 @@ class Judge:
                 elif found.fate in _KEPT:
                     return (caller,)
         return ()
-
-
-def straight(way: Way) -> bool:
-    """Whether a way of more calls stays in a file or two."""
-    return len(way.functions) <= _CLOSE + _STRAIGHT and len({file for file, _ in way.functions}) <= _STRAIGHT
 
 
 _WORDS = re.compile(r"[a-z0-9]+")

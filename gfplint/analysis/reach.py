@@ -45,8 +45,9 @@ MAX_CALLS = 9
 MAX_IMPLEMENTATIONS = 64
 #: A function with fewer other calls may be a privilege check by another name.
 _WRAPPER_CALLS = 2
+_DEVICE = "device-node"
 #: Privileges from which memory must be accounted, those that need least first. ``root`` is trusted.
-UNTRUSTED = ("unprivileged", "userns-root", "device-node")
+UNTRUSTED = ("unprivileged", "userns-root", _DEVICE)
 _ROOT = "root"
 #: Statements at the start of a function that may refuse its caller.
 _GATE_STATEMENTS = 12
@@ -99,6 +100,7 @@ class Reach:
             for (struct, name), row in kernel.entries.items()
             if not struct and row.trigger.startswith("enforce:")
         }
+        self._accounting = self._conventions()
         self._stops = frozenset(kernel.allocators.keys() | kernel.frees.keys() | kernel.context_ops.keys())
         self._members = self._implementations()
         #: Tables that only root's files use: (file, name).
@@ -188,6 +190,20 @@ class Reach:
                         row = msgspec.structs.replace(row, privilege=min(enforced))
                     yield fid, row
 
+    def accounts(self, entered: Entered) -> bool:
+        """Whether the rule of the subsystem that is entered is to account what it keeps."""
+        entry = entered.entry
+        place = posixpath.dirname(self.program.paths[entered.root[0]])
+        return entry.accounts or (entry.privilege == _DEVICE and place in self._accounting)
+
+    def _conventions(self) -> frozenset[str]:
+        """The folders with tables of structs whose rows for device nodes state such a rule."""
+        rows = self.kernel.entries.items()
+        structs = {struct for (struct, _), row in rows if struct and row.accounts and row.privilege == _DEVICE}
+        return frozenset(
+            posixpath.dirname(self.program.paths[at]) for at, table in self.program.tables() if table.struct in structs
+        )
+
     def _flagged(self, file: int, flag: str) -> bool:
         """Whether a table of a file's folder sets a flag, or is of a struct of that name."""
         place = posixpath.dirname(self.program.paths[file])
@@ -224,7 +240,7 @@ class Reach:
     def _spread(self) -> None:
         order = {privilege: at for at, privilege in enumerate(UNTRUSTED)}
         roots = [(fid, row) for fid, row in self._roots() if row.privilege in order and self._counts(fid)]
-        roots.sort(key=lambda r: (order[r[1].privilege], r[0]))
+        roots.sort(key=lambda r: (order[r[1].privilege], r[0], not r[1].accounts))
         for fid, row in roots:
             self.entered.setdefault(fid, Entered(None, fid, row, 0))
         frontier = list(self.entered)

@@ -146,3 +146,52 @@ struct coin *arch_coin_new(struct purse *purse)
     text = _purse("\tpurse->last = arch_coin_new(purse);\n\treturn 0;")
     files = {"arch/x86/kvm/coin.c": arch, "arch/arm64/kvm/coin.c": arch, "virt/kvm/purse.c": text}
     assert [f.path for f in _unaccounted(files)] == ["arch/arm64/kvm/coin.c", "arch/x86/kvm/coin.c"]
+
+
+def test_the_rule_of_a_folder_is_that_of_its_operations() -> None:
+    """A migration file's own operations are the subsystem's as well (drivers/vfio)."""
+    text = """
+struct buffer { struct list_head pages; };
+static ssize_t save_write(struct file *file, const char __user *buf, size_t len, loff_t *pos)
+{
+	file->private_data = kzalloc(sizeof(struct buffer), GFP_KERNEL);
+	return len;
+}
+static const struct file_operations save_fops = { .write = save_write };
+"""
+    table = "static const struct vfio_migration_ops ops = { .migration_set_state = set_state };\n"
+    [found] = _unaccounted({"drivers/vfio/pci/a/main.c": table + text})
+    assert found.message.endswith("the subsystem's rule is to charge what it keeps")
+    assert _unaccounted({"drivers/misc/a/main.c": text}) == []
+
+
+def test_a_row_that_states_the_rule_comes_before_one_that_does_not() -> None:
+    text = """
+struct kvm { int users; };
+long kvm_dev_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	file->private_data = kzalloc(sizeof(struct kvm), GFP_KERNEL);
+	return 0;
+}
+const struct file_operations kvm_chardev_ops = { .unlocked_ioctl = kvm_dev_ioctl };
+"""
+    [found] = _unaccounted({"virt/kvm/kvm_main.c": text})
+    assert "the subsystem's rule" in found.message
+
+
+def test_a_long_way_inside_one_folder_is_still_what_was_asked_for() -> None:
+    text = """
+struct twig { int buds; };
+struct branch { struct twig *twig; };
+static int e(struct branch *b)
+{
+	b->twig = kzalloc(sizeof(struct twig), GFP_KERNEL);
+	return 0;
+}
+static int d(struct branch *b) { return e(b); }
+static int c(struct branch *b) { return d(b); }
+static int bough(struct branch *b) { return c(b); }
+static int tree_newlink(struct net *net, struct net_device *dev) { return bough(dev->priv); }
+struct rtnl_link_ops tree_ops = { .newlink = tree_newlink };
+"""
+    assert [f.function for f in _unaccounted({"net/tree/tree.c": text})] == ["e"]
