@@ -413,7 +413,11 @@ class Judge:
     def far(self, way: Way) -> int:
         """The functions on a way that stand neither in the file of the last nor in its subsystem."""
         last = way.functions[-1][0]
-        return sum(f[0] != last and not self.kin(f[0], last) for f in way.functions)
+        place = folder(self.program.paths[last])
+        beside = f"{place}/" if "/" in place else self.program.paths[last]  # fs and kernel are too wide
+        return sum(
+            not self.program.paths[file].startswith(beside) and not self.kin(file, last) for file, _ in way.functions
+        )
 
     def usual(self, entry: EntryPoint) -> bool:
         """Whether most implementations of an operation that keep memory charge it."""

@@ -195,3 +195,24 @@ static int tree_newlink(struct net *net, struct net_device *dev) { return bough(
 struct rtnl_link_ops tree_ops = { .newlink = tree_newlink };
 """
     assert [f.function for f in _unaccounted({"net/tree/tree.c": text})] == ["e"]
+
+
+def test_functions_of_one_folder_are_not_far_from_each_other() -> None:
+    caller = """
+static int d(struct device *dev) { return make_queue(dev); }
+static int c(struct device *dev) { return d(dev); }
+static int link_new(struct device *dev) { return c(dev); }
+static int rtnl_newlink(struct sk_buff *skb, struct nlmsghdr *nlh) { return link_new(skb->dev); }
+void init_links(void) { rtnl_register(PF_UNSPEC, RTM_NEWLINK, rtnl_newlink, NULL, 0); }
+"""
+    callee = """
+struct queue { int length; };
+struct device { struct queue *queue; };
+int make_queue(struct device *dev)
+{
+	dev->queue = kvzalloc(sizeof(struct queue), GFP_KERNEL);
+	return dev->queue ? 0 : -12;
+}
+"""
+    found = _unaccounted({"net/core/rtnetlink.c": caller, "net/core/dev.c": callee})
+    assert [f.function for f in found] == ["make_queue"]
