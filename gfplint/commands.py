@@ -197,13 +197,14 @@ def _rules(options: Namespace) -> int:
 
 
 def _facts(options: Namespace) -> int:
+    from gfplint.kernel.callbacks import with_callbacks
     from gfplint.kernel.load import load
     from gfplint.kernel.probe import probes_of
     from gfplint.target import NEWEST
 
     asked = config.load_settings(config.Options(kernel_version=options.kernel_version), Path())
     version = asked.kernel_version or NEWEST
-    kernel = load(version, probes_of(version))
+    kernel = with_callbacks(load(version, probes_of(version)))
     render = facts.listing if options.format == "json" else facts.lines
     console.write(render(kernel), options.output)
     return CLEAN

@@ -79,4 +79,5 @@ RULE = Rule(
     check=check,
     preview=True,
     interest=interest,
+    sim="leak",
 )

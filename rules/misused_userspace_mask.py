@@ -82,4 +82,5 @@ RULE = Rule(
     check=check,
     preview=True,
     interest=interest,
+    sim="userspace-page",
 )

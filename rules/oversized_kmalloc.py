@@ -19,7 +19,7 @@ larger it is, though memory enough is free. The guide: kmalloc for less than a p
 ## Example
 
 ```c
-void *log = kmalloc(65536, GFP_KERNEL);
+void *log = kmalloc(8 << 20, GFP_KERNEL);
 
 kfree(log);
 ```
@@ -27,7 +27,7 @@ kfree(log);
 ## Use instead
 
 ```c
-void *log = kvmalloc(65536, GFP_KERNEL);
+void *log = kvmalloc(8 << 20, GFP_KERNEL);
 
 kvfree(log);
 ```
@@ -107,4 +107,5 @@ RULE = Rule(
     check=check,
     preview=True,
     interest=interest,
+    sim="null",
 )

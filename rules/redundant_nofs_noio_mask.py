@@ -102,4 +102,5 @@ RULE = Rule(
     check=check,
     preview=True,
     uses=frozenset(("scopes",)),
+    sim="mask-unchanged",
 )

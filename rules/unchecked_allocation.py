@@ -107,4 +107,5 @@ RULE = Rule(
     check=check,
     preview=True,
     interest=interest,
+    sim="null-deref",
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import types
@@ -19,6 +20,8 @@ from gfplint.config import Settings
 from gfplint.findings import Edit, Fix, ScanResult, Severity
 from gfplint.phases import Phases
 from gfplint.report.presentation import Presentation
+from gfplint.rules import catalogue
+from gfplint.simulator.observe import OBSERVABLES
 from gfplint.tree import Root
 from tests.report.samples import RULES, SAFE, SOURCE, finding, result
 
@@ -352,6 +355,18 @@ def test_explain(engine: Engine, capsys: pytest.CaptureFixture[str], name: str) 
     out = capsys.readouterr().out
     assert out.startswith("# GFP101 blocking-allocation-in-atomic-context (error)\n")
     assert "## What it does" in out
+
+
+@pytest.mark.parametrize("code", [rule.code for rule in catalogue() if rule.sim])
+def test_explain_shows_a_run_of_the_example(capsys: pytest.CaptureFixture[str], code: str) -> None:
+    sim = next(rule.sim for rule in catalogue() if rule.code == code)
+    assert run("explain", code) == 0
+    shown = capsys.readouterr().out.partition("## What the simulator shows\n")[2]
+    kinds = re.findall(r"^ {4}example\.c:\d+: \w+\(\): ([\w-]+): ", shown, re.MULTILINE)
+    told = re.findall(r"^ {6}example\.c:\d+ in \w+\(\): ([\w-]+): ", shown, re.MULTILINE)
+    assert set(kinds) & OBSERVABLES[sim]
+    assert set(kinds) <= OBSERVABLES[sim]
+    assert set(kinds) <= set(told) | {"uncharged-cache"}  # of that, two runs tell together
 
 
 def test_explain_names_the_nearest_rule(engine: Engine, capsys: pytest.CaptureFixture[str]) -> None:

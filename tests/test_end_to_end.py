@@ -141,8 +141,12 @@ def test_facts_that_only_the_source_confirms_are_listed_by_version() -> None:
     listed = json.loads(_gfplint(_TOP, "rules", "--facts", "--kernel-version", "6.1", "--format", "json").stdout)
     assert listed["kernel_version"] == "6.1"
     assert {fact["table"] for fact in listed["unconfirmed"]} <= {
-        *("allocators", "frees", "contexts", "context_ops", "guards", "scopes", "sleepers")
+        *("allocators", "frees", "contexts", "context_ops", "guards", "scopes", "sleepers"),
+        *("callbacks", "registrars", "queries"),
     }
+    confirmed = {(fact["table"], fact["name"]): fact for fact in listed["confirmed"]}
+    assert confirmed["registrars", "timer_setup.1"]["oracle"] == "core-A#64"
+    assert all(fact["source"] for fact in [*listed["unconfirmed"], *listed["confirmed"]])
     text = _gfplint(_TOP, "rules", "--facts", "--kernel-version", "6.1").stdout.splitlines()
     assert len(text) == len(listed["unconfirmed"]) + 1
     assert text[-1].startswith(f"{len(listed['unconfirmed'])} of ")

@@ -39,9 +39,9 @@ def load_callbacks(version: Version, probes: frozenset[str]) -> Callbacks:
     registrars: dict[tuple[str, int], Callback] = {}
     for group in _groups("callbacks", version, probes):
         shared = {key: group[key] for key in ("context", "confidence", "since", "until", "probe") if key in group}
-        for name, last, cells in _lines(group, 4):
-            note, source, unless = cells
-            said = {**shared, "note": note, "source": source, "unless": unless}
+        for name, last, cells in _lines(group, 5):
+            note, source, unless, oracle = cells
+            said = {**shared, "note": note, "source": source, "unless": unless, "oracle": oracle}
             if group.get("table") == "registrars":
                 number = _number(name, last)
                 registrars[name, number] = Callback(function=name, arg=number, **said)

@@ -5,6 +5,7 @@ source alone.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from gfplint.kernel.model import Kernel, Row
 from gfplint.report.encode import Json, document
@@ -26,25 +27,29 @@ def listing(kernel: Kernel) -> Iterator[str]:
     ]
     confirmed: list[Json] = [
         {"table": table, "name": name, "source": row.source, "oracle": row.oracle}
-        for table, name, row in _facts(kernel)
+        for table, name, row in every(kernel)
         if row.oracle
     ]
     yield document({"kernel_version": _release(kernel), "unconfirmed": facts, "confirmed": confirmed})
 
 
 def _unconfirmed(kernel: Kernel) -> Iterator[tuple[str, str, Row]]:
-    return (fact for fact in _facts(kernel) if not fact[2].oracle)
+    return (fact for fact in every(kernel) if not fact[2].oracle)
 
 
-def _facts(kernel: Kernel) -> Iterator[tuple[str, str, Row]]:
+def every(kernel: Kernel) -> Iterator[tuple[str, str, Row]]:
+    """Every fact: its table, its name and its row."""
     for table, rows in _tables(kernel).items():
         for name, row in sorted(rows.items()):
-            yield table, name, row
+            yield table, name if isinstance(name, str) else ".".join(map(str, name)), row
 
 
-def _tables(kernel: Kernel) -> Mapping[str, Mapping[str, Row]]:
-    """The tables whose rows state what a call does, which a run can confirm."""
+def _tables(kernel: Kernel) -> Mapping[str, Mapping[Any, Row]]:
+    """The tables whose rows state what a call does, or where the core calls a function, which a run can confirm."""
     return {
+        "callbacks": kernel.callbacks,
+        "registrars": kernel.registrars,
+        "queries": kernel.queries,
         "allocators": kernel.allocators,
         "frees": kernel.frees,
         "contexts": kernel.kinds,

@@ -34,6 +34,7 @@ from gfplint.simulator.memory import (
 )
 from gfplint.simulator.task import WAIT_CONFIG, WAIT_SLEEP
 from gfplint.simulator.values import Obj, Ptr, Value
+from gfplint.simulator.zones import CMA, HIGH_PAGES, USABLE, ZONE_NORMAL, has_no_address, takes_cma, zone_of
 
 if TYPE_CHECKING:
     from gfplint.simulator.machine import Machine
@@ -85,6 +86,7 @@ class Allocator:
         self.fail_pages = False
         self.charging = Charging(machine)
         self.reclaimable = False  # where memory is short, reclaim finds some
+        self.left = ""  # what is free though memory is short, as in zones.USABLE
         self.next_vmalloc = VMALLOC + 0x100_0000
         self.next_percpu = PERCPU
         self.memories: list[tuple[Obj, Memory]] = []
@@ -146,8 +148,9 @@ class Allocator:
             if NOWARN not in mask:
                 machine.event("warn", f"order {order} is more than the page allocator has")
             return None
+        self.check_zone(mask, what)
         self.might_alloc(mask, what)
-        self._explored_pressure(what)
+        self._explored_pressure(mask, what)
         if self.fail_pages and NOFAIL not in mask:
             return None
         effective = self.effective(mask)
@@ -168,17 +171,41 @@ class Allocator:
             return 2
         return 1 if HIGH in mask else 0
 
+    def check_zone(self, mask: Mask, what: str) -> None:
+        """gfp_zone(): a kernel that checks itself stops at bits that exclude each other."""
+        try:
+            zone = zone_of(mask, self.machine.config.highmem)
+        except ValueError as error:
+            if self.machine.config.debug_vm:
+                self.machine.oops("bug-on", f"{what} asks for {error}")
+            return
+        if zone != ZONE_NORMAL:
+            self.machine.note(f"the request is for zone {zone}")
+
     def _granted(self, mask: Mask, what: str) -> bool:
         if self.exhausted == 0:
             return not self._explored_failure(mask, what)
-        return False
+        return self._usable(self.left, mask)
 
-    def _explored_pressure(self, what: str) -> None:
-        """Where pressure is explored, every request finds one of these states of memory."""
+    def _usable(self, left: str, mask: Mask) -> bool:
+        """Whether a request may have what is left: pages of contiguous areas, or high memory."""
+        if left == HIGH_PAGES and not self.machine.config.highmem:
+            return False
+        usable = left in USABLE and USABLE[left] in mask and (left != CMA or takes_cma(mask))
+        if usable:
+            self.machine.note(f"there are {left}, which the mask allows")
+        return usable
+
+    def _explored_pressure(self, mask: Mask, what: str) -> None:
+        """Where pressure is explored, every request finds one of these states of memory. That there are only pages
+        which few masks allow is tried with these alone: the others find nothing then.
+        """
         if self.machine.setup.pressure:
-            names = tuple(LEVELS)
+            effective = self.effective(mask)
+            names = (*LEVELS, *(left for left, bit in USABLE.items() if bit in effective))
             level = self.machine.interpreter.path.choose(len(names), f"memory for {what} ({', '.join(names)})")
-            self.exhausted, self.reclaimable = LEVELS[names[level]]
+            self.exhausted, self.reclaimable = LEVELS.get(names[level], (1, False))
+            self.left = names[level] if names[level] in USABLE else ""
 
     def _explored_failure(self, mask: Mask, what: str) -> bool:
         machine = self.machine
@@ -291,7 +318,7 @@ class Allocator:
             return None
         if machine.config.slub_debug:
             machine.brief_lock(WAIT_CONFIG)  # caches with checks always take the node's list_lock
-        self._explored_pressure(what)
+        self._explored_pressure(frozenset(), what)
         if self.exhausted == 0 and self._explored_failure(mask, what):
             return None
         if self._needs_slab(cache, mask) and not self._refill(cache, mask, invalid):
@@ -434,6 +461,8 @@ class Allocator:
         )
         if isinstance(value, Ptr):
             self.page_objects[pfn] = value.obj
+            memory, highmem = value.obj.memory, self.machine.config.highmem
+            memory.no_address, memory.movable = has_no_address(mask, highmem), MOVABLE in self.effective(mask)
         return value
 
     def percpu(self, size: int, gfp: Value, what: str) -> Value:
@@ -477,6 +506,7 @@ class Allocator:
         accounted = (accounted or bool(cache and cache.account)) and self.charging.target() is not None
         memory = Memory(address, size, family, order, cache=cache, pages=pages, accounted=accounted)
         memory.stack = self.machine.stack()
+        memory.charges = self.charging.given()
         obj.memory = memory
         self.memories.append((obj, memory))
         self.machine.note(f"{family} memory, {size} bytes")

@@ -126,6 +126,7 @@ class ContextOperations:
 
     def op_sim_exhaust(self, args: list[Value]) -> Value:
         self.machine.allocator.exhausted = args[0] if isinstance(args[0], int) else 1
+        self.machine.allocator.left = text_of(args[1]) if len(args) > 1 else ""
         return 0
 
     def op_sim_limit(self, args: list[Value]) -> Value:
@@ -141,6 +142,10 @@ class ContextOperations:
         """Bytes that a memory cgroup is charged for: the argument, or the task's own."""
         cgroup = identity(args[0]) if args else OWN
         return self.machine.allocator.charging.charged.get(cgroup, 0)
+
+    def op_sim_usage(self, args: list[Value]) -> Value:
+        """Bytes of which a memory cgroup is charged now: the argument, or the task's own."""
+        return self.machine.allocator.charging.usage(identity(args[0]) if args else OWN)
 
     def op_sim_defer(self, args: list[Value]) -> Value:
         self.machine.defer(text_of(args[0]), args[1], list(args[2:]))

@@ -139,7 +139,7 @@ class Interpreter:
             return self.call_name(target.name, args)
         if isinstance(target, int) and target < FIRST_PAGE:
             self.machine.oops("null-deref", "call through a NULL pointer")
-        return self._unknown_call(str(identity(target)), args)
+        return self.unknown_call(str(identity(target)), args)
 
     def call_name(self, name: str, args: list[Value]) -> Value:
         """Call by name with evaluated arguments."""
@@ -156,14 +156,15 @@ class Interpreter:
             except IndexError:
                 raise ProgramError(f"line {self.line()}: {name}() needs more arguments") from None
             return 0 if result is None else result
-        return self._unknown_call(name, args)
+        return self.unknown_call(name, args)
 
     def line(self) -> int:
         """Where the program itself is."""
         own = [frame.line for frame in self.frames if frame.program is self.programs[0]]
         return own[-1] if own else 0
 
-    def _unknown_call(self, name: str, args: list[Value]) -> Value:
+    def unknown_call(self, name: str, args: list[Value]) -> Value:
+        """A call of which nothing is known: what it gets it may keep."""
         self.calls += 1
         for arg in args:
             self._escape(arg)

@@ -26,13 +26,16 @@ _ROOT = ("name", "root_mem_cgroup")
 
 
 class Charging:
-    """What is charged on one machine. ``limits``: bytes by cgroup; one that is not there has none."""
+    """What is charged on one machine. ``limits``: bytes by cgroup; one that is not there has none. ``charged``: all
+    that was ever charged.
+    """
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
         self.charged: dict[Hashable, int] = {}
         self.limits: dict[Hashable, int] = {}
         self.of_interrupts: Value = 0
+        self.pending: list[tuple[Hashable, int]] = []  # charges of the memory that is being handed out
 
     def set_active(self, memcg: Value) -> Value:
         """set_active_memcg(): whom to charge from now on, in this task or in this CPU's interrupts; who it was."""
@@ -64,12 +67,23 @@ class Charging:
         if self._full(target, size, what) and not self._over_limit(mask, order, target):
             return False
         self.charged[target] = self.charged.get(target, 0) + size
+        self.pending.append((target, size))
         return True
+
+    def given(self) -> tuple[tuple[Hashable, int], ...]:
+        """The charges of the memory that is handed out now; they last until it is freed (obj_cgroup_uncharge())."""
+        found, self.pending = tuple(self.pending), []
+        return found
+
+    def usage(self, target: Hashable) -> int:
+        """Bytes that a memory cgroup is charged for at this moment."""
+        freed = (m.charges for _, m in self.machine.allocator.memories if not m.alive)
+        return self.charged.get(target, 0) - sum(size for charges in freed for whom, size in charges if whom == target)
 
     def _full(self, target: Hashable, size: int, what: str) -> bool:
         limit = self.limits.get(target, 0)
         if limit:
-            return self.charged.get(target, 0) + size > limit
+            return self.usage(target) + size > limit
         machine = self.machine
         return machine.setup.pressure and machine.interpreter.path.choose(2, f"room in the cgroup for {what}") == 1
 

@@ -120,6 +120,9 @@ class Memory:
     escaped: bool = False
     attempted: bool = False  # some free was given it
     reported: bool = False
+    no_address: bool = False  # pages of high memory
+    movable: bool = False
+    charges: tuple[tuple[Any, int], ...] = ()  # (memory cgroup, bytes), until it is freed
 
 
 def cache_layout(size: int, config: Config, power_aligned: bool) -> tuple[int, int, int]:

@@ -63,6 +63,7 @@ OBSERVABLES: dict[str, frozenset[str]] = {
     "reserve-used": frozenset({"reserve-used"}),
     "mask-unchanged": frozenset({"mask-unchanged"}),
     "uncharged": frozenset({"uncharged", "uncharged-cache"}),
+    "userspace-page": frozenset({"highmem-address", "movable-pinned"}),
 }
 
 
@@ -94,7 +95,8 @@ class Run:
     ``abandoned``: paths given up at a bound; ``truncated``: there were more paths than the bound; ``vetoes``: places
     where an advice does not hold; ``order``: lock orders that were learnt; ``caches``: slab caches that are made and
     kept in a variable, with whether they account; ``uncharged``: variables whose caches served what nobody is charged
-    for; ``cache_of``: the variable by the place that asked for an object."""
+    for; ``cache_of``: the variable by the place that asked for an object; ``order_known``, ``entry``: what it started
+    from, as in ``Options``."""
 
     root: str
     context: str
@@ -108,6 +110,8 @@ class Run:
     caches: frozenset[tuple[str, bool, Stack]] = frozenset()
     uncharged: frozenset[str] = frozenset()
     cache_of: Mapping[Stack, str] = field(default_factory=dict)
+    order_known: frozenset[tuple[Hashable, Hashable]] = frozenset()
+    entry: str = ""
 
 
 @dataclass(frozen=True)
@@ -307,6 +311,8 @@ def explore_function(
         frozenset(counts.caches),
         frozenset(counts.uncharged.values()),
         counts.uncharged,
+        options.order,
+        options.entry,
     )
 
 
@@ -365,6 +371,7 @@ def trace_of(
     program: Program, run: Run, index: int, options: Options, version: Version = DEFAULT_VERSION
 ) -> list[Event]:
     """The events of the path that led to an observation, notes included."""
+    options = replace(options, order=run.order_known, entry=run.entry)
     machine = _machine(kernel_of(version), version, run.context, options, trace=True)
     path = Path(list(run.scripts[index]), max_steps=options.max_steps)
     run_path(program, run.root, machine, path, options)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from gfplint.simulator.constants import CONSTANTS
 from gfplint.simulator.context_operations import ContextOperations
+from gfplint.simulator.device_operations import PINS, TESTS, DeviceOperations
 from gfplint.simulator.helpers import Helpers
 from gfplint.simulator.memory_operations import MemoryOperations
 from gfplint.simulator.pool_operations import PoolOperations
@@ -30,7 +31,8 @@ class Operations:
         self.rows = Rows(machine)
         memory = MemoryOperations(machine, self.rows)
         pools = PoolOperations(machine, self.rows, memory)
-        self.providers = (Helpers(machine), ContextOperations(machine), memory, pools)
+        self.device = DeviceOperations(machine, memory)
+        self.providers = (Helpers(machine), ContextOperations(machine), memory, pools, self.device)
 
     def constant(self, name: str) -> Value | None:
         """Masks of the tables, and a few numbers."""
@@ -63,6 +65,9 @@ class Operations:
             return lambda args: rows.query(query, args)
         if name in kernel.sleepers:
             return lambda args: rows.sleeper(name)
+        for role in (PINS, TESTS):
+            if (taker := kernel.roles.get((role, name))) is not None:
+                return lambda args: self.device.role(taker, args)
         check = kernel.entries.get(("", name))
         if check is not None and check.trigger.startswith("check:") and "capable" in name:
             return lambda args: rows.permits(name, check.privilege)

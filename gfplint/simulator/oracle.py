@@ -17,7 +17,7 @@ from typing import Any
 from pycparser import c_ast
 
 from gfplint.kernel.load import load
-from gfplint.kernel.model import Kernel, Mask
+from gfplint.kernel.model import Kernel
 from gfplint.kernel.probe import probes_of
 from gfplint.simulator.allocator import Allocator, size_name
 from gfplint.simulator.configs import CONFIGS, Config
@@ -30,6 +30,7 @@ from gfplint.simulator.memory import VMALLOC_MAP, area, kmalloc_class
 from gfplint.simulator.paths import BudgetError, Path
 from gfplint.simulator.program import Program, ProgramError, shipped
 from gfplint.simulator.values import WRAP, Func, Obj, Ptr, Value
+from gfplint.simulator.zones import zone_of
 
 #: The kernel that the oracle was taken from.
 VERSION = (6, 12)
@@ -404,15 +405,6 @@ class Lost:
     slab: int
     vmalloc: int
     rounds: int
-
-
-def zone_of(mask: Mask) -> str:
-    """gfp_zone() where there is no high memory (include/linux/gfp.h)."""
-    if "__GFP_DMA" in mask:
-        return "DMA"
-    if "__GFP_DMA32" in mask:
-        return "DMA32"
-    return "Movable" if {"__GFP_HIGHMEM", "__GFP_MOVABLE"} <= mask else "Normal"
 
 
 def class_of_free(trial: Trial, row: Row, case: set[str], lost: Lost | None) -> str:

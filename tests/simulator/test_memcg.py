@@ -218,3 +218,68 @@ void f(struct d *d)
 """
     found = {seen.kind for seen in observe(text.encode(), version=LTS, pressure=True)}
     assert "sleep-fault" in found
+
+
+def test_what_is_freed_makes_room() -> None:
+    assert not kinds("""
+void f(void)
+{
+	void *p, *q;
+
+	sim_limit(100);
+	p = kmalloc(64, GFP_NOWAIT | __GFP_ACCOUNT);
+	expect(p != NULL && sim_usage() == 64);
+	expect(kmalloc(64, GFP_NOWAIT | __GFP_ACCOUNT) == NULL);
+	kfree(p);
+	expect(sim_usage() == 0);
+	q = kmalloc(64, GFP_NOWAIT | __GFP_ACCOUNT);
+	expect(q != NULL);
+	kfree(q);
+}
+""")
+
+
+def test_an_accounting_cache_meets_the_limit_and_bulk_takes_all_or_none() -> None:
+    assert not kinds("""
+void f(void)
+{
+	struct kmem_cache *c = kmem_cache_create("b", 128, 0, SLAB_ACCOUNT, NULL);
+	void *objects[4];
+
+	sim_limit(300);
+	expect(kmem_cache_alloc_bulk(c, GFP_NOWAIT, 3, objects) == 0);
+	expect(sim_usage() == 0);
+	expect(kmem_cache_alloc_bulk(c, GFP_NOWAIT, 2, objects) == 2);
+	expect(sim_usage() == 256);
+	expect(kmem_cache_alloc(c, GFP_NOWAIT) == NULL);
+	kmem_cache_free_bulk(c, 2, objects);
+	expect(sim_usage() == 0);
+	kmem_cache_destroy(c);
+}
+""")
+
+
+@pytest.mark.parametrize(
+    "get", ["alloc_pages(GFP_NOWAIT | __GFP_ACCOUNT, 1)", "__vmalloc(8192, GFP_NOWAIT | __GFP_ACCOUNT)"]
+)
+def test_pages_are_charged_whole(get: str) -> None:
+    assert not kinds(f"void f(void) {{ sim_limit(8191); expect({get} == NULL); expect(sim_usage() == 0); }}") - {
+        "alloc-failure"
+    }
+
+
+def test_scopes_of_remote_charging_nest() -> None:
+    assert not kinds("""
+void f(struct mem_cgroup *a, struct mem_cgroup *b)
+{
+	struct mem_cgroup *outer = set_active_memcg(a), *inner = set_active_memcg(b);
+
+	kfree(one(GFP_KERNEL_ACCOUNT));
+	set_active_memcg(inner);
+	kfree(one(GFP_KERNEL_ACCOUNT));
+	set_active_memcg(outer);
+	kfree(one(GFP_KERNEL_ACCOUNT));
+	expect(sim_charged(a) == 64 && sim_charged(b) == 64 && sim_charged() == 64);
+	expect(sim_usage(a) == 0);
+}
+""")

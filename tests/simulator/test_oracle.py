@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from gfplint.report import facts
+from gfplint.simulator.observe import kernel_of
 from gfplint.simulator.oracle import UNKNOWN, Oracle, OracleError, Row, fault_injection, read_rows, replay
 
 OBSERVED = Path(__file__).parent / "data" / "observed.csv"
@@ -182,3 +184,13 @@ def test_agreement_with_the_whole_oracle() -> None:
         group: counts["agree"] >= 0.99 * counts["scored"] for group, counts in result["groups"].items()
     } == dict.fromkeys("12345", True)
     assert Counter(p["class"] for p in result["predictions"])[UNKNOWN] == 0
+
+
+@pytest.mark.corpus
+@pytest.mark.skipif("GFPLINT_ORACLE" not in os.environ, reason="GFPLINT_ORACLE names no oracle file")
+def test_facts_cite_cases_that_were_observed() -> None:
+    with Path(os.environ["GFPLINT_ORACLE"]).open(encoding="utf-8") as file:
+        cases = {row.case for row in read_rows(file)}
+    cited = {(table, name): row.oracle for table, name, row in facts.every(kernel_of((6, 12))) if row.oracle}
+    assert len(cited) > 150
+    assert {fact: case for fact, case in cited.items() if case not in cases} == {}

@@ -151,11 +151,16 @@ int kmem_cache_shrink(struct kmem_cache *c)
 }
 int kmem_cache_alloc_bulk(struct kmem_cache *c, gfp_t gfp, size_t n, void **out)
 {
-	void *p = sim_slab(c, gfp);
+	for (int i = 0; i < n; i++) {
+		void *p = sim_slab(c, gfp);
 
-	if (!p)
-		return 0;
-	out[0] = p;
+		if (!p) {	/* all or none */
+			while (i-- > 0)
+				kmem_cache_free(c, out[i]);
+			return 0;
+		}
+		out[i] = p;
+	}
 	return n;
 }
 void kfree(const void *p) { sim_kfree(p, "kfree()"); }
@@ -258,7 +263,11 @@ void free_pages_exact(void *p, size_t size)
 {
 	sim_free_exact(p, size);
 }
-void *page_address(struct page *page) { return sim_address(page); }
+void *page_address(struct page *page) { return sim_page_address(page, "page_address()"); }
+void *lowmem_page_address(struct page *page) { return sim_page_address(page, "lowmem_page_address()"); }
+void *page_to_virt(struct page *page) { return sim_page_address(page, "page_to_virt()"); }
+void *folio_address(struct folio *folio) { return sim_page_address(folio, "folio_address()"); }
+void *kmap_local_folio(struct folio *folio, size_t offset) { return sim_address(folio); }
 void *kmap_local_page(struct page *page) { return sim_address(page); }
 void kunmap_local(const void *p) { }
 void *kmap(struct page *page) { sim_might_sleep("kmap()"); return sim_address(page); }
