@@ -80,6 +80,8 @@ def simulate_file(
         if function is not None and function not in program.functions:
             known = ", ".join(program.order[:8]) or "none"
             raise GfplintError(f"{name}: no function {function!r} (functions: {known})")
+        if not program.functions:
+            raise GfplintError(f"{name}: no function to run")
         chosen = (function,) if function is not None else tuple(roots(program))
         runs = list(explore_program(program, options, chosen if context != "plain" or function else None, version))
         if only:
