@@ -89,7 +89,7 @@ class Wanted:
             for at in subjects
         }
         if self.rules:
-            linker.roots.look_over(subjects)
+            linker.forbidding.look_over(subjects)
 
 
 class _Linting:
@@ -185,7 +185,7 @@ def _lint_file(at: int, linker: Linker, wanted: Wanted, whole: Whole) -> FileRes
             linting.function(index, functions[index])
     linting.findings.update(dict.fromkeys(wanted.readers.findings(at, linker, wanted.candidates[at])))
     entered: set[FunctionId] = set()
-    for root in linker.roots.of_file(at, linker.sources.get) if wanted.rules else ():
+    for root in linker.forbidding.of_file(at, linker.sources) if wanted.rules else ():
         if root.function in entered:
             continue  # a function that is handed out twice is one root
         if (summary := linker.rooted(root)) is not None:

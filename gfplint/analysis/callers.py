@@ -90,7 +90,7 @@ class Callers:
         steps: list[Step] = []
         named = {fid[0]: 0} if function.static else dict.fromkeys((fid[0], *self._files_naming(fid, function)), 0)
         for file in named:
-            for root in self.linker.roots.of_file(file, self.linker.sources.get):
+            for root in self.linker.roots.of_file(file, self.linker.sources):
                 if root.function != fid:
                     continue
                 if root.kind != _SLEEPABLE or root.confidence != "high":

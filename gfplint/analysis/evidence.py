@@ -1,26 +1,30 @@
 """What the text of a function says of memory in its variables and members, before anything is parsed.
 
-Names stand for what they are part of: ``buf`` for ``buf``, ``x->buf`` and ``y.buf[i]`` alike. That makes a few
+A name stands for all variables that are called so, and with a dot before it for all members: ``.buf`` for ``x->buf``
+and ``y.buf[i]`` alike. Memory goes the way of the assignments, in whatever order they are made. That makes a few
 functions look worth a body that are not; none that is gets lost. What a local pointer to a struct leads to is known
-to other functions by the struct (``*file:tag``), a variable at file scope by its name (``=name``), a member by its
-name and, where declarations tell it, by its struct (``file:tag.name``).
+to other functions by the struct (``*file:tag``), a variable at file scope by its name (``=name``, with the file where
+only that sees it), a member by its name and, where declarations tell it, by its struct (``file:tag.name``).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from gfplint.analysis.bases import Base, Bases, base_of
+from gfplint.analysis.holders import GLOBAL
 from gfplint.analysis.measures import Measures, measures_in, parted
 from gfplint.analysis.wrappers import handing_out
 from gfplint.analysis.written import arguments
 from gfplint.kernel.model import Kernel
 
-#: ``name =``, with what stands before the name and how the value starts.
-_ASSIGNED = re.compile(r"(->\s*+|\.\s*+|)\b([A-Za-z_]\w*+)\s*+((?:\[[^\]]*+\]\s*+)*+)=(?!=)")
+#: ``name =``.
+_ASSIGNED = re.compile(r"\b([A-Za-z_]\w*+)\s*+(?:\[[^\]]*+\]\s*+)*+=(?!=)")
 _WORD = re.compile(r"([A-Za-z_]\w*+)(\s*+\()?")
+#: A name in a value: whether it is a member, called, or only leads to one.
+_NAMED = re.compile(r"(->|\.|\bstruct\b|)\s*+\b([A-Za-z_]\w*+)\s*+(\(|)(?=(->|\.|))")
 _INDEX = re.compile(r"\[[^\]]*+\]")
 _CLEANED = re.compile(r"([A-Za-z_]\w*+)\s++__free\s*+\(\s*+(\w++)\s*+\)")
 #: ``struct tag *a, *b``, and the names of the pointers in what stands behind the tag.
@@ -60,14 +64,25 @@ class Evidence(NamedTuple):
     freed: tuple[tuple[str, str], ...]
 
 
+class Called(NamedTuple):
+    """What functions do that a function calls, by their names: the families that they may hand out, and those that they
+    may put where their arguments point to; the frees to which they may give their parameters.
+    """
+
+    returned: Mapping[str, Families]
+    giving: Mapping[str, Families]
+    freeing: Mapping[str, frozenset[str]]
+
+
 class Text(NamedTuple):
-    """A function as text: its blanked body, its header, the names of variables at file scope that it may mean, and the
-    structs that its members are of.
+    """A function as text: its blanked body, its header, and the names that it calls; the files of variables at file
+    scope by the names that it may mean them by ("" for no such), and the structs that its members are of.
     """
 
     code: str
     header: str
-    variables: Callable[[str], bool]
+    callees: frozenset[str]
+    variables: Callable[[str], str]
     bases: Bases
 
 
@@ -81,12 +96,22 @@ class _Spot(NamedTuple):
     @property
     def member(self) -> bool:
         """Whether it is a member."""
-        return self.text[max(self.at - _BEFORE, 0) : self.at].rstrip().endswith(("->", "."))
+        return _is_member(self.text, self.at)
+
+    @property
+    def key(self) -> str:
+        """What the function's memory knows it by."""
+        return "." + self.name if self.member else self.name
 
     def known_as(self, bases: Bases) -> Iterator[str]:
         """What others call the member."""
         for base in bases.records(base_of(self.text, self.at)):
             yield known_as(base, self.name)
+
+
+def variable(key: str, name: str) -> str:
+    """What all functions call a variable at file scope; ``key``: as holders have it."""
+    return f"={name}" if key == GLOBAL else f"={key}:{name}"
 
 
 def known_as(record: Base, member: str) -> str:
@@ -109,6 +134,13 @@ class Reader:
             for n, row in self.frees.items()
         }
         self.passing = frozenset(n for n, q in kernel.queries.items() if q.true_means in ("argument", "take"))
+        self.sizes = {n: (a.size, a.family) for n, a in self.allocators.items() if a.size is not None}
+        self.built = frozenset(f.name for f in kernel.families.values() if f.built)
+        #: Families and frees that another rule than that for mismatched frees is about.
+        self.managed = frozenset(f.name for f in kernel.families.values() if f.managed)
+        self.special = frozenset(
+            n for n, f in self.frees.items() if f.rcu or f.bulk is not None or self.managed.issuperset(f.families)
+        )
         self.results = {n: a.result for n, a in self.allocators.items() if isinstance(a.result, int)}
 
     def conflicting(self, families: Families, free: str) -> bool:
@@ -116,38 +148,44 @@ class Reader:
         name, measure = parted(free)
         return not families.isdisjoint(self.wrong.get(name, _NONE)) or self.measures.differ(families, measure)
 
-    def read(
-        self,
-        text: Text,
-        callees: frozenset[str],
-        returned: Callable[[str], Families],
-        freeing: Callable[[str], frozenset[str]],
-        giving: Callable[[str], Families],
-    ) -> Evidence:
-        """The evidence in a function. ``returned``: families that a call to a name may hand out, ``giving``: those that
-        it may put where its arguments point to; ``freeing``: the frees to which a function may give its parameters.
+    def unfit(self, family: str, free: str) -> bool:
+        """Whether an object of a family is not for a free, whatever its cache and measure, which nobody knows."""
+        name, _ = parted(free)
+        return family in self.wrong.get(name, _NONE) and family not in self.frees[name].families
+
+    def apart(self, family: str, free: str) -> bool:
+        """Whether a free is of what is built of such memory, or the other way round: another function may well have
+        made the one of the other (``rules.mismatched_free``).
         """
+        name, _ = parted(free)
+        row = self.frees.get(name)
+        if row is None or name in self.special or family in self.managed or family not in self.wrong[name]:
+            return False
+        return self.built.issuperset(row.families) is not (family in self.built)
+
+    def read(self, text: Text, wrappers: Called) -> Evidence:
+        """The evidence in a function. ``wrappers``: what the functions that it calls may hand out and free."""
         names = _Names()
-        code = text.code
+        code, callees = text.code, text.callees
         stored: list[_Spot] = []
         cleaned = _CLEANED.findall(code) if "__free" in callees else []
         if cleaned:
             code = _CLEANED.sub(r"\1", code)
         for member, name, at, value in _assignments(code):
-            if member and not _NUMBER.match(value):
-                stored.append(_Spot(name, code, at))
-            self._assign(names, name, value, returned)
+            if not _NUMBER.match(value):
+                if member:
+                    stored.append(_Spot(name, code, at))
+                self._assign(names, "." + name if member else name, value, wrappers.returned)
         for name in callees & self.results.keys():
             number = self.results[name]
             for args in arguments(code, name):
                 if number < len(args) and (target := _last(args[number])):
-                    names.give(target.name, frozenset((self.allocators[name].family,)))
+                    names.give(target.key, frozenset((self.allocators[name].family,)))
                     stored.append(target)
-        for name in callees:
-            if families := giving(name):
-                stored += _gifts(code, name, families, names)
+        for name, families in wrappers.giving.items():
+            stored += _gifts(code, name, families, names)
         freed = [found for name in callees & self.frees.keys() for found in self._freed(code, name)]
-        doubted = [target.name for target, free in freed if self.conflicting(names.families(target.name), free)]
+        doubted = [target.key for target, free in freed if self.conflicting(names.families(target.key), free)]
         doubted += [
             name
             for name, free in cleaned
@@ -158,13 +196,13 @@ class Reader:
             )
         ]
         by = {giver for name in doubted for giver in names.givers(name)}
-        for name, callee in self._doubted_by_callees(code, callees, names, freeing) if names.given else ():
+        for name, callee in self._doubted_by_callees(code, names, wrappers.freeing) if names.given else ():
             doubted.append(name)
             by |= {callee, *names.givers(name)}
         if doubted:
             return Evidence(True, frozenset(by), (), ())
-        others = _Others(text, names, freed) if names.given or freed else None
-        members = {(known, names.families(t.name)) for t in stored if t.member for known in t.known_as(text.bases)}
+        others = _Others(text, names, freed, self.sizes) if names.given or freed else None
+        members = {(known, names.families(t.key)) for t in stored if t.member for known in t.known_as(text.bases)}
         frees = {(known, free) for t, free in freed if t.member for known in t.known_as(text.bases)}
         return Evidence(
             False,
@@ -173,27 +211,28 @@ class Reader:
             tuple(sorted(frees)) + (others.freed() if others else ()),
         )
 
-    def _assign(self, names: _Names, name: str, value: str, returned: Callable[[str], Families]) -> None:
+    def _assign(self, names: _Names, name: str, value: str, returned: Mapping[str, Families]) -> None:
         if _PLAIN.match(value):
             return
-        words = _WORD.findall(_INDEX.sub("", value))
-        called = [word for word, call in words if call]
+        words = _NAMED.findall(_INDEX.sub("", value) if "[" in value else value)
+        called = [word for _, word, call, _ in words if call]
+        names_in = ["." + word if before else word for before, word, call, _ in words if not call]
         for word in called:
             families = self.families_of(word, returned) | self.measures.given(word, value)
             if families or ALLOCATES.search(word):
                 names.give(name, families or _UNKNOWN, word)
             if word in self.measures.converting:
-                for other, call in words:
-                    names.give(name, frozenset() if call else measures_in(names.families(other)))
+                for other in names_in:
+                    names.give(name, measures_in(names.families(other)))
         if not called or not self.passing.isdisjoint(called):
-            for word, call in words:
-                if not call:
-                    names.join(name, word)
+            for before, word, call, leads in words:
+                if not call and not leads and before != "struct":
+                    names.take(name, "." + word if before else word)
 
-    def families_of(self, name: str, returned: Callable[[str], Families]) -> Families:
+    def families_of(self, name: str, returned: Mapping[str, Families]) -> Families:
         """The families that a call may hand out."""
         row = self.allocators.get(name)
-        return returned(name) if row is None else frozenset((row.family,)) | returned(name)
+        return returned.get(name, _NONE) if row is None else returned.get(name, _NONE) | {row.family}
 
     def _freed(self, code: str, name: str) -> Iterator[tuple[_Spot, str]]:
         """What is freed, with the free and its measure."""
@@ -203,17 +242,17 @@ class Reader:
                 yield target, name + self.measures.freed(name, args)
 
     def _doubted_by_callees(
-        self, code: str, callees: frozenset[str], names: _Names, freeing: Callable[[str], frozenset[str]]
+        self, code: str, names: _Names, freeing: Mapping[str, frozenset[str]]
     ) -> Iterator[tuple[str, str]]:
         """The names whose memory a callee may free that is not for it, each with that callee."""
         given = frozenset[str]().union(*names.given.values())
-        for name in callees:
-            frees = [free for free in freeing(name) if self.conflicting(given, free)]
+        for name, every in freeing.items():
+            frees = [free for free in every if self.conflicting(given, free)]
             for args in arguments(code, name) if frees else ():
                 for arg in args:
                     target = _last(arg)
-                    if target and any(self.conflicting(names.families(target.name), free) for free in frees):
-                        yield target.name, name
+                    if target and any(self.conflicting(names.families(target.key), free) for free in frees):
+                        yield target.key, name
 
 
 def _gifts(code: str, name: str, families: Families, names: _Names) -> Iterator[_Spot]:
@@ -222,15 +261,20 @@ def _gifts(code: str, name: str, families: Families, names: _Names) -> Iterator[
         for arg in args:
             target = _last(arg) if arg.lstrip().startswith("&") else None
             if target is not None:
-                names.give(target.name, families, name)
+                names.give(target.key, families, name)
                 yield target
 
 
 class _Others:
-    """What a function does to objects that are known by their struct, and to variables at file scope."""
+    """What a function does to objects that are known by their struct, and to variables at file scope.
 
-    def __init__(self, text: Text, names: _Names, freed: Sequence[tuple[_Spot, str]]) -> None:
-        self.text, self.names = text, names
+    ``sizes``: of allocators the number of the size, and the family.
+    """
+
+    def __init__(
+        self, text: Text, names: _Names, freed: Sequence[tuple[_Spot, str]], sizes: Mapping[str, tuple[int, str]]
+    ) -> None:
+        self.text, self.names, self.sizes = text, names, sizes
         self.bare = [(target.name, free) for target, free in freed if not target.member]
         self.structs = dict(_pointers(text.header)) | dict(_pointers(text.code))
 
@@ -240,14 +284,20 @@ class _Others:
         if not self.names.given:
             return ()
         for name in self.names.known():
-            families = self.names.families(name)
-            if (other := self.of(name)) and families:
+            if not name.startswith(".") and (families := self.names.families(name)) and (other := self.of(name)):
                 found[other] = found.get(other, _NONE) | families
-        every = _NONE.union(*self.names.given.values())
-        for named, pointer in _SIZE.findall(self.text.code):
-            if other := self.object(named or self.structs.get(pointer, "")):
-                found[other] = found.get(other, _NONE) | every
+        for tag, family in self._sized() if "sizeof" in self.text.code else ():
+            if other := self.object(tag):
+                found[other] = found.get(other, _NONE) | {family}
         return tuple(sorted(found.items()))
+
+    def _sized(self) -> Iterator[tuple[str, str]]:
+        """The structs of whose size memory is allocated, each with the memory's family."""
+        for name in self.sizes.keys() & self.text.callees:
+            number, family = self.sizes[name]
+            for args in arguments(self.text.code, name):
+                for named, pointer in _SIZE.findall(args[number]) if number < len(args) else ():
+                    yield named or self.structs.get(pointer, ""), family
 
     def freed(self) -> tuple[tuple[str, str], ...]:
         """The structs and variables that are freed."""
@@ -258,7 +308,8 @@ class _Others:
         tag = self.structs.get(name)
         if tag:
             return self.object(tag)
-        return f"={name}" if name not in self.text.bases.types() and self.text.variables(name) else ""
+        key = self.text.variables(name) if name not in self.text.bases.types() else ""
+        return variable(key, name) if key else ""
 
     def object(self, tag: str) -> str:
         """What others call the objects of a struct; "" where the program does not define it."""
@@ -274,53 +325,62 @@ def _pointers(text: str) -> Iterator[tuple[str, str]]:
 
 
 class _Names:
-    """Names that may stand for the same memory, and the families that they may be given."""
+    """The names of a function's memory: what families each may be given, and from which others it may take memory."""
 
     def __init__(self) -> None:
-        self.parent: dict[str, str] = {}
         self.given: dict[str, Families] = {}
+        self._sources: dict[str, list[str]] = {}
         self._givers: dict[str, set[str]] = {}
 
-    def root(self, name: str) -> str:
-        parent = self.parent.get(name, name)
-        while parent != name:
-            name, parent = parent, self.parent.get(parent, parent)
-        return name
-
-    def join(self, one: str, two: str) -> None:
-        first, second = self.root(one), self.root(two)
-        if first != second:
-            self.parent[second] = first
-            families = self.given.pop(second, None)
-            if families:
-                self.give(first, families)
-            if second in self._givers:
-                self._givers.setdefault(first, set()).update(self._givers.pop(second))
+    def take(self, name: str, source: str) -> None:
+        """What a name stands for may be what another does."""
+        if name != source:
+            self._sources.setdefault(name, []).append(source)
 
     def give(self, name: str, families: Families, giver: str = "") -> None:
-        root = self.root(name)
-        self.given[root] = self.given.get(root, _NONE) | families
+        self.given[name] = self.given.get(name, _NONE) | families
         if giver:
-            self._givers.setdefault(root, set()).add(giver)
+            self._givers.setdefault(name, set()).add(giver)
 
     def givers(self, name: str) -> set[str]:
         """What is called to give a name its memory."""
-        return self._givers.get(self.root(name), set())
+        return set[str]().union(*[self._givers.get(n, ()) for n in self._behind(name)])
 
     def known(self) -> set[str]:
-        """Every name that stands for something else, or was given memory."""
-        return {*self.parent, *self.parent.values(), *self.given}
+        """Every name that was given memory, or takes it from others."""
+        return self._sources.keys() | self.given.keys()
 
     def families(self, name: str) -> Families:
-        return self.given.get(self.root(name), _NONE)
+        if name not in self._sources:
+            return self.given.get(name, _NONE)
+        return _NONE.union(*[self.given.get(n, _NONE) for n in self._behind(name)]) if self.given else _NONE
+
+    def _behind(self, name: str) -> Iterable[str]:
+        """A name and all those from which its memory may come."""
+        found = {name: None}
+        left = [name]
+        while left:
+            for source in self._sources.get(left.pop(), ()):
+                if source not in found:
+                    found[source] = None
+                    left.append(source)
+        return found
 
 
 def _assignments(code: str) -> Iterator[tuple[bool, str, int, str]]:
     """(whether to a member, the name, where it stands, the value's text) of every assignment."""
     for match in _ASSIGNED.finditer(code):
-        end = match.end()
+        start, end = match.start(), match.end()
         stop = code.find(";", end, end + _VALUE)
-        yield bool(match.group(1)), match.group(2), match.start(2), code[end : stop if stop >= 0 else end + _VALUE]
+        yield _is_member(code, start), match.group(1), start, code[end : stop if stop >= 0 else end + _VALUE]
+
+
+def _is_member(text: str, at: int) -> bool:
+    """Whether the name at an offset is a member's."""
+    before = text[at - 1 : at]
+    if before.isspace():
+        return text[max(at - _BEFORE, 0) : at].rstrip().endswith(("->", "."))
+    return before == "." or (before == ">" and text[at - 2 : at - 1] == "-")
 
 
 def _last(text: str) -> _Spot | None:

@@ -47,7 +47,9 @@ _NONE: States = frozenset()
 #: What a call leaves alone.
 UNCHANGED: States = frozenset([()])
 #: Bounds beyond which the whole flow is asked: ways at one point, contexts at a time, rounds until nothing changes.
-_MAX_STATES, _MAX_HELD, _MAX_ROUNDS = 12, 6, 5
+_MAX_STATES, _MAX_HELD, _MAX_ROUNDS = 24, 8, 8
+#: How often one context is told apart that is held, and that was left of the caller's, as loops may do without end.
+_MAX_SAME, _MAX_LEFT = 3, 2
 #: A context that somebody said is held.
 _SAID = "@said"
 
@@ -89,21 +91,22 @@ class Holds:
             return True
         return False
 
-    def outcomes(self, body: Body, seen: Seen) -> States | None:
+    def outcomes(self, body: Body, seen: Seen) -> tuple[States | None, bool]:
         """What a body may do to the context that it found: each what it holds at an end and did not at the start, and
-        what it left of its caller's; None where contexts alone don't tell.
+        what it left of its caller's; None where contexts alone don't tell. With it, whether it is sure that the whole
+        flow sees no more left: where a lock of one kind is taken twice, it may be the same one.
         """
         walk = _Walk(self, seen, frozenset())
         try:
             walk.body(body)
         except Unclear:
-            return None
-        return None if walk.doubtful else frozenset([_net(state) for state in walk.exits]) or UNCHANGED
+            return None, False
+        return frozenset([_net(state) for state in walk.exits]) or UNCHANGED, not walk.doubtful
 
 
 def _net(state: Held) -> Held:
     """What remains where what was left and entered again, or the other way round, is neither."""
-    kept = list(state)
+    kept = [entry for entry in state if entry != _SAID]
     for entry in state:
         if "-" + entry in kept and entry in kept:
             kept.remove("-" + entry)
@@ -292,7 +295,7 @@ class _Walk:
                 found = True
                 state = _without(state, entry[1:])
             elif not (found and self.is_switch(entry[1:])):
-                state = (*state, entry)
+                state = _left(entry, state)
         return state
 
     def entered(self, kind: str, state: Held) -> Held:
@@ -300,7 +303,7 @@ class _Walk:
         self.doubtful = self.doubtful or (kind in state and row is not None and row.lock)
         if len(state) > _MAX_HELD:
             raise Unclear
-        return (*state, kind)
+        return (*state, kind) if state.count(kind) < _MAX_SAME else state
 
     def outer_switches(self, kinds: Sequence[str], state: Held) -> list[str]:
         """See ``analysis.contexts``."""
@@ -321,7 +324,7 @@ class _Walk:
         for at, kind in enumerate(op.kinds):
             if kind not in state:  # it is the caller's
                 if not own and (at == 0 or op.lock is not None):
-                    state = (*state, "-" + kind)
+                    state = _left("-" + kind, state)
             elif self.is_switch(kind) and op.flags is None:
                 state = tuple([k for k in state if k != kind])
             elif kind not in outer:  # the flags say what the others left
@@ -329,6 +332,11 @@ class _Walk:
         if len(state) > _MAX_HELD:
             raise Unclear
         return state
+
+
+def _left(entry: str, state: Held) -> Held:
+    """A state in which one more context of the caller's was left."""
+    return (*state, entry) if state.count(entry) < _MAX_LEFT else state
 
 
 def _without(state: Held, kind: str) -> Held:

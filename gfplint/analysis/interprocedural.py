@@ -26,7 +26,7 @@ from gfplint.analysis.looks import Looks
 from gfplint.analysis.operations import Operations, shared
 from gfplint.analysis.program import FunctionId, Program, Relevance, weak_names
 from gfplint.analysis.queries import ASKS, asked
-from gfplint.analysis.roots import Root, Roots
+from gfplint.analysis.roots import Root, Roots, forbidding
 from gfplint.analysis.sleeps import folded
 from gfplint.analysis.summary import Hold, Report, Summary
 from gfplint.analysis.types import HandedOut, handed_out
@@ -114,8 +114,10 @@ class Linker:
         self.relevance = relevance
         self.sources = Sources(read)
         self.roots = Roots(program, kernel, self.handed_out, self._asked_for)
+        #: Those roots that forbid sleeping.
+        self.forbidding = Roots(program, forbidding(kernel), self.handed_out, self._asked_for)
         self.holds = Holds(kernel)
-        self._outcomes: dict[FunctionId | tuple[int, str], States | None] = {}
+        self._outcomes: dict[FunctionId | tuple[int, str], tuple[States | None, bool]] = {}
         self.balance = Balance(program, kernel, relevance, self.code, self.balanced, self.looking)
         self.weak = weak_names(program, kernel)
         self.tabled = frozenset(kernel.allocators.keys() | kernel.frees.keys())
@@ -280,7 +282,7 @@ class Linker:
         found = tuple(reports.values())
         if self.looks is not None:
             self.looks.folder(root.path)
-        if self.roots.contested(root, self.sources.get):
+        if self.roots.contested(root, self.sources):
             found = tuple(doubted(r, 2) for r in found)
         return Summary(summary.name, summary.path, summary.params, reports=found)
 
@@ -295,25 +297,27 @@ class Linker:
 
     def balanced(self, fid: FunctionId) -> bool:
         """Whether a function's body plainly leaves the context that it found."""
-        return self._outcomes_of(fid, fid[0], lambda: self.body(fid)) == UNCHANGED
+        return self._outcomes_of(fid, fid[0], lambda: self.body(fid)) == (UNCHANGED, True)
 
     def outcomes(self, name: str, file: int) -> States | None:
         """What a call of a name in a file may do to the context; None where that is not clear."""
         found = self.program.macro(name, file)
         if found is not None and found[1].params is not None:
             at, macro = found
-            return self._outcomes_of((at, name), at, lambda: self.macro_body(at, macro.start, macro.end))
+            return self._outcomes_of((at, name), at, lambda: self.macro_body(at, macro.start, macro.end))[0]
         fid = self.program.resolve(name, file)
         if fid is None:
             return UNCHANGED
         if annotated(self.program.function(fid)):
             return None
-        return self._outcomes_of(fid, fid[0], lambda: self.body(fid))
+        return self._outcomes_of(fid, fid[0], lambda: self.body(fid))[0]
 
-    def _outcomes_of(self, key: FunctionId | tuple[int, str], file: int, body: Callable[[], Body]) -> States | None:
+    def _outcomes_of(
+        self, key: FunctionId | tuple[int, str], file: int, body: Callable[[], Body]
+    ) -> tuple[States | None, bool]:
         with self.looking(file, self.named(key)):
             if key not in self._outcomes:
-                self._outcomes[key] = None  # what calls itself is not clear
+                self._outcomes[key] = (None, False)  # what calls itself is not clear
                 self._outcomes[key] = self.holds.outcomes(body(), self.environment(file))
             return self._outcomes[key]
 

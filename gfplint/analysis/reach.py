@@ -36,7 +36,7 @@ from gfplint.facts import (
     Unary,
 )
 from gfplint.findings import Step
-from gfplint.frontend.blank import Source
+from gfplint.frontend.blank import Part, Source
 from gfplint.kernel.model import EntryPoint, Kernel
 
 #: Calls from an entry point that are followed.
@@ -222,7 +222,7 @@ class Reach:
             facts = self.program.facts[at]
             for function in facts.functions:
                 for name in names.intersection(function.callees):
-                    for _, args in calls_by_name(self._source(at), function, name):
+                    for _, args in calls_by_name(Part(self._source(at), function.body, function.end), name):
                         yield from self._given(at, name, args)
 
     def _given(self, file: int, registrar: str, args: Sequence[str]) -> Iterator[tuple[FunctionId, EntryPoint]]:

@@ -11,12 +11,14 @@ import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
+
+import msgspec
 
 from gfplint.analysis.program import FunctionId, Program
 from gfplint.analysis.types import HandedOut
 from gfplint.facts import Entry, Function, Table
-from gfplint.frontend.blank import Source
+from gfplint.frontend.blank import Part, Source
 from gfplint.frontend.header import signature, split_top
 from gfplint.kernel.model import Callback, Kernel
 
@@ -27,6 +29,9 @@ _CHOICE = re.compile(r"\?\s*&?\s*([A-Za-z_]\w*)\s*:\s*&?\s*([A-Za-z_]\w*)\)?\Z")
 _PAREN = re.compile(r"[()]")
 #: A parameter that may hold a function: a pointer to one, or a type that is named like one.
 _FUNCTION_TYPE = re.compile(r"\(\s*\*|_(?:t|func|fn|handler)\b")
+
+#: The context of a member that depends on who is given the struct.
+_LEFT_OPEN = "either_unknown"
 
 Handed = Callable[[FunctionId, frozenset[str]], Iterable[HandedOut]]
 #: Contexts by (function, argument), as in ``Kernel.registrars``.
@@ -57,19 +62,33 @@ class _Handing(NamedTuple):
     other: bool
 
 
+class Texts(Protocol):
+    """The blanked texts of files, by their numbers."""
+
+    def get(self, file: int) -> Source:
+        """A whole file."""
+
+    def part(self, file: int, function: Function) -> Part:
+        """The body of a function."""
+
+
 @dataclass(frozen=True, slots=True)
 class _File:
     """What a file defines: its functions and its tables by their names. Its source is read only where it is needed."""
 
     file: int
-    read: Callable[[int], Source]
+    texts: Texts
     own: dict[str, FunctionId]
     tables: dict[str, Table]
 
     @property
     def source(self) -> Source:
         """The file's blanked source."""
-        return self.read(self.file)
+        return self.texts.get(self.file)
+
+    def part(self, function: Function) -> Part:
+        """The blanked body of one of its functions."""
+        return self.texts.part(self.file, function)
 
 
 class _Call(NamedTuple):
@@ -115,15 +134,15 @@ class Roots:
             or any(d.macro in self.registrars for d in facts.definitions),
         )
 
-    def of_file(self, file: int, read: Callable[[int], Source]) -> Iterator[Root]:
-        """The roots that a file hands out, in the order of their places; ``read``: the blanked source of a file."""
+    def of_file(self, file: int, texts: Texts) -> Iterator[Root]:
+        """The roots that a file hands out, in the order of their places."""
         handing = self._handing.get(file) or self._hands_out(file)
         if not any(handing):
             return
         facts = self.program.facts[file]
         here = _File(
             file,
-            read,
+            texts,
             {f.name: (file, at) for at, f in enumerate(facts.functions)},
             {t.name: t for t in facts.tables if t.name},
         )
@@ -170,8 +189,9 @@ class Roots:
     def _of_calls(
         self, here: _File, function: Function, name: str, registrars: Registrars, handed: tuple[HandedOut, ...]
     ) -> Iterator[Root]:
-        for place, args in calls_by_name(here.source, function, name):
-            call = _Call(name, args, place, function.name, _subject(name, args, here.source, function))
+        part = here.part(function)
+        for place, args in calls_by_name(part, name):
+            call = _Call(name, args, place, function.name, _subject(name, args, part, function))
             yield from self._of_arguments(here, call, registrars, handed)
 
     def _of_arguments(
@@ -213,7 +233,7 @@ class Roots:
     def _left_open(self, struct: str, member: str) -> bool:
         """Whether the context of a member depends on who is given the struct (``notifier_block.notifier_call``)."""
         row = self.kernel.callbacks.get((struct, member))
-        return row is not None and row.context == "either_unknown"
+        return row is not None and row.context == _LEFT_OPEN
 
     def _wrappers(self, here: _File, handing: _Handing) -> Registrars:
         """The functions of a file that hand on one of their parameters to a registrar: registrars themselves."""
@@ -225,7 +245,7 @@ class Roots:
                 continue
             params = {p.name: at for at, p in enumerate(signature(function.header).params)}
             for name in sorted(names):
-                for _, args in calls_by_name(here.source, function, name):
+                for _, args in calls_by_name(here.part(function), name):
                     for number, text in enumerate(args):
                         callback = self.kernel.registrars.get((name, number))
                         if callback is not None and text in params and not callback.unless:
@@ -253,7 +273,7 @@ class Roots:
         said = f"{message}: it runs in {kind.title if kind is not None else context}"
         yield Root(fid, context, self.program.paths[here.file], *place, where, said, callback.confidence, *subject)
 
-    def contested(self, root: Root, read: Callable[[int], Source]) -> bool:
+    def contested(self, root: Root, texts: Texts) -> bool:
         """Whether the object (a timer's member) is given another function elsewhere in the folder.
 
         Which of them runs is then a matter of order that no text shows.
@@ -267,11 +287,11 @@ class Roots:
                 continue
             for function in self.program.facts[at].functions:
                 if root.registrar in function.callees:
-                    source = read(at)
-                    for _, args in calls_by_name(source, function, root.registrar):
+                    part = texts.part(at, function)
+                    for _, args in calls_by_name(part, root.registrar):
                         others = {m.group(1) for a in args[1:] if (m := _REFERENCE.fullmatch(a))}
                         others = {o for o in others if o != name and self._is_function(o)}
-                        if others and _subject(root.registrar, args, source, function) == root.subject:
+                        if others and _subject(root.registrar, args, part, function) == root.subject:
                             return True
         return False
 
@@ -297,14 +317,14 @@ def _context_of_call(callback: Callback, args: tuple[str, ...]) -> str | None:
     return None if kind == "field" else callback.context
 
 
-def _subject(name: str, args: tuple[str, ...], source: Source, function: Function) -> str:
+def _subject(name: str, args: tuple[str, ...], part: Part, function: Function) -> str:
     """(struct, member) of what a call like ``timer_setup(&slot->task_event, ...)`` sets up, as a text; "" where
     unknown.
     """
     match = _MEMBER_OF.fullmatch(args[0]) if name.endswith(("_setup", "_init")) and args else None
     if match is None:
         return ""
-    text = function.header + source.code[function.body : function.end]
+    text = function.header + part.source.code[part.start : part.end]
     kind = re.search(rf"\bstruct\s+(\w+)\s*\*+\s*{match.group(1)}\b", text)
     return f"{kind.group(1)}.{match.group(2)}" if kind is not None else ""
 
@@ -318,10 +338,28 @@ def _close(code: str, opening: int, limit: int) -> int:
     return -1
 
 
-def calls_by_name(source: Source, function: Function, name: str) -> Iterator[tuple[tuple[int, int], tuple[str, ...]]]:
-    """The calls of ``name`` in a function: place and the texts of the arguments."""
-    for match in re.compile(rf"\b{re.escape(name)}\s*\(").finditer(source.code, function.body, function.end):
-        close = _close(source.code, match.end() - 1, function.end)
+def calls_by_name(part: Part, name: str) -> Iterator[tuple[tuple[int, int], tuple[str, ...]]]:
+    """The calls of ``name`` in a function's body: place and the texts of the arguments."""
+    source, start, end = part
+    for match in re.compile(rf"\b{re.escape(name)}\s*\(").finditer(source.code, start, end):
+        close = _close(source.code, match.end() - 1, end)
         if close >= 0:
             args = tuple(a.strip() for a in split_top(source.code[match.end() : close]))
             yield source.position(match.start()), args
+
+
+def forbidding(kernel: Kernel) -> Kernel:
+    """What is known of the kernel, of all that calls functions only what may do it where sleeping is surely forbidden:
+    its registrars, and its members with those of which the registrar decides.
+    """
+
+    def may_forbid(callback: Callback) -> bool:
+        contexts = (callback.context, callback.unless.rpartition(":")[2])
+        kinds = [kernel.kinds[context] for context in contexts if context in kernel.kinds]
+        return callback.confidence == "high" and any(kind.atomic for kind in kinds)
+
+    return msgspec.structs.replace(
+        kernel,
+        registrars={key: row for key, row in kernel.registrars.items() if may_forbid(row)},
+        callbacks={k: row for k, row in kernel.callbacks.items() if may_forbid(row) or row.context == _LEFT_OPEN},
+    )

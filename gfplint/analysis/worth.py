@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Sequence, Set
 from typing import Protocol
 
 import msgspec
 
 from gfplint.analysis.bases import Bases
 from gfplint.analysis.environment import MEMORY, annotated
-from gfplint.analysis.evidence import Evidence, Reader, known_as
+from gfplint.analysis.evidence import Called, Evidence, Reader, known_as, variable
 from gfplint.analysis.evidence import Text as EvidenceText
 from gfplint.analysis.holders import OBJECT, Declared, Holder, of_file
 from gfplint.analysis.measures import measure_of
@@ -29,6 +29,10 @@ from gfplint.kernel.masks import DIRECT_RECLAIM, FS, ZONES
 from gfplint.kernel.model import Kernel
 
 Text = Callable[[], str]
+#: By member what is done to it, each with the functions that do it.
+Deeds = dict[str, dict[str, set[FunctionId]]]
+#: Where the structs are that the whole tree includes.
+_EVERYWHERE = "include/"
 _GFP = re.compile(r"\b\w*GFP\w*")
 
 
@@ -97,6 +101,7 @@ class Worth:
         self.reader = Reader(kernel, measured=Reads.MEASURES in reads)
         self.memory = frozenset(kernel.allocators.keys() | kernel.frees.keys())
         tabled = self.memory | kernel.scopes.keys()
+        self.tabled = tabled | kernel.context_ops.keys() | kernel.queries.keys() | kernel.sleepers.keys()
         macros = {macro for name in tabled for macro in relevance.macro_callers.get(name, ())}
         self.always = frozenset(macros | relevance.locking) - self.memory
         self.scopes = frozenset(kernel.scopes)
@@ -157,40 +162,56 @@ class Worth:
         odd = Reads.MASKS in self.reads and self.masks.unknown(code, function)
         if odd or Reads.FAMILIES not in self.reads:
             return odd, ()
-        file = fid[0]
-        bases = Bases(function.header, code, seen)
-        text = EvidenceText(code, function.header, lambda name: self._global(name, file), bases)
         callees = frozenset(function.callees)
-        wrapped = _Wrapped(self.wrappers, file, seen)
-        found = self.reader.read(text, callees, wrapped.returned, wrapped.freed, wrapped.given)
+        bases = Bases(function.header, code, seen)
+        text = EvidenceText(code, function.header, callees, seen.global_key, bases)
+        wrapped = _Wrapped(self.wrappers, self.tabled, fid[0], seen)
+        found = self.reader.read(text, wrapped.of(callees))
         while found.conflict and wrapped.look_into(found.by):
-            found = self.reader.read(text, callees, wrapped.returned, wrapped.freed, wrapped.given)
+            found = self.reader.read(text, wrapped.of(callees))
         return found.conflict, tuple(_members(fid[1], found))
-
-    def _global(self, name: str, file: int) -> bool:
-        """Whether a name is that of a variable at file scope."""
-        return any(at == file or not v.static for at, v in self.program.globals.get(name, ()))
 
     def meeting(self, evidence: Sequence[tuple[int, Sequence[MemberEvidence]]]) -> set[str]:
         """The members in which memory may meet a free that is not for it. ``evidence``: by the numbers of files; all
         that there is of members that share a name (``bare``) decides about them.
         """
-        stored: dict[str, set[str]] = {}
-        freed: dict[str, set[str]] = {}
+        stored: Deeds = {}
+        freed: Deeds = {}
         here = {(file, item.member) for file, items in evidence for item in items if item.families}
         for file, items in evidence:
             for item in items:
                 if item.free:
                     if self._joined(item.member, file) or (file, item.member) in here:
-                        freed.setdefault(item.member, set()).add(item.free)
-                elif item.families:
-                    stored.setdefault(item.member, set()).update(item.families)
-        members = {
-            member
-            for member in stored.keys() | freed.keys()
-            if any(self.reader.conflicting(frozenset(_of(stored, member)), free) for free in _of(freed, member))
-        }
+                        freed.setdefault(item.member, {}).setdefault(item.free, set()).add((file, item.function))
+                else:
+                    for family in item.families:
+                        stored.setdefault(item.member, {}).setdefault(family, set()).add((file, item.function))
+        members = {member for member in stored.keys() | freed.keys() if self._meets(member, stored, freed)}
         return members | {bare(member) for member in members}  # of a struct that is not known
+
+    def _meets(self, member: str, stored: Deeds, freed: Deeds) -> bool:
+        """Whether a member may hold memory that one of its frees is not for."""
+        known = _of(stored, member)
+        for free, ends in _of(freed, member):
+            for family, starts in known:
+                if member.startswith("*"):
+                    wrong = self.reader.unfit(family, free)
+                else:
+                    wrong = self.reader.conflicting(frozenset((family,)), free)
+                if not wrong or (self.reader.apart(family, free) and ends.isdisjoint(starts)):
+                    continue
+                if not member.startswith(_EVERYWHERE) or self._neighbours(starts, ends):
+                    return True
+        return False
+
+    def _neighbours(self, starts: Set[FunctionId], ends: Set[FunctionId]) -> bool:
+        """Whether what is stored in one place may be what is freed in another, of a struct that the whole tree knows:
+        there only stores near by count (``analysis.ownership``), as they do for the struct of a driver that holds it.
+        """
+        if any(self.program.paths[file].startswith(_EVERYWHERE) for file, _ in ends):
+            return True
+        folders = {_folder(self.program.paths[file]) for file, _ in starts}
+        return any(_folder(self.program.paths[file]) in folders for file, _ in ends)
 
     def _joined(self, member: str, file: int) -> bool:
         """Whether stores in other files count where a file frees: for the objects of a struct only of one near by."""
@@ -202,9 +223,15 @@ def touching(evidence: Iterable[MemberEvidence], members: Set[str]) -> list[int]
     return sorted({item.function for item in evidence if item.open and item.member in members})
 
 
-def _of(known: Mapping[str, set[str]], member: str) -> set[str]:
+def _of(known: Deeds, member: str) -> list[tuple[str, set[FunctionId]]]:
     """What is known of a member, and of one of its name whose struct is not known."""
-    return known.get(member, set()) | known.get(bare(member), set())
+    name = bare(member)
+    return [*known.get(member, {}).items(), *(known.get(name, {}).items() if name != member else ())]
+
+
+def _folder(path: str) -> str:
+    """The upper folders of a file."""
+    return "/".join(path.split("/")[:-1][:2])
 
 
 def bare(member: str) -> str:
@@ -215,6 +242,12 @@ def bare(member: str) -> str:
 class Seen(Declared, Protocol):
     """What a file sees of the rest of the program."""
 
+    def shadowed(self, name: str) -> bool:
+        """Whether the file's own definition hides the kernel's."""
+
+    def global_key(self, name: str) -> str:
+        """As holders have it: the file of a static variable at file scope; "" where there is no such variable."""
+
     def summary(self, name: str, depth: int) -> Summary | None:
         """The summary of what a name calls."""
 
@@ -222,17 +255,32 @@ class Seen(Declared, Protocol):
 class _Wrapped:
     """What the functions that a file calls hand out and free: as their names let them, and as they do."""
 
-    def __init__(self, wrappers: Wrappers, file: int, seen: Seen) -> None:
+    def __init__(self, wrappers: Wrappers, tabled: frozenset[str], file: int, seen: Seen) -> None:
+        """``tabled``: functions of which the tables say all, unless the file has its own."""
         self.wrappers = wrappers
+        self.tabled = tabled
         self.file = file
         self.seen = seen
         self.summaries: dict[str, Summary | None] = {}
+
+    def of(self, names: frozenset[str]) -> Called:
+        """What some names do."""
+        followed = self.followed(names)
+        return Called(
+            {name: families for name in followed if (families := self.returned(name))},
+            {name: families for name in followed if (families := self.given(name))},
+            {name: frees for name in followed if (frees := self.freed(name))},
+        )
+
+    def followed(self, names: frozenset[str]) -> frozenset[str]:
+        """Those of some names whose bodies count."""
+        return names - {name for name in names & self.tabled if not self.seen.shadowed(name)}
 
     def look_into(self, names: frozenset[str]) -> bool:
         """Tell of these functions what they do from now on; False where that is nothing new."""
         asked = [
             name
-            for name in sorted(names - self.summaries.keys())
+            for name in sorted(self.followed(names) - self.summaries.keys())
             if self.wrappers.returned(name, self.file)
             or self.wrappers.freeing(name, self.file)
             or self.wrappers.giving(name, self.file)
@@ -285,7 +333,7 @@ def _known_as(holders: tuple[Holder, ...]) -> Iterable[str]:
         key, name = places[-1]
         member = name.rpartition(".")[2].rstrip("[]")
         if of_file(key):
-            yield member if "." in name else f"={member}"
+            yield member if "." in name else variable(key, member)
         else:
             yield known_as(key, member)
     if len(places) < len(holders):

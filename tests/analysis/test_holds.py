@@ -74,10 +74,21 @@ def test_flags_say_what_was_off_before() -> None:
         ("spin_lock(&x->lock);", frozenset([("spin",)])),
         ("spin_unlock(&x->lock);", frozenset([("-spin",)])),
         ("if (x->n) spin_lock(&x->lock);", frozenset([(), ("spin",)])),
-        ("spin_lock(&x->lock); spin_lock(&x->lock); spin_unlock(&x->lock); spin_unlock(&x->lock);", None),
+        ("while (x->n) spin_lock(&x->lock);", frozenset([(), ("spin",), ("spin",) * 2, ("spin",) * 3])),
+        ("while (x->n) spin_unlock(&x->lock);", frozenset([(), ("-spin",), ("-spin",) * 2])),
+        ("lockdep_assert_held(&x->lock); spin_unlock(&x->lock);", frozenset([("-spin",)])),
+        ("spin_lock(&x->lock); spin_lock(&x->lock); spin_unlock(&x->lock); spin_unlock(&x->lock);", UNCHANGED),
     ],
 )
 def test_what_is_left_behind(body: str, expected: object) -> None:
     text = f"{HEAD}static void f(struct x *x)\n{{\n{body}\n}}\n"
     _, linker = program_of({"drivers/a/a.c": text}, (6, 12))
     assert linker.outcomes("f", 0) == expected
+
+
+def test_a_lock_that_is_taken_twice_may_be_one() -> None:
+    body = "spin_lock(&x->lock); spin_lock(&x->lock); spin_unlock(&x->lock); spin_unlock(&x->lock);"
+    program, linker = program_of({"drivers/a/a.c": f"{HEAD}void f(struct x *x)\n{{\n{body}\n}}\n"}, (6, 12))
+    fid = program.resolve("f", 0)
+    assert fid is not None
+    assert not linker.balanced(fid)
