@@ -73,6 +73,8 @@ def rows(
             continue
         for line in lines(group):
             name, _, text = line.partition(":")
+            if "|" in name:
+                raise TableError(f"{line}: a colon is missing before the bar")
             words, fields = _split(text)
             merged = {**shared, **fields} if fields else dict(shared)
             if not fields or holds(merged, version, probes):

@@ -320,3 +320,8 @@ def test_a_probe_counts_more_than_the_version() -> None:
     assert holds({"probe": "!guard"}, (6, 12), frozenset())
     assert holds({"since": "6.12"}, (6, 12), frozenset())
     assert not holds({"until": "6.12"}, (6, 12), frozenset())
+
+
+def test_a_row_without_its_colon_is_refused() -> None:
+    with pytest.raises(TableError, match=r"folio .*colon"):
+        list(rows([{"rows": "folio | source=include/linux/mm_types.h\n"}], (6, 12), frozenset()))

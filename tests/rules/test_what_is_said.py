@@ -18,7 +18,9 @@ def _messages(text: str, code: str) -> list[str]:
     ("argument", "said"),
     [
         ("struct super_block *sb", "where the file system takes the lock or begins the transaction"),
+        ("struct folio *folio", "where the file system takes the lock or begins the transaction"),
         ("struct bio *bio", "where the driver is entered for a request"),
+        ("struct usb_device *udev", "where the driver is entered for a request"),
         ("struct profile *entry", "works on neither inodes nor block requests: GFP_KERNEL will do, unless a caller"),
     ],
 )
