@@ -279,12 +279,11 @@ class Sleeps(Run):
         )
 
     def part_of_some(self, path: str, state: State) -> bool:
-        """Whether something was asked about an object before a part of it is freed (``if (is_tx(c)) destroy(c->wq)``):
-        only some have that part, and who frees an object knows which.
+        """Whether something was asked about an object before it, or a part of it, is freed (``if (is_tx(c))
+        destroy(c->wq)``): only some have to be, and who frees an object knows which.
         """
-        owner = root_of(path)
-        asked = f"({owner})"
-        return owner != path and any(t.endswith(asked) and t[0] not in "(!@#?" for t in state.conds)
+        asked = f"({root_of(path)})"
+        return any(t.find(asked, 1) > 0 and (t[t.find(asked) - 1].isalnum()) for t in state.conds if t[0] not in "@#?")
 
     def note_sleep(self, sleep: Sleep, place: Place, state: State) -> None:
         """A sleep at ``place``: a report if a context of this function forbids it, and news for the callers."""

@@ -739,5 +739,6 @@ void f(struct dev *d, struct c *c)
 }
 """
     assert _reported(text) == []
+    assert _reported(text.replace("is_tx(c)", "KIND(c) == TX").replace("c->wq", "c")) == []
     assert _reported(text.replace("is_tx(c)", "c->wq")) == ["f"]
     assert _reported(text.replace("stop(c);", "if (is_tx(c)) destroy_workqueue(c->wq);")) == ["f"]
