@@ -18,7 +18,7 @@ from gfplint.analysis.environment import (
     doubt_of_length,
 )
 from gfplint.analysis.locks import LockClass, Taken, lock_class
-from gfplint.analysis.paths import last_of, root_of
+from gfplint.analysis.paths import last_of, names_in, root_of
 from gfplint.analysis.run import MADE, MAX_MACROS, OWN_LOCK, Run
 from gfplint.analysis.state import State
 from gfplint.analysis.summary import AllocSite, Hold, Lock, Recursion, Report, Sleep
@@ -271,19 +271,25 @@ class Sleeps(Run):
             return
         step = self.step(expr.place, f"{row.name}() may sleep")
         own = any(h.kind in self.atomic for h in state.held)
-        doubt = 2 if not own and self.part_of_some(path, state) else 0
+        freed = expr.args[row.arg] if row.arg < len(expr.args) else expr
+        doubt = 2 if not own and self.only_some(freed, state) else 0
         self.note_sleep(
             Sleep("free", row.name, None, (), (), (step,), expr.place, sleeps=row.sleeps, uncertain=doubt),
             expr.place,
             state,
         )
 
-    def part_of_some(self, path: str, state: State) -> bool:
+    def only_some(self, freed: Expr, state: State) -> bool:
         """Whether something was asked about an object before it, or a part of it, is freed (``if (is_tx(c))
         destroy(c->wq)``): only some have to be, and who frees an object knows which.
         """
-        asked = f"({root_of(path)})"
-        return any(t.find(asked, 1) > 0 and (t[t.find(asked) - 1].isalnum()) for t in state.conds if t[0] not in "@#?")
+        asked = [f"({name})" for name in names_in(freed)]
+        return any(
+            (at := text.find(name)) > 0 and text[at - 1].isalnum()
+            for text in state.conds
+            if text[0] not in "@#?"
+            for name in asked
+        )
 
     def note_sleep(self, sleep: Sleep, place: Place, state: State) -> None:
         """A sleep at ``place``: a report if a context of this function forbids it, and news for the callers."""
