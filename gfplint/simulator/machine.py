@@ -380,6 +380,9 @@ class Machine:
     def context_op(self, row: ContextOp, args: list[Value]) -> Value | None:
         """Enter or leave what a row of context_ops says; ``args`` hold a pointer where the row keeps flags."""
         lock = self.lock_name(args[row.lock]) if row.lock is not None and row.lock < len(args) else None
+        handed = self._handed_lock(row, args) if row.indirect or row.returns_lock else None
+        if handed is not None:
+            lock = handed.key
         if lock is not None and row.bit is not None and row.bit < len(args):
             lock = (lock, identity(args[row.bit]))
         if lock is not None and row.lock is not None:
@@ -400,10 +403,21 @@ class Machine:
         self.note(
             f"{row.name}() enters: {', '.join(self.kernel.kinds[k].title for k in row.kinds if k in self.kernel.kinds)}"
         )
+        if handed is not None and row.returns_lock:
+            return handed
         if row.when == "always":
             self.entered += 1
             return Sym(("call", row.name, self.entered))
         return 0 if row.when == "zero" else 1
+
+    def _handed_lock(self, row: ContextOp, args: list[Value]) -> Sym:
+        """The lock that a call takes and tells its caller of: by what it returns, or in a variable."""
+        self.entered += 1
+        lock = Sym(("lock", row.name, self.entered))
+        target = args[row.lock] if row.indirect and row.lock is not None and row.lock < len(args) else None
+        if isinstance(target, Ptr):
+            target.obj.fields[target.key if target.key is not None else 0] = lock
+        return lock
 
     def _may_take(self, row: ContextOp, lock: Hashable) -> bool:
         """Whether a trylock gets its lock: not while this task holds it; else both ways are explored."""

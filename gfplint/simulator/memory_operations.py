@@ -240,6 +240,11 @@ class MemoryOperations:
             return Sym(("is_rodata", identity(value)))
         return int(area(self.machine.address(value)) == IMAGE_MAP)
 
+    def op_sim_known_rodata(self, args: list[Value]) -> Value:
+        """Whether a pointer is known to be read-only data; an unknown one is taken for what it is used as."""
+        value = self.machine.interpreter.resolve(args[0])
+        return int(not isinstance(value, Sym) and area(self.machine.address(value)) == IMAGE_MAP)
+
     def op_sim_known_vmalloc(self, args: list[Value]) -> Value:
         """Whether a pointer is known to be vmalloc memory; an unknown one is taken for what the caller says it is."""
         value = self.machine.interpreter.resolve(args[0])

@@ -365,6 +365,8 @@ class Oracle:
 
     def _size(self, trial: Trial, size: int) -> str:
         """What kmalloc and kvmalloc make of a size."""
+        if size < 0:
+            raise ValueError("no size is negative")
         machine = trial.machine
         ask = trial.interpreter.call_name
         found = {}

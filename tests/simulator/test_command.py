@@ -60,7 +60,14 @@ def test_output_is_the_same_every_time() -> None:
 
 @pytest.mark.parametrize(
     ("source", "options"),
-    [(b"int f(", {}), (LOCKED, {"function": "nothing"}), (LOCKED, {"context": "nowhere"}), (b"\x00\x01", {})],
+    [
+        (b"int f(", {}),
+        (LOCKED, {"function": "nothing"}),
+        (LOCKED, {"context": "nowhere"}),
+        (b"\x00\x01", {}),
+        (b"", {}),
+        (b";;", {}),
+    ],
 )
 def test_bad_input_is_refused(source: bytes, options: dict[str, str]) -> None:
     with pytest.raises(GfplintError):

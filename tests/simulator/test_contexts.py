@@ -233,3 +233,33 @@ void other(struct d *d)
 	spin_unlock(&d->lock);
 }
 """)
+
+
+def test_locks_that_a_call_tells_its_caller_of() -> None:
+    check("""
+void in_a_variable(struct mm_struct *mm, pmd_t *pmd, struct d *d)
+{
+	spinlock_t *ptl;
+	pte_t *pte = pte_offset_map_lock(mm, pmd, 0, &ptl);
+
+	if (!pte)
+		return;
+	d->a = kmalloc(8, GFP_KERNEL); /* sees: sleep-fault */
+	pte_unmap_unlock(pte, ptl);
+	d->b = kmalloc(8, GFP_KERNEL);
+}
+void by_its_result(struct mm_struct *mm, pmd_t *pmd, struct d *d)
+{
+	spinlock_t *ptl = pmd_lock(mm, pmd);
+
+	d->a = kmalloc(8, GFP_KERNEL); /* sees: sleep-fault */
+	spin_unlock(ptl);
+	d->b = kmalloc(8, GFP_KERNEL);
+}
+void contiguous(struct cma *cma, struct d *d)
+{
+	spin_lock(&d->lock);
+	d->a = cma_alloc(cma, 1, 0, false); /* sees: sleep-fault */
+	spin_unlock(&d->lock);
+}
+""")

@@ -285,3 +285,8 @@ def test_too_large_for_kmalloc(mask: str) -> None:
     assert (
         seen(f"void *f(void) {{ return kmalloc(8 << 20, {mask} | __GFP_NOWARN); }}").get(1, set()) & {"warn"} == set()
     )
+
+
+def test_unknown_memory_of_a_device_is_resized_without_a_word() -> None:
+    text = b"void f(struct d *d) { d->p = devm_krealloc(d->dev, d->p, 99, GFP_KERNEL); devm_kfree(d->dev, d->q); }"
+    assert "warn" not in {seen.kind for seen in observe(text)}

@@ -383,7 +383,7 @@ void *devm_kzalloc(struct device *dev, size_t size, gfp_t gfp) { return devm_kma
 void *devm_kcalloc(struct device *dev, size_t n, size_t size, gfp_t gfp) { return devm_kmalloc(dev, n * size, gfp | __GFP_ZERO); }
 void devm_kfree(struct device *dev, const void *p)
 {
-	if (p == NULL || p == ZERO_SIZE_PTR || sim_is_rodata(p))
+	if (p == NULL || p == ZERO_SIZE_PTR || sim_known_rodata(p))
 		return;
 	sim_spin();
 	if (!sim_devres_del(dev, p)) {
@@ -400,7 +400,7 @@ void *devm_krealloc(struct device *dev, void *p, size_t size, gfp_t gfp)
 
 	if (p == NULL || p == ZERO_SIZE_PTR)
 		return devm_kmalloc(dev, size, gfp);
-	if (sim_is_rodata(p)) {
+	if (sim_known_rodata(p)) {
 		sim_event("warn", "devm_krealloc() of read-only data");
 		return NULL;
 	}
