@@ -123,6 +123,7 @@ class _Linting:
                 self.analyse(index, MEMORY)
             else:
                 self.members += members
+                self.stores += self.wanted.worth.made(self.linker.program.paths[self.file], function.name, members)
 
     def analyse(self, index: int, depth: int) -> None:
         """Lint a function; ``depth`` as ``flow.analyse`` takes it."""

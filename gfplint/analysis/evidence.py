@@ -34,6 +34,11 @@ _POINTER = re.compile(r"\*\s*+(?:const\s++|restrict\s++)*+(\w++)")
 _SIZE = re.compile(r"\bsizeof\s*+\(\s*+(?:struct\s++(\w++)\s*+\)|\*\s*+(\w++)\s*+\))")
 #: Values longer than this are read up to here.
 _VALUE = 500
+#: A value that is a call, or a cast one.
+_CALL = re.compile(r"\s*+(?:\([\w\s]++\*\s*+\)\s*+)?([A-Za-z_]\w*+)\s*+\(")
+_PAREN = re.compile(r"[()]")
+#: ``struct tag *name``, a pointer to one struct, as declared first behind the tag.
+_OBJECT = re.compile(r"\bstruct\s++(\w++)\s*+\*\s*+(?:const\s++)?(\w++)\s*+(?=[=;,)])")
 #: White space between a member and the operator before it.
 _BEFORE = 40
 #: Values that are numbers, not memory.
@@ -55,23 +60,27 @@ class Evidence(NamedTuple):
     functions ``by`` hand out and free.
 
     ``stored``: members, structs (``*file:tag``) and variables at file scope (``=name``), with the families of what they
-    may be given; ``freed``: the same with what frees them.
+    may be given; ``freed``: the same with what frees them; ``sure``: structs of which an object is surely made, with
+    its family.
     """
 
     conflict: bool
     by: frozenset[str]
-    stored: tuple[tuple[str, Families], ...]
-    freed: tuple[tuple[str, str], ...]
+    stored: tuple[tuple[str, Families], ...] = ()
+    freed: tuple[tuple[str, str], ...] = ()
+    sure: tuple[tuple[str, str], ...] = ()
 
 
 class Called(NamedTuple):
     """What functions do that a function calls, by their names: the families that they may hand out, and those that they
-    may put where their arguments point to; the frees to which they may give their parameters.
+    may put where their arguments point to; the frees to which they may give their parameters; ``own``: those of them
+    that are not what the kernel's tables say.
     """
 
     returned: Mapping[str, Families]
     giving: Mapping[str, Families]
     freeing: Mapping[str, frozenset[str]]
+    own: frozenset[str]
 
 
 class Text(NamedTuple):
@@ -134,6 +143,10 @@ class Reader:
             for n, row in self.frees.items()
         }
         self.passing = frozenset(n for n, q in kernel.queries.items() if q.true_means in ("argument", "take"))
+        results = {n for n, a in self.allocators.items() if isinstance(a.result, int)}
+        self.plain = frozenset(
+            n for n, a in self.allocators.items() if n not in results and not kernel.families[a.family].local
+        )
         self.sizes = {n: (a.size, a.family) for n, a in self.allocators.items() if a.size is not None}
         self.built = frozenset(f.name for f in kernel.families.values() if f.built)
         #: Families and frees that another rule than that for mismatched frees is about.
@@ -168,6 +181,7 @@ class Reader:
         names = _Names()
         code, callees = text.code, text.callees
         stored: list[_Spot] = []
+        direct: list[tuple[str, str]] = []
         cleaned = _CLEANED.findall(code) if "__free" in callees else []
         if cleaned:
             code = _CLEANED.sub(r"\1", code)
@@ -175,6 +189,8 @@ class Reader:
             if not _NUMBER.match(value):
                 if member:
                     stored.append(_Spot(name, code, at))
+                elif (call := _only_call(value)) in self.plain and call not in wrappers.own:
+                    direct.append((name, self.allocators[call].family))
                 self._assign(names, "." + name if member else name, value, wrappers.returned)
         for name in callees & self.results.keys():
             number = self.results[name]
@@ -200,7 +216,7 @@ class Reader:
             doubted.append(name)
             by |= {callee, *names.givers(name)}
         if doubted:
-            return Evidence(True, frozenset(by), (), ())
+            return Evidence(True, frozenset(by))
         others = _Others(text, names, freed, self.sizes) if names.given or freed else None
         members = {(known, names.families(t.key)) for t in stored if t.member for known in t.known_as(text.bases)}
         frees = {(known, free) for t, free in freed if t.member for known in t.known_as(text.bases)}
@@ -209,6 +225,7 @@ class Reader:
             frozenset(),
             tuple(sorted(members, key=lambda m: m[0])) + (others.stored() if others else ()),
             tuple(sorted(frees)) + (others.freed() if others else ()),
+            others.made(direct) if others is not None and direct else (),
         )
 
     def _assign(self, names: _Names, name: str, value: str, returned: Mapping[str, Families]) -> None:
@@ -299,6 +316,18 @@ class _Others:
                 for named, pointer in _SIZE.findall(args[number]) if number < len(args) else ():
                     yield named or self.structs.get(pointer, ""), family
 
+    def made(self, direct: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+        """The structs of which objects are surely made. ``direct``: variables that are given what an allocator returns,
+        with its family.
+        """
+        tags: dict[str, set[str]] = {}
+        for text in (self.text.header, self.text.code):
+            for tag, name in _OBJECT.findall(text):
+                tags.setdefault(name, set()).add(tag)
+        sure = [(*tags[name], family) for name, family in direct if tags.get(name) == {self.structs.get(name)}]
+        pairs = {(self.object(tag), family) for tag, family in sure}
+        return tuple(sorted(pair for pair in pairs if pair[0]))
+
     def freed(self) -> tuple[tuple[str, str], ...]:
         """The structs and variables that are freed."""
         return tuple(sorted({(other, free) for name, free in self.bare if (other := self.of(name))}))
@@ -373,6 +402,19 @@ def _assignments(code: str) -> Iterator[tuple[bool, str, int, str]]:
         start, end = match.start(), match.end()
         stop = code.find(";", end, end + _VALUE)
         yield _is_member(code, start), match.group(1), start, code[end : stop if stop >= 0 else end + _VALUE]
+
+
+def _only_call(value: str) -> str:
+    """The name of what is called where a value is nothing but a call, or a cast of one; "" for any other value."""
+    match = _CALL.match(value)
+    if match is None:
+        return ""
+    depth = 0
+    for paren in _PAREN.finditer(value, match.end() - 1):
+        depth += 1 if paren.group() == "(" else -1
+        if not depth:
+            return match.group(1) if not value[paren.end() :].strip() else ""
+    return ""
 
 
 def _is_member(text: str, at: int) -> bool:

@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from typing import Protocol
 
 import msgspec
 
 from gfplint.analysis.bases import Bases
-from gfplint.analysis.environment import MEMORY, annotated
+from gfplint.analysis.environment import MEMORY, NOWHERE, annotated
 from gfplint.analysis.evidence import Called, Evidence, Reader, known_as, variable
 from gfplint.analysis.evidence import Text as EvidenceText
 from gfplint.analysis.holders import OBJECT, Declared, Holder, of_file
 from gfplint.analysis.measures import measure_of
-from gfplint.analysis.ownership import private
+from gfplint.analysis.ownership import StoreAt, private
 from gfplint.analysis.program import NEVER, FunctionId, Program, Relevance
 from gfplint.analysis.regions import comes_back, loops_before, straight
-from gfplint.analysis.summary import Summary
+from gfplint.analysis.summary import MemberStore, Summary
+from gfplint.analysis.values import Memory
 from gfplint.analysis.wrappers import Wrappers
 from gfplint.facts import Function
 from gfplint.kernel.masks import DIRECT_RECLAIM, FS, ZONES
@@ -31,6 +32,8 @@ from gfplint.kernel.model import Kernel
 Text = Callable[[], str]
 #: By member what is done to it, each with the functions that do it.
 Deeds = dict[str, dict[str, set[FunctionId]]]
+#: Comes behind the path of every file.
+_NO_FILE = "\U0010ffff"
 #: Where the structs are that the whole tree includes.
 _EVERYWHERE = "include/"
 _GFP = re.compile(r"\b\w*GFP\w*")
@@ -60,7 +63,8 @@ class Reads(enum.Flag):
 class MemberEvidence(msgspec.Struct, frozen=True, array_like=True):
     """A function (its number in its file) that may store memory of ``families`` in a member, or free it by ``free``.
 
-    ``open``: it is not analysed yet.
+    ``open``: it is not analysed yet. ``sure``: the family of an object of a struct that it surely makes, "?" for one of
+    something unknown.
     """
 
     function: int
@@ -68,6 +72,7 @@ class MemberEvidence(msgspec.Struct, frozen=True, array_like=True):
     families: tuple[str, ...] = ()
     free: str = ""
     open: bool = True
+    sure: str = ""
 
 
 #: Calls that are looked through in a function that takes a mask.
@@ -96,6 +101,7 @@ class Worth:
         """
         self.meets = meets
         self.program = program
+        self.kernel = kernel
         self.relevance = relevance
         self.reads = reads
         self.reader = Reader(kernel, measured=Reads.MEASURES in reads)
@@ -186,8 +192,24 @@ class Worth:
                 else:
                     for family in item.families:
                         stored.setdefault(item.member, {}).setdefault(family, set()).add((file, item.function))
+        sure: dict[str, set[str]] = {}
+        for _, items in evidence:
+            for item in items:
+                if item.sure:
+                    sure.setdefault(item.member, set()).add(item.sure)
+        for member, families in sure.items():  # objects are of one family, or nothing is said of them
+            only = families if len(families) == 1 else set()
+            stored[member] = {family: places for family, places in stored.get(member, {}).items() if family in only}
         members = {member for member in stored.keys() | freed.keys() if self._meets(member, stored, freed)}
         return members | {bare(member) for member in members}  # of a struct that is not known
+
+    def made(self, path: str, function: str, members: Iterable[MemberEvidence]) -> Iterator[StoreAt]:
+        """What stands for the objects of structs that a function surely makes: it may never be looked at itself."""
+        for item in members:
+            if item.sure:
+                managed = self.kernel.families[item.sure].managed
+                memory = Memory(item.sure, "", NOWHERE, _NO_FILE, function, managed=managed)
+                yield StoreAt(path, function, MemberStore(((item.member[1:], OBJECT),), memory, NOWHERE))
 
     def _meets(self, member: str, stored: Deeds, freed: Deeds) -> bool:
         """Whether a member may hold memory that one of its frees is not for."""
@@ -270,6 +292,7 @@ class _Wrapped:
             {name: families for name in followed if (families := self.returned(name))},
             {name: families for name in followed if (families := self.given(name))},
             {name: frees for name in followed if (frees := self.freed(name))},
+            followed & self.tabled,
         )
 
     def followed(self, names: frozenset[str]) -> frozenset[str]:
@@ -320,7 +343,8 @@ def of_summary(index: int, summary: Summary) -> Iterable[MemberEvidence]:
         measure = measure_of(memory.order, memory.size) if memory is not None else ""
         families = tuple(filter(None, (memory.family, measure))) if memory is not None else ()
         for name in _known_as(store.holders):
-            yield MemberEvidence(index, name, families, open=False)
+            sure = (memory.family if memory is not None else "?") if name.startswith("*") else ""
+            yield MemberEvidence(index, name, families, open=False, sure=sure)
     for free in summary.frees:
         for name in _known_as(free.holders):
             yield MemberEvidence(index, name, free=free.callee + measure_of(free.order, free.size), open=False)
@@ -345,6 +369,8 @@ def _members(index: int, found: Evidence) -> Iterable[MemberEvidence]:
         yield MemberEvidence(index, member, tuple(sorted(families)))
     for member, free in found.freed:
         yield MemberEvidence(index, member, free=free)
+    for member, family in found.sure:
+        yield MemberEvidence(index, member, (family,), sure=family)
 
 
 class _Regions:

@@ -1,0 +1,67 @@
+"""What the texts of functions say of memory, and in which members it may meet a wrong free."""
+
+from __future__ import annotations
+
+import pytest
+
+from gfplint.analysis.worth import MemberEvidence, Worth
+from gfplint.linting import Wanted, whole_of
+from gfplint.rules import catalogue
+from tests.rules.harness import program_of
+
+HEAD = "struct x { void *buf; };\nstruct y { int n; };\n"
+
+
+def _evidence(*functions: str) -> tuple[Worth, list[bool], list[MemberEvidence]]:
+    """The functions that their texts alone make worth a body, and what the others do to members."""
+    program, linker = program_of({"drivers/a/a.c": HEAD + "\n".join(functions) + "\n"}, (6, 12))
+    rules = tuple(rule for rule in catalogue() if rule.code == "GFP401")
+    worth = Wanted(linker, rules, whole_of(program, linker, lambda _: True, rules, [0]), [0]).worth
+    wanted: list[bool] = []
+    members: list[MemberEvidence] = []
+    for index, function in enumerate(program.facts[0].functions):
+        doubtful, found = worth.by_text((0, index), function, linker.code((0, index)), linker.environment(0))
+        wanted.append(doubtful)
+        members += found
+    return worth, wanted, members
+
+
+@pytest.mark.parametrize(
+    ("body", "doubtful"),
+    [
+        ("char *p = vmalloc(8); kfree(p);", True),
+        ("char *p, *q; p = vmalloc(8); q = p; kfree(q);", True),
+        ("char *p, *q; q = p; p = vmalloc(8); kfree(q);", True),
+        ("x->buf = vmalloc(8); kfree(x->buf);", True),
+        ("char *p; x->buf = vmalloc(8); p = x->buf; kfree(p);", True),
+        ("char *p, *q; p = kmalloc(8, GFP_KERNEL); q = vmalloc(8); x->buf = p; x->buf = q; kfree(p); vfree(q);", False),
+        ("char *buf = kmalloc(8, GFP_KERNEL); x->buf = vmalloc(8); kfree(buf);", False),
+        ("char *p = kvmalloc(8, GFP_KERNEL); kvfree(p);", False),
+    ],
+)
+def test_memory_goes_the_way_of_assignments(body: str, doubtful: bool) -> None:
+    assert _evidence(f"void f(struct x *x)\n{{\n{body}\n}}")[1] == [doubtful]
+
+
+def _meeting(*functions: str) -> set[str]:
+    worth, _, members = _evidence(*functions)
+    return worth.meeting([(0, members)])
+
+
+MADE = "struct y *f(void)\n{\nstruct y *y;\ny = kmalloc(sizeof(*y), GFP_KERNEL);\nreturn y;\n}"
+FREED = "void g(struct y *y)\n{\nvfree(y);\n}"
+
+
+def test_objects_that_are_freed_otherwise_than_they_are_made() -> None:
+    assert _meeting(MADE, FREED) == {"*drivers/a/a.c:y"}
+
+
+def test_objects_that_are_made_in_two_ways_are_none_to_look_for() -> None:
+    other = MADE.replace("f(void)", "h(void)").replace("kmalloc(sizeof(*y), GFP_KERNEL)", "vmalloc(sizeof(*y))")
+    assert _meeting(MADE, other, FREED) == set()
+
+
+def test_members_that_are_freed_otherwise_than_they_are_filled() -> None:
+    filled = "void f(struct x *x)\n{\nx->buf = vmalloc(8);\n}"
+    assert _meeting(filled, "void g(struct x *x)\n{\nkfree(x->buf);\n}") == {"drivers/a/a.c:x.buf", "buf"}
+    assert _meeting(filled, "void g(struct x *x)\n{\nvfree(x->buf);\n}") == set()
