@@ -1,8 +1,8 @@
 """Flow inside one function: an abstract interpreter over its operation tree.
 
 Paths are followed apart while few (``state.MAX_STATES``), so that correlated branches, conditional masks and trylocks
-are told apart. Loops run once, and twice where the first round changes what is held. What a call does comes from the
-kernel tables or from the callee's summary; a call that is not known changes nothing.
+are told apart. Loops run once, and again where a round changes what is held or sets a pointer that was NULL before.
+What a call does comes from the kernel tables or from the callee's summary; a call that is not known changes nothing.
 """
 
 from __future__ import annotations
@@ -406,24 +406,36 @@ class _Flow(Conditions):
         for arg in stmt.args:
             for state in states:
                 self.eval(arg, state)
-        if stmt.args:
-            for state in states:
-                state.forget(path_of(stmt.args[0]))
-                self.forget_loop_variables(stmt, state)
         for state in states:
             self.forget_assigned(stmt, state)
+        marks = self.first_round_marks(stmt, states)
         out: list[State] = []
         known: set[object] = set()
         self.walks.append((frozenset(root_of(self.access(a)) for a in stmt.args), stmt.place))
         for _ in range(MAX_ROUNDS):
-            known |= {close(s) for s in states}
+            if stmt.args:
+                for state in states:
+                    state.forget(path_of(stmt.args[0]))
+                    self.forget_loop_variables(stmt, state)
+            known |= {(close(s), _null(marks, s)) for s in states}
             after, done = self.loop_round(stmt, states)
             out += done
-            states = [s for s in after if close(s) not in known]
+            states = [s for s in after if (close(s), _null(marks, s)) not in known]
             if not states:
                 break
         self.walks.pop()
         return dedupe(out)
+
+    def first_round_marks(self, stmt: Loop, states: list[State]) -> tuple[str, ...]:
+        """Pointers that a loop finds NULL, asks for and sets (``if (prev) ...; prev = this;``): only its first round
+        finds them so.
+        """
+        null = {n for n in self.names_set_by(stmt) for s in states if s.env.get(n) == ZERO}
+        if not null:
+            return ()
+        asked: dict[str, int] = {}
+        count_conditions((stmt.body,), asked)
+        return tuple(sorted(null.intersection(asked)))
 
     def loop_round(self, stmt: Loop, states: list[State]) -> tuple[list[State], list[State]]:
         """One round of a loop: the states that go on with the next, and those that leave."""
@@ -452,14 +464,18 @@ class _Flow(Conditions):
 
     def forget_assigned(self, stmt: Loop, state: State) -> None:
         """Numbers that a loop changes are unknown inside it: it runs more often than the analysis follows it."""
+        for name in self.names_set_by(stmt):
+            if isinstance(state.env.get(name), Constant) and not self.types.get(name, ("", 0))[1]:
+                state.forget(name)
+
+    def names_set_by(self, stmt: Loop) -> set[str]:
+        """The names that a loop assigns."""
         names = self.loop_names.get(id(stmt))
         if names is None:
             names = set()
             assigned((stmt,), names)
             self.loop_names[id(stmt)] = names
-        for name in names:
-            if isinstance(state.env.get(name), Constant) and not self.types.get(name, ("", 0))[1]:
-                state.forget(name)
+        return names
 
     def forget_loop_variables(self, stmt: Loop, state: State) -> None:
         for arg in stmt.args[1:]:
@@ -632,6 +648,11 @@ class _Flow(Conditions):
             for truth, new in self.leaf(test, state):
                 (true_states if truth else false_states).append(new)
         return true_states, false_states
+
+
+def _null(names: tuple[str, ...], state: State) -> tuple[bool, ...]:
+    """Which of ``names`` a state knows to be NULL."""
+    return tuple([state.env.get(n) == ZERO for n in names])
 
 
 _WITH_LABELS = frozenset((If, Loop, Switch, Scoped, Arms))
