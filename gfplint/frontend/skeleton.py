@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from gfplint.facts import (
@@ -40,6 +40,8 @@ _RECORD = re.compile(
 )
 _TYPEDEF_RECORD = re.compile(r"\btypedef\s++(?:struct|union)\b[^;{}]*+\Z")
 _TYPEDEF_NAME = re.compile(r"\s*+(?:__\w++(?:\([^;]{0,40}\))?\s++)?+([A-Za-z_]\w*+)\s*+[;,]")
+#: An element of an array that a macro makes of two names.
+_ELEMENT = re.compile(r"\b([A-Z][A-Z0-9_]+)\(\s*([a-z]\w*)\s*,\s*([a-z_]\w*)\s*\)")
 _TABLE_NAME = re.compile(r"\b([A-Za-z_]\w*+)\s*+((?:\[[^\]]*+\]\s*+)*+)(?:__\w++(?:\([^()]*+\)){0,2}\s*+)*+=\s*+\Z")
 _TYPE_WORDS = re.compile(r"[\w\s*]*+\Z")
 #: A value of one word comes along.
@@ -269,10 +271,24 @@ class _Found:
         name, line, static = match.group(1), self.line(item.brace - len(tail) + match.start(1)), "static" in words
         self.globals.append(Global(kind, before.group().count("*"), name, static, line))
         body = self.code[item.brace : item.end]
+        if match.group(2):
+            for macro, entries in self._elements(body, item.brace):
+                self.tables.append(Table(macro, name, line, static, entries))
         if "." not in body:
             return
         for literal, entries in table_entries(self.line, body, item.brace, 2 if match.group(2) else 1):
             self.tables.append(Table(literal or kind, name, line, static, entries))
+
+    def _elements(self, body: str, base: int) -> Iterator[tuple[str, tuple[Entry, ...]]]:
+        """Elements that a macro makes of a member's name and a function (``HOOK_INIT(open, my_open)``), by macro."""
+        found: dict[str, list[Entry]] = {}
+        matches = list(_ELEMENT.finditer(body))
+        own = {f.name for f in self.functions} if matches else set()
+        for match in matches:
+            macro, member, value = match.groups()
+            if value in own:
+                found.setdefault(macro, []).append(Entry(member, value, self.line(base + match.start())))
+        return ((macro, tuple(entries)) for macro, entries in found.items())
 
     def _macro_table(self, item: Item, text: str) -> None:
         """``declaring_macro(name) { .member = value, ... };``: the macro stands for the type."""

@@ -116,6 +116,16 @@ def test_tables() -> None:
     ]
 
 
+def test_elements_that_a_macro_makes_of_a_member_and_a_function_are_a_table() -> None:
+    facts = _facts(
+        "static int my_open(void)\n{\n\treturn 0;\n}\n"
+        "static struct hooks list[] __ro_after_init = {\n\tHOOK_INIT(open, my_open),\n\tPIN(x, unknown),\n};\n"
+    )
+    assert [(t.struct, t.name, [(e.member, e.value, e.line) for e in t.entries]) for t in facts.tables] == [
+        ("HOOK_INIT", "list", [("open", "my_open", 6)])
+    ]
+
+
 def test_a_declaring_macro_with_members_is_a_table_and_no_function() -> None:
     facts = _facts("define_machine(board) {\n\t.init = board_init,\n};\n")
     assert facts.functions == ()
