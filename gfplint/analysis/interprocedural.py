@@ -282,6 +282,8 @@ class Linker:
         found = tuple(reports.values())
         if self.looks is not None:
             self.looks.folder(root.path)
+        if self.roots.elsewhere(root, self.sources.get):
+            return None
         if self.roots.contested(root, self.sources):
             found = tuple(doubted(r, 2) for r in found)
         return Summary(summary.name, summary.path, summary.params, reports=found)

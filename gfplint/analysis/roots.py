@@ -40,7 +40,10 @@ Registrars = Mapping[tuple[str, int], Callback]
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """``function`` starts in the context ``kind`` because of what stands at ``line``, ``column`` of ``path``."""
+    """``function`` starts in the context ``kind`` because of what stands at ``line``, ``column`` of ``path``.
+
+    ``near``: a field which says, where the folder sets it, that another context holds.
+    """
 
     function: FunctionId
     kind: str
@@ -52,6 +55,7 @@ class Root:
     confidence: str
     registrar: str = ""
     subject: str = ""
+    near: str = ""
 
 
 class _Handing(NamedTuple):
@@ -263,7 +267,7 @@ class Roots:
         message: str,
         subject: tuple[str, str] = ("", ""),
     ) -> Iterator[Root]:
-        fid = here.own.get(name)
+        fid = self.program.resolve(name, here.file) if name in here.own else None  # the fullest of several
         if fid is None:
             self.asked(name)
             fid = self.program.resolve(name, here.file)
@@ -271,7 +275,10 @@ class Roots:
             return
         kind = self.kernel.kinds.get(context)
         said = f"{message}: it runs in {kind.title if kind is not None else context}"
-        yield Root(fid, context, self.program.paths[here.file], *place, where, said, callback.confidence, *subject)
+        condition, _, rest = callback.unless.partition("=")
+        near = rest.partition(":")[0] if condition == "near" else ""
+        path = self.program.paths[here.file]
+        yield Root(fid, context, path, *place, where, said, callback.confidence, *subject, near=near)
 
     def contested(self, root: Root, texts: Texts) -> bool:
         """Whether the object (a timer's member) is given another function elsewhere in the folder.
@@ -280,11 +287,8 @@ class Roots:
         """
         if not root.subject:
             return False
-        folder = posixpath.dirname(root.path)
         name = self.program.function(root.function).name
-        for at, path in enumerate(self.program.paths):
-            if posixpath.dirname(path) != folder:
-                continue
+        for at in self._beside(root.path):
             for function in self.program.facts[at].functions:
                 if root.registrar in function.callees:
                     part = texts.part(at, function)
@@ -295,6 +299,15 @@ class Roots:
                             return True
         return False
 
+    def elsewhere(self, root: Root, read: Callable[[int], Source]) -> bool:
+        """Whether a field that the root's folder speaks of may say that another context holds."""
+        return bool(root.near) and any(root.near in read(at).code for at in self._beside(root.path))
+
+    def _beside(self, path: str) -> Iterator[int]:
+        """The numbers of the files in a file's folder, its own among them."""
+        folder = posixpath.dirname(path)
+        return (at for at, other in enumerate(self.program.paths) if posixpath.dirname(other) == folder)
+
 
 def _context(callback: Callback, entries: tuple[Entry, ...], here: _File) -> str | None:
     """The context of a table's member; None where a condition may hold that the table does not show."""
@@ -304,7 +317,7 @@ def _context(callback: Callback, entries: tuple[Entry, ...], here: _File) -> str
     name, _, other = rest.partition(":")
     if any(name in e.value or name == e.member for e in entries):
         return other or None
-    return None if kind == "field" or name in here.source.code else callback.context
+    return None if kind == "field" or (kind == "flag" and name in here.source.code) else callback.context
 
 
 def _context_of_call(callback: Callback, args: tuple[str, ...]) -> str | None:

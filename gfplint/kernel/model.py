@@ -230,10 +230,10 @@ class Callback(Row, frozen=True, kw_only=True):
     Either an operation table's member (``struct``, ``member``) or a registrar's argument (``function``, ``arg``;
     ``arg`` may be a member set in an initialiser macro). ``context``: a name of contexts.toml's vocabulary
     (``sleepable``, ``softirq``, ``hardirq``, ``rcu``, ``atomic_mixed``, ``either_unknown``, ...). ``unless``: where
-    another context holds, as ``flag=NAME:context`` (NAME is given where the table or the callback is registered) or
-    ``field=NAME:context`` (that field of the same or of the owning structure is set); whoever can't tell takes the row
-    as ``either_unknown``. ``arg`` -1: the function that a declaring macro itself defines. ``confidence``: high or
-    medium.
+    another context holds, as ``flag=NAME:context`` (NAME is given where the table or the callback is registered),
+    ``near=NAME:context`` (that field is set, if at all, in the folder of the table) or ``field=NAME:context`` (that
+    field of the same or of the owning structure is set, wherever); whoever can't tell takes the row as
+    ``either_unknown``. ``arg`` -1: the function that a declaring macro itself defines. ``confidence``: high or medium.
     """
 
     struct: str = ""

@@ -151,3 +151,22 @@ def test_a_member_with_several_families_is_open() -> None:
 def test_the_order_of_files_does_not_matter() -> None:
     files = {"drivers/a/main.c": _CALLER, "drivers/a/other.c": _SLEEPS, "lib/h.c": _ATOMIC}
     assert lint_all(files) == lint_all(dict(reversed(files.items())))
+
+
+_COMMAND = (
+    "static int board_queuecommand(struct Scsi_Host *h, struct scsi_cmnd *c)\n"
+    "{\n\tc->host_scribble = kmalloc(64, GFP_KERNEL);\n\treturn 0;\n}\n"
+    "static const struct scsi_host_template board = {\n\t.queuecommand = board_queuecommand,\n};\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "found"),
+    [
+        ("drivers/scsi/board/other.c", "void f(struct Scsi_Host *h) { h->n = 1; }\n", 1),
+        ("drivers/scsi/board/other.c", "void f(struct Scsi_Host *h) { h->hostt->queuecommand_may_block = 1; }\n", 0),
+        ("drivers/scsi/hosts.c", "int f(struct Scsi_Host *h) { return h->hostt->queuecommand_may_block; }\n", 1),
+    ],
+)
+def test_a_field_that_changes_the_context_is_set_in_the_same_folder(path: str, text: str, found: int) -> None:
+    assert [f.rule for f in lint_all({"drivers/scsi/board/main.c": _COMMAND, path: text})] == ["GFP101"] * found
