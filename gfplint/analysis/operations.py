@@ -9,7 +9,7 @@ import msgspec
 
 from gfplint.analysis.program import FunctionId, Program
 from gfplint.analysis.summary import Sleep, Summary
-from gfplint.analysis.values import blocking
+from gfplint.analysis.values import MaskValue, blocking
 from gfplint.findings import Step
 from gfplint.kernel.model import Kernel
 
@@ -124,9 +124,12 @@ def coverage(program: Program, kernel: Kernel, files: Iterable[int]) -> Coverage
 def shared(member: str, found: list[tuple[Implementation, Summary]]) -> Summary | None:
     """What a call of an operation may do: the sleeps of one of its implementations.
 
-    Sure where every implementation sleeps on its own account, in doubt where some of them do; None for fewer.
+    Sure where every implementation sleeps, on its own account or by the mask that it is given; in doubt where some of
+    them do on their own account; None for fewer.
     """
     sleeping = [(at, summary, sleeps) for at, summary in found if (sleeps := tuple(_certain(summary)))]
+    if len(sleeping) < len(found) and (given := _all_given_a_mask(found)):
+        sleeping = given
     if not sleeping or (len(sleeping) < len(found) and len(sleeping) < SOME):
         return None
     at, summary, sleeps = min(sleeping, key=lambda s: (s[2][0].uncertain, len(s[2][0].steps), s[0].path))
@@ -137,14 +140,35 @@ def shared(member: str, found: list[tuple[Implementation, Summary]]) -> Summary 
     return Summary(f"->{member}", summary.path, summary.params, sleeps=tuple(moved))
 
 
+def _all_given_a_mask(
+    found: list[tuple[Implementation, Summary]],
+) -> list[tuple[Implementation, Summary, tuple[Sleep, ...]]]:
+    """The implementations with what they allocate by the mask that is their argument: the same one for all, or none."""
+    by_position: dict[int, list[tuple[Implementation, Summary, tuple[Sleep, ...]]]] = {}
+    for at, summary in found:
+        masks = {name: number for number, name in enumerate(summary.params) if name}
+        given: dict[int, list[Sleep]] = {}
+        for sleep in summary.sleeps:
+            if sleep.mask is not None and sleep.mask == MaskValue(sleep.mask.base) and _unconditional(sleep):
+                number = masks.get(sleep.mask.base)
+                if number is not None:
+                    given.setdefault(number, []).append(sleep)
+        for number, sleeps in given.items():
+            by_position.setdefault(number, []).append((at, summary, tuple(sleeps)))
+    return next((g for g in by_position.values() if len(g) == len(found)), [])
+
+
 def _certain(summary: Summary) -> Iterator[Sleep]:
     """The sleeps that depend neither on a mask that is passed nor on the caller's locks."""
     for sleep in summary.sleeps:
-        if sleep.inner or sleep.dropped or sleep.task_only or sleep.uncertain:
-            continue
-        if sleep.kind == "free" and sleep.sleeps != "always":
-            continue
         if sleep.mask is not None and blocking(sleep.mask) is not True:
             continue
-        if not any(kind == "blocking" for kind, _, _ in sleep.guards):
+        if _unconditional(sleep) and not any(kind == "blocking" for kind, _, _ in sleep.guards):
             yield sleep
+
+
+def _unconditional(sleep: Sleep) -> bool:
+    """Whether the sleep depends on nothing that the caller holds, nor on what is not known."""
+    if sleep.inner or sleep.dropped or sleep.task_only or sleep.uncertain:
+        return False
+    return sleep.kind != "free" or sleep.sleeps == "always"
