@@ -300,8 +300,13 @@ class Roots:
         return False
 
     def elsewhere(self, root: Root, read: Callable[[int], Source]) -> bool:
-        """Whether a field that the root's folder speaks of may say that another context holds."""
-        return bool(root.near) and any(root.near in read(at).code for at in self._beside(root.path))
+        """Whether the root's folder sets a field, other than from its like, that says that another context holds."""
+        if not root.near:
+            return False
+        sets = re.compile(rf"\b{root.near}\s*=(?!=)(?![^;,]*\b{root.near}\b)")
+        return any(
+            root.near in code and sets.search(code) for code in (read(at).code for at in self._beside(root.path))
+        )
 
     def _beside(self, path: str) -> Iterator[int]:
         """The numbers of the files in a file's folder, its own among them."""

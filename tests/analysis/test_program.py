@@ -164,8 +164,14 @@ _COMMAND = (
     ("path", "text", "found"),
     [
         ("drivers/scsi/board/other.c", "void f(struct Scsi_Host *h) { h->n = 1; }\n", 1),
-        ("drivers/scsi/board/other.c", "void f(struct Scsi_Host *h) { h->hostt->queuecommand_may_block = 1; }\n", 0),
-        ("drivers/scsi/hosts.c", "int f(struct Scsi_Host *h) { return h->hostt->queuecommand_may_block; }\n", 1),
+        ("drivers/scsi/board/other.c", "void f(struct Scsi_Host *h) { h->queuecommand_may_block = 1; }\n", 0),
+        ("drivers/scsi/board/other.c", "int f(struct Scsi_Host *h) { return h->queuecommand_may_block == 1; }\n", 1),
+        (
+            "drivers/scsi/board/other.c",
+            "void f(struct s *h, struct s *o) { h->queuecommand_may_block = o->queuecommand_may_block; }\n",
+            1,
+        ),
+        ("drivers/scsi/hosts.c", "void f(struct Scsi_Host *h) { h->queuecommand_may_block = 1; }\n", 1),
     ],
 )
 def test_a_field_that_changes_the_context_is_set_in_the_same_folder(path: str, text: str, found: int) -> None:
