@@ -274,7 +274,7 @@ def test_callbacks_name_contexts() -> None:
         assert row.confidence in ("high", "medium"), row
         if row.unless:
             condition, _, context = row.unless.partition(":")
-            assert condition.partition("=")[0] in ("flag", "field"), row
+            assert condition.partition("=")[0] in ("flag", "near", "field"), row
             assert context in kernel.kinds, row
 
 
