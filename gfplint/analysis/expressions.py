@@ -235,6 +235,8 @@ class Expressions(Callees):
             if (query := kernel.queries.get(name)) is not None:
                 return self.ask(query, expr, values, state) if expr.args else None
             if (sleeper := kernel.sleepers.get(name)) is not None:
+                if sleeper.allocates:
+                    self.call_function(name, expr, values, state)
                 if sleeper.arg is None:
                     self.waits = True
                     self.note_slept(name, expr.place, state)

@@ -214,14 +214,16 @@ class Query(Row, frozen=True, kw_only=True):
 
 
 class Sleeper(Row, frozen=True, kw_only=True):
-    """A function that sleeps and allocates nothing (mutex_lock, msleep, wait_event, ...): evidence for GFP104.
+    """A function that sleeps and hands out no memory (mutex_lock, msleep, wait_event, ...): evidence for GFP104.
 
-    ``arg``/``unless``: sleeps only where argument ``arg`` is not ``unless``.
+    ``arg``/``unless``: sleeps only where argument ``arg`` is not ``unless``. ``allocates``: for its own use it does
+    allocate, as its body shows where that is in sight.
     """
 
     name: str
     arg: int | None = None
     unless: str = ""
+    allocates: bool = False
 
 
 class Callback(Row, frozen=True, kw_only=True):
