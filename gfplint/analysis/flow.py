@@ -446,8 +446,11 @@ class _Flow(Conditions):
         done: list[State] = []
         if stmt.test is not None and stmt.kind != "do":
             true, done = self.branch(stmt.test, true)
+            self.forget_asked(stmt, true)
         elif not endless and stmt.kind != "do":
             done = [s.copy() for s in states]
+        elif stmt.test is not None:
+            self.forget_asked(stmt, true)
         end = self.statement(stmt.body, true)
         end = dedupe(end + self.close_continues())
         if stmt.step is not None:
@@ -461,6 +464,13 @@ class _Flow(Conditions):
             _, over = self.branch(stmt.test, [s.copy() for s in end])
             return end, done + over
         return end, done + ([] if endless else [s.copy() for s in end])
+
+    def forget_asked(self, stmt: Loop, states: list[State]) -> None:
+        """What a loop asks of more than its own variables changes while it runs, seen or not: else it would not end."""
+        asked = [text for text in leaves(stmt.test) if not text.isidentifier()] if stmt.test is not None else []
+        for state in states:
+            for text in asked:
+                state.conds.pop(text, None)
 
     def forget_assigned(self, stmt: Loop, state: State) -> None:
         """Numbers that a loop changes are unknown inside it: it runs more often than the analysis follows it."""
