@@ -32,6 +32,8 @@ _DECLARED = re.compile(r"\bstruct\s++(\w++)\s*+(\*(?:(?!\bstruct\b)[^;{}()])*+)"
 _POINTER = re.compile(r"\*\s*+(?:const\s++|restrict\s++)*+(\w++)")
 #: ``sizeof(struct tag)`` and ``sizeof(*p)``.
 _SIZE = re.compile(r"\bsizeof\s*+\(\s*+(?:struct\s++(\w++)\s*+\)|\*\s*+(\w++)\s*+\))")
+#: A member, with nothing done to it.
+_PATH = re.compile(r"\s*+\w++(?:\s*+(?:->|\.)\s*+\w++)++\s*+")
 #: Values longer than this are read up to here.
 _VALUE = 500
 #: A value that is a call, or a cast one.
@@ -182,6 +184,7 @@ class Reader:
         code, callees = text.code, text.callees
         stored: list[_Spot] = []
         direct: list[tuple[str, str]] = []
+        copied: list[tuple[_Spot, str]] = []
         cleaned = _CLEANED.findall(code) if "__free" in callees else []
         if cleaned:
             code = _CLEANED.sub(r"\1", code)
@@ -189,6 +192,8 @@ class Reader:
             if not _NUMBER.match(value):
                 if member:
                     stored.append(_Spot(name, code, at))
+                    if self.measures.frees and _PATH.fullmatch(value) and (source := _last(value)) is not None:
+                        copied.append((source, "." + name))
                 elif (call := _only_call(value)) in self.plain and call not in wrappers.own:
                     direct.append((name, self.allocators[call].family))
                 self._assign(names, "." + name if member else name, value, wrappers.returned)
@@ -219,6 +224,13 @@ class Reader:
             return Evidence(True, frozenset(by))
         others = _Others(text, names, freed, self.sizes) if names.given or freed else None
         members = {(known, names.families(t.key)) for t in stored if t.member for known in t.known_as(text.bases)}
+        # What one member may take from another, that one may have got elsewhere as the first has here.
+        members |= {
+            (known, measures)
+            for spot, target in copied
+            if spot.member and (measures := measures_in(names.families(target)))
+            for known in spot.known_as(text.bases)
+        }
         frees = {(known, free) for t, free in freed if t.member for known in t.known_as(text.bases)}
         return Evidence(
             False,

@@ -59,7 +59,7 @@ class Frees(Sleeps):
             places = self.freed_places(target, path, state)
             known = None if null or places else self.only_memory(path)
             null = null and not places
-            if known is None and not null and (kind := self.freed_object(target, path)) is not None:
+            if known is None and not null and (kind := self.freed_object(row, target, path)) is not None:
                 holders = (*places, kind)
             else:
                 holders = places
@@ -114,13 +114,14 @@ class Frees(Sleeps):
             found = next(iter(origins))
         return found
 
-    def freed_object(self, target: Expr, path: str) -> Holder | None:
+    def freed_object(self, row: Free, target: Expr, path: str) -> Holder | None:
         """What a freed variable leads to, by its type: an element of an array of pointers, or what one points to, too.
+        Not where pages are freed: an element may be a page of further pointers there.
 
         Not a member's, whose type the text of the function does not tell: what else is such an object would not have
         been looked for.
         """
-        if "." in path:
+        if "." in path or (indices(target) and (row.single or row.order is not None)):
             return None
         kind, pointers = self.type_of_path(path)
         return object_of((kind, pointers - indices(target)), self.env)

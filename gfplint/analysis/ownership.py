@@ -163,18 +163,21 @@ class Books:
         return memories[0], 1
 
     def _resolved(
-        self, holder: Holder, stores: Sequence[StoreAt], depth: int = MAX_COPIES
+        self, holder: Holder, stores: Sequence[StoreAt], way: tuple[Holder, ...] = ()
     ) -> list[tuple[Memory | None, str]]:
-        """The memory of each store, or None, and where it stands; copies stand for what the copied place holds."""
+        """The memory of each store, or None, and where it stands; copies stand for what the copied place holds, but for
+        those that come back to a place on the ``way``: they bring nothing new.
+        """
         found: list[tuple[Memory | None, str]] = []
+        way = (*way, holder)
         for item in stores:
             source = item.store.source
             if item.store.memory is not None or not source[0]:
                 found.append((item.store.memory, item.path))
-            elif source == holder:
+            elif source in way:
                 continue
-            elif depth and (behind := self.stores.get(source)):
-                found += [(m, item.path) for m, _ in self._resolved(source, behind, depth - 1)]
+            elif len(way) <= MAX_COPIES and (behind := self.stores.get(source)):
+                found += [(m, item.path) for m, _ in self._resolved(source, behind, way)]
             else:
                 found.append((None, item.path))
         return found

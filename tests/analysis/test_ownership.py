@@ -90,3 +90,79 @@ _HOME = "#define RING_ORDER 2\n"
 def test_orders_and_sizes_alone_make_functions_worth_a_look(free: str, found: list[str]) -> None:
     text = f"{_HOME}{_ORDERS}void ring_exit(struct ring *r, struct device *dev)\n{{\n\t{free};\n}}\n"
     assert [f.rule for f in lint_all({"drivers/ring.c": text}, only=("GFP403",))] == found
+
+
+_SPARE = """struct page_of {
+\tvoid *data;
+\tint order;
+};
+struct reader {
+\tvoid *spare;
+\tint order;
+};
+struct page_of *page_get(struct reader *r, struct page_of *p)
+{
+\tstruct page *page;
+
+\tif (r->spare) {
+\t\tp->data = r->spare;
+\t\tr->spare = NULL;
+\t\treturn p;
+\t}
+\tpage = alloc_pages(GFP_KERNEL, r->order);
+\tif (page)
+\t\tp->data = page_address(page);
+\treturn p;
+}
+void page_put(struct reader *r, struct page_of *p)
+{
+\tif (!r->spare)
+\t\tr->spare = p->data;
+\telse
+\t\tfree_pages((unsigned long)p->data, p->order);
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("free", "found"),
+    [
+        ("free_page((unsigned long)r->spare)", ["GFP403"]),
+        ("free_pages((unsigned long)r->spare, r->order)", []),
+    ],
+)
+def test_copies_that_come_back_bring_nothing_new(free: str, found: list[str]) -> None:
+    text = f"{_SPARE}void reader_free(struct reader *r)\n{{\n\t{free};\n}}\n"
+    assert [f.rule for f in lint_all({"drivers/reader.c": text}, only=("GFP403",))] == found
+
+
+_TREE = """struct leaf {
+	int id;
+};
+struct leaf *leaf_new(void)
+{
+	return kzalloc(sizeof(struct leaf), GFP_KERNEL);
+}
+int leaf_add(struct leaf **table, int i)
+{
+	struct leaf *l = kzalloc(sizeof(*l), GFP_KERNEL);
+
+	table[i] = l;
+	return l ? 0 : -ENOMEM;
+}
+void level_free(struct leaf **table)
+{
+	int i;
+
+	for (i = 0; i < 512; i++)
+		if (table[i])
+			%s;
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("free", "found"), [("free_page((unsigned long)table[i])", []), ("vfree(table[i])", ["GFP401"])]
+)
+def test_elements_may_be_pages_of_further_pointers(free: str, found: list[str]) -> None:
+    assert [f.rule for f in lint_all({"drivers/leaf.c": _TREE % free}, only=("GFP401",))] == found
