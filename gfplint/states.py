@@ -93,6 +93,7 @@ def outcome_of(
         kernel = kernel_of(state, run.selected, run.settings)
         key = _key(run, kernel, found, only, renamed)
         outcome = _kept(run.store, key) if found.complete and not run.keep else None
+    known = outcome is not None
     if outcome is None and whole_tree and found.complete and run.store is not None and run.store.oldest(0, LINKED):
         from gfplint import indexed  # noqa: PLC0415 -- it loads the whole analysis
 
@@ -100,10 +101,10 @@ def outcome_of(
         run = msgspec.structs.replace(run, keep=run.keep or outdated)
     if outcome is None:
         outcome = _lint(run, state, gatherer, found, kernel, only, renamed)
-        if found.complete and not outcome.skipped and run.store is not None:
-            _keep(run.store, key, outcome)
     else:
         outcome = msgspec.structs.replace(outcome, statistics={**outcome.statistics, **_cache_use(len(files), 0)})
+    if not known and found.complete and not outcome.skipped and run.store is not None:
+        _keep(run.store, key, outcome)
     skipped = [*(s for s in state.skipped() if only is None or s.path in only), *found.failed, *outcome.skipped]
     return msgspec.structs.replace(outcome, skipped=tuple(sorted(skipped, key=lambda s: s.path)))
 
