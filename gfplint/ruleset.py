@@ -10,7 +10,7 @@ import msgspec
 
 from gfplint.analysis.idioms.code import Code
 from gfplint.analysis.summary import AllocSite, FreeSite, Hold, Report, Summary, Unaccounted
-from gfplint.analysis.values import blocking
+from gfplint.analysis.values import Memory, blocking
 from gfplint.analysis.worth import Reads
 from gfplint.facts import Place
 from gfplint.findings import Confidence, Finding, Fix, Severity, Step
@@ -166,10 +166,13 @@ def confidence_of_free(view: View, site: FreeSite) -> Confidence:
     return Confidence.HIGH if near and not site.doubt else Confidence.MEDIUM if site.doubt < 2 else Confidence.LOW
 
 
-def right_frees(kernel: Kernel, family: str) -> list[str]:
-    """The frees of a family, those that are made for it first."""
-    found = [f for f in kernel.frees.values() if family in f.families and not f.rcu and f.bulk is None]
-    return [f.name for f in sorted(found, key=lambda f: (f.families[0] != family, len(f.name), f.name))]
+def right_frees(kernel: Kernel, memory: Memory) -> list[str]:
+    """The frees for memory: the one named as its allocator, else at most three of its family, made for it first."""
+    found = {f.name: f for f in kernel.frees.values() if memory.family in f.families and not f.rcu and f.bulk is None}
+    twin = memory.allocator.replace("alloc", "free")
+    if twin in found:
+        return [twin]
+    return sorted(found, key=lambda name: (found[name].families[0] != memory.family, len(name), name))[:3]
 
 
 def is_flavour(row: Free) -> bool:

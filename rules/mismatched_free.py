@@ -76,8 +76,8 @@ def check(view: View) -> Iterator[Finding]:
         if memory.family in site.ended:
             continue  # what is left of a pool that goes itself needs no way back into it
         family = kernel.families[memory.family]
-        right = right_frees(kernel, memory.family)
-        advice = f"; {family.title} is freed by {', '.join(n + '()' for n in right[:3])}" if right else ""
+        right = right_frees(kernel, memory)
+        advice = f"; {family.title} is freed by {', '.join(n + '()' for n in right)}" if right else ""
         yield RULE.finding(
             view,
             site.place,

@@ -66,8 +66,8 @@ def check(view: View) -> Iterator[Finding]:
         if memory.family not in kernel.families:
             continue
         family = kernel.families[memory.family]
-        right = right_frees(kernel, memory.family)
-        advice = f"; {family.title} is freed by {', '.join(n + '()' for n in right[:3])}" if right else ""
+        right = right_frees(kernel, memory)
+        advice = f"; {family.title} is freed by {', '.join(n + '()' for n in right)}" if right else ""
         when = "frees it after a grace period" if row.rcu else "frees it with others"
         yield RULE.finding(
             view,

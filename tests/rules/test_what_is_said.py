@@ -52,3 +52,16 @@ def test_untested_results_are_advice_where_a_crash_would_do(header: str, severit
     text = f"{header}\n{{\n\tint *p = kmalloc(8, GFP_KERNEL);\n\n\t*p = 1;\n\tkfree(p);\n\treturn 0;\n}}\n"
     [found] = lint_all({"a.c": _INCLUDES + text}, only=("GFP701",))
     assert found.severity is severity
+
+
+@pytest.mark.parametrize(
+    ("allocation", "said"),
+    [
+        ('crypto_alloc_shash("sha256", 0, 0)', "freed by crypto_free_shash()"),
+        ("vmalloc(8192)", "freed by vfree()"),
+    ],
+)
+def test_a_wrong_free_names_the_right_one(allocation: str, said: str) -> None:
+    text = f"void cast(void)\n{{\n\tvoid *mould = {allocation};\n\n\tkfree(mould);\n}}\n"
+    [message] = _messages(text, "GFP401")
+    assert message.endswith(said) or f"{said}, " in message
