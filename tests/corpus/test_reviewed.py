@@ -1,7 +1,10 @@
-"""The reviewed findings: random samples of those on Linux 6.12.117, advice and previews included.
+"""The reviewed findings of Linux 6.12.117: all that a default scan shows, random samples of advice and previews.
 
-The two readers did not see each other's verdicts. ``reviewed.jsonl`` holds rule, path, function and both verdicts, and
-no source. The figures here are recomputed from it. What was read once is there too (``unread``) and does not count.
+Those of 6.1.192 are of a scan before their mistakes were mended.
+
+The two readers did not see each other's verdicts. ``reviewed.jsonl`` holds tree, rule, path, function and both
+verdicts, and no source. The figures here are recomputed from it. What was read once is there too (``unread``) and does
+not count.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ _ROWS = [json.loads(line) for line in (Path(__file__).parent / "reviewed.jsonl")
 _VERDICTS = {"right", "wrong", "unsure"}
 _TWICE = [row for row in _ROWS if row["second"] != "unread"]
 #: Wilson's lower bound of the precision over all rules that was reached; it may only be raised.
-_REACHED = 0.58
+_REACHED = 0.9
 
 
 def wilson_lower(right: int, total: int, z: float = 1.96) -> float:
@@ -46,10 +49,11 @@ def test_every_row_is_of_a_rule_and_was_read() -> None:
 def test_the_precision_that_was_reached_stands() -> None:
     right = sum(map(_right, _TWICE))
     assert wilson_lower(right, len(_TWICE)) >= _REACHED
-    by_rule = Counter(row["rule"] for row in _TWICE)
-    for code, total in sorted(by_rule.items()):
-        good = sum(_right(row) for row in _TWICE if row["rule"] == code)
-        print(f"{code}: {good} of {total} right, at least {wilson_lower(good, total):.0%}")
+    by_rule = Counter((row["tree"], row["rule"]) for row in _TWICE)
+    good = Counter((row["tree"], row["rule"]) for row in _TWICE if _right(row))
+    for (tree, code), total in sorted(by_rule.items()):
+        count = good[tree, code]
+        print(f"{tree} {code}: {count} of {total} right, at least {wilson_lower(count, total):.0%}")
 
 
 def test_the_lower_bound_is_wilsons() -> None:
