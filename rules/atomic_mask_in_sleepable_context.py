@@ -97,5 +97,4 @@ RULE = Rule(
     page=__doc__ or "",
     check=check,
     sim="reserve-used",
-    preview=True,
 )

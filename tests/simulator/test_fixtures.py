@@ -24,6 +24,8 @@ NEEDS_PRESSURE = frozenset({"warn"})
 
 #: What a rule reports that no checker of the kernel prints: lines of this form, and why.
 UNSEEN = {
+    # A run enters what tables name as they are written, and nothing behind a pointer that no function of the file sets.
+    "GFP101": re.compile(r"under task_lock\(\)|with the mask that it is given"),
     "GFP501": re.compile(
         r"GFP_DMA\b"
     ),  # a zone mask alone is a warning: the allocation neither sleeps nor fails by itself
@@ -68,6 +70,7 @@ LET_PASS = frozenset(
         "may be either",  # the condition that chose it tells its users, too
         "who opened it may have asked",
         "anybody may call it through the pointer",  # a run knows the callers that the file has
+        "its commands may block",  # a run enters the callback without reading what stands beside it in the table
         "nothing is freed",  # vfree(NULL) says might_sleep() too, but there is nothing to mend in the free
     }
 )
