@@ -81,7 +81,7 @@ def check(tree: Path, cache: Path, chance: random.Random, steps: int) -> int:
     return served
 
 
-@pytest.mark.parametrize("seed", [0, 2, 5, 6])
+@pytest.mark.parametrize("seed", [0, 5])
 def test_changes_are_seen_in_the_whole_tree(tmp_path: Path, seed: int) -> None:
     assert check(make(tmp_path / "linux"), tmp_path / "cache", random.Random(seed), 8) > 0
 
