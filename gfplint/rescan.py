@@ -15,7 +15,7 @@ import msgspec
 from gfplint.analysis.interprocedural import Linker
 from gfplint.analysis.looks import ALL
 from gfplint.analysis.operations import Coverage, coverage
-from gfplint.analysis.ownership import FreeAt, StoreAt
+from gfplint.analysis.ownership import MAX_COPIES, FreeAt, StoreAt
 from gfplint.analysis.worth import MemberEvidence, bare, touching
 from gfplint.facts import FileFacts, Function
 from gfplint.index import kept as keeping
@@ -32,8 +32,8 @@ from gfplint.tree import State
 
 #: Changed files, and files to be linted again: with more, everything is linted anew.
 MAX_CHANGED, MAX_AGAIN = 400, 4_000
-#: Copies from holder to holder that are followed (``ownership.MAX_COPIES``), and one step more.
-_COPIES = 4
+#: Copies from holder to holder that may matter: those that a join follows, and one step more.
+_COPIES = MAX_COPIES + 1
 Holder = tuple[str, str]
 
 
