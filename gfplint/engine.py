@@ -208,4 +208,9 @@ def index(settings: Settings, export: str | None = None, progress: Progress | No
             return indexed.export(run, work_tree(selected), Path(export))
     if not settings.cache:
         raise GfplintError("--no-cache: an index that is not kept is of no use")
-    return scan(whole, progress, keep=True)
+    result = scan(whole, progress, keep=True)
+    with _store(whole) as store:
+        failed = any(skipped.failed for skipped in result.skipped)  # of which the result tells
+        if store is not None and not failed and not indexed.is_kept(Run(whole, selected, (), (), store)):
+            raise GfplintError(f"the index could not be kept: {store.note or f'{store.path}: not written'}")
+    return result

@@ -70,6 +70,14 @@ def rescan(run: Run, state: State, gatherer: Gatherer, found: Gathered, kernel: 
         return None, True
 
 
+def is_kept(run: Run) -> bool:
+    """Whether the tree is there, linked, for later runs."""
+    try:
+        return run.store is not None and linked.latest(run.store, _scope(run), frontend_digest()) is not None
+    except StoreError:
+        return False
+
+
 def linted_to_keep(run: Run, state: State, built: Built, found: Gathered) -> Linted:
     """What is found in the files of a whole tree; kept for later runs, with the tree linked, unless anything failed."""
     from gfplint.analysis.looks import Looks  # noqa: PLC0415

@@ -78,6 +78,8 @@ def with_user_tables(kernel: Kernel, tables: UserTables) -> Kernel:
 # ---- one row ---------------------------------------------------------------------------------------------------
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+#: Where another context of a callback holds (``model.Callback``).
+_UNLESS = re.compile(r"(?:flag|near|field)=[A-Za-z_]\w*:\w*\Z", re.ASCII)
 
 #: Fields that take one of a few words.
 _WORDS: Mapping[tuple[type[model.Row], str], tuple[str, ...]] = {
@@ -134,6 +136,8 @@ def _check_row(row: model.Row, place: str) -> None:
             raise RowError(f"{place}: expected either 'struct' and 'member' or 'function' and 'arg'")
     if isinstance(row, model.Callback) and not row.context:
         raise RowError(f"{place}: 'context' is missing")
+    if isinstance(row, model.Callback) and row.unless and not _UNLESS.match(row.unless):
+        raise RowError(f"{place}.unless: {row.unless!r} is not of the form 'flag=NAME:context' (flag, near or field)")
 
 
 def _check_names(row: model.Row, place: str, families: Collection[str], kernel: Kernel) -> None:

@@ -64,11 +64,9 @@ def check(view: View) -> Iterator[Finding]:
 
 
 def _reason(found: Redundant) -> str:
-    if not found.why:
-        return f"{found.allocation.row.name}() does without"
-    if found.allocation.row.cache is not None and found.flag == "__GFP_ACCOUNT" and "GFP_" not in found.why:
-        return f"the cache {found.why} charges all its objects (SLAB_ACCOUNT)"
-    return f"{found.why} has it"
+    if found.cache:
+        return f"the cache {found.cache} charges all its objects (SLAB_ACCOUNT)"
+    return f"{found.why} has it" if found.why else f"{found.allocation.row.name}() does without"
 
 
 def _fix(found: Redundant, code: Code) -> Fix | None:

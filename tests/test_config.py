@@ -167,6 +167,10 @@ def test_the_nearest_file_above_is_found(tmp_path: Path) -> None:
         ("[[callbacks]]\nstruct = 's'", "callbacks[0]: expected either 'struct' and 'member' or"),
         ("[[callbacks]]\nstruct = 's'\nmember = 'm'\nfunction = 'f'\narg = 0", "callbacks[0]: expected either"),
         ("[[callbacks]]\nstruct = 's'\nmember = 'm'", "callbacks[0]: 'context' is missing"),
+        (
+            "[[callbacks]]\nstruct = 's'\nmember = 'm'\ncontext = 'softirq'\nunless = 'near=(:sleepable'",
+            "callbacks[0].unless: 'near=(:sleepable' is not of the form",
+        ),
         ("[[allocators]]\nname = 'f'\nfamily = 'k'\nresult = 'x'", "allocators[0].result: 'x' is neither 'return' nor"),
         ("[[frees]]\nname = 'f'\narg = 0\nfamilies = []\nprobe = '!kmaloc_obj'", "did you mean 'kmalloc_obj'"),
         ("[[frees]]\nname = 'f'\narg = 0\nfamilies = []\nnull = 'bad'", "frees[0].null: 'bad' is none of ok,"),

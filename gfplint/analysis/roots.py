@@ -303,7 +303,7 @@ class Roots:
         """Whether the root's folder sets a field, other than from its like, that says that another context holds."""
         if not root.near:
             return False
-        sets = re.compile(rf"\b{root.near}\s*=(?!=)(?![^;,]*\b{root.near}\b)")
+        sets = re.compile(rf"\b{re.escape(root.near)}\s*=(?!=)(?![^;,]*\b{re.escape(root.near)}\b)")
         return any(
             root.near in code and sets.search(code) for code in (read(at).code for at in self._beside(root.path))
         )

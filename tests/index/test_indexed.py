@@ -11,6 +11,7 @@ import pytest
 from gfplint import engine, indexed
 from gfplint.affected import affected, users_in
 from gfplint.config import Options, load_settings
+from gfplint.errors import GfplintError
 from gfplint.facts import FileFacts
 from gfplint.index.store import Store
 from gfplint.rules import catalogue
@@ -100,3 +101,11 @@ def test_a_staged_file_is_seen_with_its_callees_elsewhere(tmp_path: Path) -> Non
     result = engine.scan(load_settings(msgspec.structs.replace(options, staged=True), tree))
     assert [(f.rule, f.path, f.line) for f in result.findings] == [("GFP101", "drivers/four/new.c", 5)]
     assert result.notes == (engine.CHANGED_ALONE,)
+
+
+def test_an_index_that_is_not_kept_is_told(tmp_path: Path) -> None:
+    tree = make(tmp_path / "linux")
+    place = tmp_path / "no folder"
+    place.write_text("")
+    with pytest.raises(GfplintError, match=r"the index could not be kept: .*no folder"):
+        engine.index(load_settings(Options(paths=(str(tree),), jobs=1, cache_dir=str(place)), tree))

@@ -65,3 +65,12 @@ def test_a_wrong_free_names_the_right_one(allocation: str, said: str) -> None:
     text = f"void cast(void)\n{{\n\tvoid *mould = {allocation};\n\n\tkfree(mould);\n}}\n"
     [message] = _messages(text, "GFP401")
     assert message.endswith(said) or f"{said}, " in message
+
+
+def test_the_device_that_manages_is_named_as_written() -> None:
+    text = (
+        "#include <linux/usb.h>\nstruct scale {\n\tstruct usb_device *udev;\n};\n"
+        "int weigh(struct scale *s)\n{\n\treturn devm_kzalloc(&s->udev->dev, 8, GFP_KERNEL) ? 0 : -ENOMEM;\n}\n"
+    )
+    [message] = _messages(text, "GFP407")
+    assert message.startswith("devm_kzalloc() for &s->udev->dev: ")

@@ -38,7 +38,15 @@ def strangers(code: Code) -> Iterator[Strange]:
         device = found.arg(found.row.device) if found.row.name in names else None
         kind = _part_of(device, code) if device is not None else ""
         if device is not None and kind in kinds and not _binds(code):
-            yield Strange(found, text_of(device), kind)
+            yield Strange(found, _written(found, code) or text_of(device), kind)
+
+
+def _written(found: Allocation, code: Code) -> str:
+    """The device argument as it stands in the source; "" where that can't be told."""
+    text, number = code.call_text(found.call), found.row.device
+    if text is None or number is None or number >= len(text.args):
+        return ""
+    return " ".join(code.source.code[text.args[number].start : text.args[number].end].split())
 
 
 def _part_of(device: Expr, code: Code) -> str:

@@ -152,8 +152,8 @@ def _exchanged(found: Allocation) -> Iterator[Contradiction]:
 
 @dataclass(frozen=True, slots=True)
 class Redundant:
-    """A flag that an allocation's mask need not have. ``why``: another operand that holds it, or the cache that charges
-    all its objects; "" if the allocator does.
+    """A flag that an allocation's mask need not have. ``why``: another operand that holds it, "" if the allocator does;
+    ``cache``: the slab cache that charges all its objects.
 
     ``span``/``rest``: the mask argument and what is left of it; None and "" where that is not certain.
     """
@@ -163,6 +163,7 @@ class Redundant:
     why: str
     span: Span | None
     rest: str
+    cache: str = ""
 
 
 def redundant_flags(code: Code) -> Iterator[Redundant]:
@@ -204,7 +205,7 @@ def _charging_cache(found: Allocation, parts: list[Expr], code: Code) -> Redunda
             return None
         plain = _named(bits - {_ACCOUNT}, part.name, code) if bits != {_ACCOUNT} else ""
         span, rest = _without(found, at, len(parts), code, plain)
-        return Redundant(found, _ACCOUNT, name, span, rest)
+        return Redundant(found, _ACCOUNT, "", span, rest, name)
     return None
 
 
