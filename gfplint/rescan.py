@@ -15,7 +15,7 @@ import msgspec
 from gfplint.analysis.interprocedural import Linker
 from gfplint.analysis.looks import ALL
 from gfplint.analysis.operations import Coverage, coverage
-from gfplint.analysis.ownership import MAX_COPIES, FreeAt, StoreAt
+from gfplint.analysis.ownership import MAX_COPIES, FreeAt, StoreAt, asked_of, kept_under, rests_on
 from gfplint.analysis.worth import MemberEvidence, bare, touching
 from gfplint.facts import FileFacts, Function
 from gfplint.index import kept as keeping
@@ -331,7 +331,8 @@ class _Again:
         copied: dict[Holder, set[Holder]] = {}
         for own in ours.values():
             for store in own.stores:
-                copied.setdefault(store.store.source, set()).update(store.store.holders)
+                for source in rests_on(store):
+                    copied.setdefault(source, set()).update(kept_under(store))
         found, fresh = set(holders), set(holders)
         for _ in range(_COPIES):
             fresh = {h for f in fresh for h in (*self.before.holding(f).copied, *copied.get(f, ()))} - found
@@ -349,12 +350,12 @@ class _Again:
             stores.update(((path(at), number), store) for number, store in enumerate(own.stores))
             others.update(((path(at), item.number, item.use), item.site) for item in own.asked(at))
         found: set[Holder] = set()
-        fresh = {holder for item in asked for holder in item.site.site.holders}
+        fresh = {holder for item in asked for holder in asked_of(item.site)}
         own_sources: dict[Holder, set[Holder]] = {}
         for own in ours.values():
             for store in own.stores:
-                for holder in store.store.holders:
-                    own_sources.setdefault(holder, set()).add(store.store.source)
+                for holder in kept_under(store):
+                    own_sources.setdefault(holder, set()).update(rests_on(store))
         for _ in range(_COPIES + 1):
             found |= fresh
             sources: set[Holder] = set()
@@ -363,12 +364,12 @@ class _Again:
                 for at, number, store in holding.stores:
                     if at not in away:
                         stores[path(at), number] = store
-                        sources.add(store.store.source)
+                        sources.update(rests_on(store))
                 sources |= own_sources.get(holder, set())
                 for item in holding.asked:
                     if item.file not in away:
                         others[path(item.file), item.number, item.use] = item.site
-            fresh = {source for source in sources if source[0]} - found
+            fresh = sources - found
         frees = [site for (_, _, use), site in sorted(others.items(), key=lambda o: o[0]) if not use]
         uses = [site for (_, _, use), site in sorted(others.items(), key=lambda o: o[0]) if use]
         return [stores[key] for key in sorted(stores)], frees, uses
@@ -380,9 +381,9 @@ def _differing(ours: Mapping[int, Ours], old: Mapping[int, Ours]) -> set[Holder]
     for at in ours.keys() | old.keys():
         now, was = ours.get(at, Ours()).stores, old.get(at, Ours()).stores
         if now != was:
-            found.update(holder for store in set(now) ^ set(was) for holder in store.store.holders)
+            found.update(holder for store in set(now) ^ set(was) for holder in kept_under(store))
             if len(set(now)) < len(now) or len(set(was)) < len(was):
-                found.update(holder for store in (*now, *was) for holder in store.store.holders)
+                found.update(holder for store in (*now, *was) for holder in kept_under(store))
     return found
 
 

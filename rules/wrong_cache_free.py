@@ -10,7 +10,8 @@ of a cache with another size, and two users later share memory. Newer kernels wa
 ## Known problems
 
 - Caches are told apart by the names of their variables: two names for one cache are taken for two caches.
-- The cache that a callee frees into is not compared.
+- Of an object that was allocated elsewhere the type tells the cache: where all objects of its struct come from one, and
+  those of another struct from the other. Typedefs and structs that several caches serve are passed over.
 
 ## Example
 
@@ -111,6 +112,6 @@ RULE = Rule(
     summary="an object given back to another slab cache than it came from",
     page=__doc__ or "",
     check=check,
-    reads=Reads.FAMILIES,
+    reads=Reads.FAMILIES | Reads.MEASURES,
     sim="bad-free",
 )

@@ -147,10 +147,12 @@ class Callees(Contexts):
             path = self.access(target)
             step = self.step(expr.place, f"{summary.name}() is called here")
             steps = (step, *freed.steps)
+            others = {f.cache for f in summary.frees_params if (f.number, f.content) == (number, freed.content)}
+            cache = freed.cache if len(others) == 1 else ""
             if isinstance(value, Memory):
-                self.free_site(row, target, path, value, expr.place, state, (), steps=steps)
+                self.free_site(row, target, path, value, expr.place, state, (), steps=steps, cache=cache)
             if path in self.params and path not in self.reassigned and len(steps) < MAX_WRAPPERS:
-                moved = FreedParam(self.params.index(path), freed.free, self.guards(state), freed.content, steps)
+                moved = FreedParam(self.params.index(path), freed.free, self.guards(state), freed.content, steps, cache)
                 self.freed_params[moved] = None
 
     def call_sleep(

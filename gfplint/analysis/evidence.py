@@ -15,9 +15,11 @@ from typing import NamedTuple
 
 from gfplint.analysis.bases import Base, Bases, base_of
 from gfplint.analysis.holders import GLOBAL
-from gfplint.analysis.measures import Measures, measures_in, parted
+from gfplint.analysis.measures import Measures, measures_in, other_cache, parted
+from gfplint.analysis.values import CACHES
 from gfplint.analysis.wrappers import handing_out
 from gfplint.analysis.written import arguments
+from gfplint.frontend.header import signature
 from gfplint.kernel.model import Kernel
 
 #: ``name =``.
@@ -41,6 +43,9 @@ _CALL = re.compile(r"\s*+(?:\([\w\s]++\*\s*+\)\s*+)?([A-Za-z_]\w*+)\s*+\(")
 _PAREN = re.compile(r"[()]")
 #: ``struct tag *name``, a pointer to one struct, as declared first behind the tag.
 _OBJECT = re.compile(r"\bstruct\s++(\w++)\s*+\*\s*+(?:const\s++)?(\w++)\s*+(?=[=;,)])")
+#: What is returned straight from a call, and the type of what returns a pointer to a struct.
+_RETURNED = re.compile(r"\breturn\s++(?:\([\w\s]++\*\s*+\)\s*+)?([A-Za-z_]\w*+)\s*+\(")
+_RETURNS = re.compile(r"struct\s++(\w++)\s*+\*\Z")
 #: White space between a member and the operator before it.
 _BEFORE = 40
 #: Values that are numbers, not memory.
@@ -63,7 +68,7 @@ class Evidence(NamedTuple):
 
     ``stored``: members, structs (``*file:tag``) and variables at file scope (``=name``), with the families of what they
     may be given; ``freed``: the same with what frees them; ``sure``: structs of which an object is surely made, with
-    its family.
+    its family, and behind that its cache; for the family ``cache`` those that a cache is made for.
     """
 
     conflict: bool
@@ -119,6 +124,12 @@ class _Spot(NamedTuple):
         for base in bases.records(base_of(self.text, self.at)):
             yield known_as(base, self.name)
 
+    def objects(self, bases: Bases) -> Iterator[str]:
+        """What others call the objects that the member leads to."""
+        for key in bases.records((*(base_of(self.text, self.at) or ()), self.name)):
+            if ":" in key:
+                yield f"*{key}"
+
 
 def variable(key: str, name: str) -> str:
     """What all functions call a variable at file scope; ``key``: as holders have it."""
@@ -145,11 +156,14 @@ class Reader:
             for n, row in self.frees.items()
         }
         self.passing = frozenset(n for n, q in kernel.queries.items() if q.true_means in ("argument", "take"))
+        self.creators = frozenset(n for n, a in self.allocators.items() if a.family == CACHES)
         results = {n for n, a in self.allocators.items() if isinstance(a.result, int)}
         self.plain = frozenset(
             n for n, a in self.allocators.items() if n not in results and not kernel.families[a.family].local
         )
-        self.sizes = {n: (a.size, a.family) for n, a in self.allocators.items() if a.size is not None}
+        self.sizes = {
+            n: (a.size, a.family) for n, a in self.allocators.items() if a.size is not None and a.family != CACHES
+        }
         self.built = frozenset(f.name for f in kernel.families.values() if f.built)
         #: Families and frees that another rule than that for mismatched frees is about.
         self.managed = frozenset(f.name for f in kernel.families.values() if f.managed)
@@ -164,9 +178,10 @@ class Reader:
         return not families.isdisjoint(self.wrong.get(name, _NONE)) or self.measures.differ(families, measure)
 
     def unfit(self, family: str, free: str) -> bool:
-        """Whether an object of a family is not for a free, whatever its cache and measure, which nobody knows."""
+        """Whether an object of a family, or of a cache, is not for a free, whatever its measure, which nobody knows."""
         name, _ = parted(free)
-        return family in self.wrong.get(name, _NONE) and family not in self.frees[name].families
+        wrong = family in self.wrong.get(name, _NONE) and family not in self.frees[name].families
+        return wrong or other_cache(family, free)
 
     def apart(self, family: str, free: str) -> bool:
         """Whether a free is of what is built of such memory, or the other way round: another function may well have
@@ -184,6 +199,7 @@ class Reader:
         code, callees = text.code, text.callees
         stored: list[_Spot] = []
         direct: list[tuple[str, str]] = []
+        served: list[tuple[str, str]] = []
         copied: list[tuple[_Spot, str]] = []
         cleaned = _CLEANED.findall(code) if "__free" in callees else []
         if cleaned:
@@ -194,8 +210,10 @@ class Reader:
                     stored.append(_Spot(name, code, at))
                     if self.measures.frees and _PATH.fullmatch(value) and (source := _last(value)) is not None:
                         copied.append((source, "." + name))
-                elif (call := _only_call(value)) in self.plain and call not in wrappers.own:
-                    direct.append((name, self.allocators[call].family))
+                elif (call := _only_call(value)) in self.creators:
+                    served += self._served(text, name, call, value)
+                elif call in self.plain and call not in wrappers.own:
+                    direct.append((name, self.allocators[call].family + self.measures.cache(call, value)))
                 self._assign(names, "." + name if member else name, value, wrappers.returned)
         for name in callees & self.results.keys():
             number = self.results[name]
@@ -232,13 +250,43 @@ class Reader:
             for known in spot.known_as(text.bases)
         }
         frees = {(known, free) for t, free in freed if t.member for known in t.known_as(text.bases)}
+        returned = tuple(self._returned(text))
+        members.update((known, frozenset(parted(family))) for known, family in returned)
+        members.update((k, names.families(t.key)) for t in stored for k in self._cached(t, names, text))
+        frees.update((k, free) for t, free in freed if t.member and "@" in free for k in t.objects(text.bases))
         return Evidence(
             False,
             frozenset(),
-            tuple(sorted(members, key=lambda m: m[0])) + (others.stored() if others else ()),
+            tuple(sorted(members, key=lambda m: (m[0], *sorted(m[1])))) + (others.stored() if others else ()),
             tuple(sorted(frees)) + (others.freed() if others else ()),
-            others.made(direct) if others is not None and direct else (),
+            (*served, *returned, *(others.made(direct) if others is not None and direct else ())),
         )
+
+    def _served(self, text: Text, name: str, call: str, value: str) -> Iterator[tuple[str, str]]:
+        """The struct that a cache is made for: of its size, or named first (``KMEM_CACHE``, include/linux/slab.h)."""
+        number = self.allocators[call].size
+        args = next(arguments(value, call), [])
+        size = args[number] if number is not None and number < len(args) else ""
+        found = _SIZE.fullmatch(size.strip())
+        tag = found.group(1) if found is not None else args[0].strip() if number is None and args else ""
+        key = text.bases.known.record_key(tag) if tag and self.measures.caching else ""
+        if ":" in key:
+            yield f"*{key}", f"{CACHES}@{name}"
+
+    def _cached(self, target: _Spot, names: _Names, text: Text) -> Iterator[str]:
+        """What a member leads to that is given an object of a cache."""
+        if target.member and any(family.startswith("@") for family in names.families(target.key)):
+            yield from target.objects(text.bases)
+
+    def _returned(self, text: Text) -> Iterator[tuple[str, str]]:
+        """The structs of which a function returns objects straight from a cache, each with the family and the cache."""
+        for name in sorted(text.callees & self.measures.caching.keys() & self.plain):
+            for returned in _RETURNED.finditer(text.code):
+                if returned.group(1) == name and (cache := self.measures.cache(name, text.code[returned.start() :])):
+                    kind = _RETURNS.match(signature(text.header).returns)
+                    key = text.bases.known.record_key(kind.group(1)) if kind else ""
+                    if ":" in key:
+                        yield f"*{key}", self.allocators[name].family + cache
 
     def _assign(self, names: _Names, name: str, value: str, returned: Mapping[str, Families]) -> None:
         if _PLAIN.match(value):

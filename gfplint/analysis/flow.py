@@ -377,6 +377,9 @@ class _Flow(Conditions):
                 value = Constant("nonzero") if state.conds[path] else ZERO
             if isinstance(value, Memory):
                 self.returned[value] = None
+                if value.cache and value.function == self.name:
+                    kind = self.signature.returns
+                    self.note_object(value, (kind.removeprefix("struct ").rstrip("* "), kind.count("*")))
             elif not isinstance(value, Constant):
                 self.returns_unknown = True
             self.leave([state], value, stmt.place, path)

@@ -30,7 +30,9 @@ class Frees(Sleeps):
         if path in self.params and path not in self.reassigned and path not in self.local_memory:
             step = self.step(expr.place, f"{row.name}() frees it")
             content = indices(target) > 0
-            freed = FreedParam(self.params.index(path), row.name, self.guards(state), content, (step,))
+            cache = state.resolve(path_of(expr.args[row.cache])) if row.cache is not None else ""
+            cache = "" if root_of(cache) in self.types else cache
+            freed = FreedParam(self.params.index(path), row.name, self.guards(state), content, (step,), cache)
             self.freed_params[freed] = None
 
     def free_site(  # noqa: PLR0913 - what a free is made of
@@ -45,6 +47,7 @@ class Frees(Sleeps):
         *,
         scope_exit: bool = False,
         steps: tuple[Step, ...] = (),
+        cache: str = "",
     ) -> None:
         known = memory if isinstance(memory, Memory) else None
         null = memory == ZERO or state.conds.get(path) is False
@@ -70,7 +73,7 @@ class Frees(Sleeps):
         def measure(number: int | None) -> str:
             return self.measure(args[number], state) if number is not None and number < len(args) else ""
 
-        cache = at(row.cache)
+        cache = cache or at(row.cache)
         if holders and root_of(cache) in self.types:
             cache = ""  # only this function has a name for it
         site = FreeSite(
@@ -119,9 +122,9 @@ class Frees(Sleeps):
         Not where pages are freed: an element may be a page of further pointers there.
 
         Not a member's, whose type the text of the function does not tell: what else is such an object would not have
-        been looked for.
+        been looked for. It has where a cache is named (``evidence``).
         """
-        if "." in path or (indices(target) and (row.single or row.order is not None)):
+        if ("." in path and row.cache is None) or (indices(target) and (row.single or row.order is not None)):
             return None
         kind, pointers = self.type_of_path(path)
         return object_of((kind, pointers - indices(target)), self.env)

@@ -1,21 +1,23 @@
-"""With which order or size memory is allocated and freed, as far as the text of a call says it.
+"""With which order or size memory is allocated and freed, or of which cache, as far as the text of a call says it.
 
 Enough to know where they may differ, not whether they do: names are compared as they are written. A measure is a text,
-``^`` and an order or ``#`` and a size; "" where there is none to compare.
+``^`` and an order, ``#`` and a size or ``@`` and a cache; "" where there is none to compare.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from gfplint.analysis.written import arguments
 from gfplint.kernel.model import Allocator, Free, Kernel
 
 _SIZEOF = re.compile(r"sizeof\s*\([^()]*\)")
 _VARIABLE = re.compile(r"[a-z]\w*(?:(?:->|\.)\w+)*")
+_PATH = re.compile(r"[A-Za-z_]\w*(?:(?:->|\.)\w+)*")
+_PART = re.compile(r"->|\.")
 _LOWER = re.compile(r"\b(?!0[xX])[a-z_]")
-_MARK = re.compile(r"[\^#]")
+_MARK = re.compile(r"[\^#@]")
 _SPACE = re.compile(r"[\s()]+")
 #: Measured by its size, where a block of pages has an order: they are never the same text.
 _EXACT = "^="
@@ -31,6 +33,8 @@ class Measures:
         frees = kernel.frees.values() if asked else ()
         self.allocators = {a.name: a for a in allocators if a.family in sized | ordered and not a.hidden}
         self.frees = {f.name: f for f in frees if f.single or f.order is not None or f.size is not None}
+        self.caching = {a.name: a.cache for a in allocators if a.cache is not None}
+        self.cached = {f.name: f.cache for f in frees if f.cache is not None}
         self.sized = sized
         #: Calls that give the other name of the same pages.
         self.converting = frozenset(
@@ -40,7 +44,10 @@ class Measures:
     def given(self, name: str, code: str) -> frozenset[str]:
         """The measures of what the calls of an allocator in a text hand out."""
         row = self.allocators.get(name)
-        return frozenset(m for args in arguments(code, name) for m in self._given(row, args)) if row else frozenset()
+        calls = arguments(code, name) if row is not None or name in self.caching else ()
+        if row is None:
+            return frozenset(cache for args in calls if (cache := _cache(self.caching, name, args)))
+        return frozenset(m for args in calls for m in self._given(row, args))
 
     def _given(self, row: Allocator, args: Sequence[str]) -> Iterable[str]:
         if row.family in self.sized:
@@ -56,10 +63,14 @@ class Measures:
         """The measure that a free takes."""
         row = self.frees.get(name)
         if row is None:
-            return ""
+            return _cache(self.cached, name, args)
         if row.single:
             return "^0"
         return _measure(row, args)
+
+    def cache(self, name: str, code: str) -> str:
+        """The cache that the only call of an allocator in a text names; "" where it takes none, or it is not known."""
+        return next((_cache(self.caching, name, args) for args in arguments(code, name)), "") if self.caching else ""
 
     def differ(self, given: Iterable[str], freed: str) -> bool:
         """Whether memory of one of these measures may go back by another; what is no measure is passed over."""
@@ -80,6 +91,23 @@ def parted(free: str) -> tuple[str, str]:
     """The name of a free, and the measure behind it."""
     found = _MARK.search(free)
     return (free[: found.start()], free[found.start() :]) if found else (free, "")
+
+
+def _cache(numbers: Mapping[str, int], name: str, args: Sequence[str]) -> str:
+    number = numbers.get(name)
+    return cache_of(args[number]) if number is not None and number < len(args) else ""
+
+
+def other_cache(given: str, free: str) -> bool:
+    """Whether two measures, the second with the free before it, are of two caches."""
+    _, freed = parted(free)
+    return given[:1] == "@" == freed[:1] and given != freed
+
+
+def cache_of(text: str) -> str:
+    """The measure of a cache that is named by a path: by its last component, for others may come to it another way."""
+    bare = text.strip()
+    return "@" + _PART.split(bare)[-1] if _PATH.fullmatch(bare) else ""
 
 
 def measures_in(given: Iterable[str]) -> frozenset[str]:

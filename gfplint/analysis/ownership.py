@@ -17,7 +17,7 @@ import msgspec
 
 from gfplint.analysis.holders import OBJECT, Holder, contradict, of_file
 from gfplint.analysis.summary import FreeSite, MemberStore
-from gfplint.analysis.values import Memory
+from gfplint.analysis.values import CACHES, Memory
 
 #: Copies from one member to another that are followed.
 MAX_COPIES = 3
@@ -25,6 +25,12 @@ MAX_COPIES = 3
 
 #: Folders of headers that name no subsystem.
 _EVERYBODYS = frozenset(("include", "linux", "uapi", "net", "asm-generic"))
+
+
+#: The member that stands for all that comes from a cache.
+_CACHE = "@"
+#: The path of allocations in functions that were not analysed: it comes behind that of every file.
+NO_FILE = "\U0010ffff"
 
 
 class StoreAt(msgspec.Struct, frozen=True, array_like=True):
@@ -43,6 +49,28 @@ class FreeAt(msgspec.Struct, frozen=True, array_like=True):
     site: FreeSite
 
 
+def kept_under(item: StoreAt) -> tuple[Holder, ...]:
+    """What a store may tell something of: the places, the objects of a struct, and the cache that these are of."""
+    return (*item.store.holders, *_caches(item.store.holders, item.store.memory))
+
+
+def rests_on(item: StoreAt) -> tuple[Holder, ...]:
+    """On what else what a store tells rests: the place that it copies, and whose objects else come from the cache."""
+    source = item.store.source
+    return (*((source,) if source[0] else ()), *_caches(item.store.holders, item.store.memory))
+
+
+def asked_of(item: FreeAt) -> tuple[Holder, ...]:
+    """What may tell of a free."""
+    return (*item.site.holders, *_caches(item.site.holders, item.site))
+
+
+def _caches(holders: tuple[Holder, ...], named: Memory | FreeSite | None) -> tuple[Holder, ...]:
+    if named is None or not named.cache or all(member != OBJECT for _, member in holders):
+        return ()
+    return ((_last(named.cache), _CACHE),)
+
+
 #: Whether a free (its callee's name) may free memory.
 Legal = Callable[[str, Memory], bool]
 
@@ -58,12 +86,22 @@ class Books:
         self.families_apart = apart
         self.stores: dict[Holder, list[StoreAt]] = {}
         self.frees: dict[Holder, list[FreeAt]] = {}
+        #: By the last component of what names a cache: the structs that its objects are of, with the files.
+        self.objects: dict[str, set[tuple[Holder, str]]] = {}
         for item in stores:
-            for holder in item.store.holders:
-                self.stores.setdefault(holder, []).append(item)
+            self._enter(item)
         for free in frees:
             for holder in free.site.holders:
                 self.frees.setdefault(holder, []).append(free)
+
+    def _enter(self, item: StoreAt) -> None:
+        memory = item.store.memory
+        for holder in item.store.holders:
+            if holder[1] == OBJECT and memory is not None and memory.cache:
+                self.objects.setdefault(_last(memory.cache), set()).add((holder, item.path))
+                if memory.family == CACHES:
+                    continue  # what a cache is made for is none of its objects
+            self.stores.setdefault(holder, []).append(item)
 
     def known(self, free: FreeAt) -> FreeAt | None:
         """A free with the memory that arrives there, where that is known.
@@ -109,7 +147,40 @@ class Books:
         near = private(kind, free.path) or any(s.path == free.path for s in stores)
         if not near or not memories or len(memories) < len(stores) or not _agree(memories):
             return None
-        return msgspec.structs.replace(_nearest(memories, free.path), cache="", order="", size=""), 1
+        return msgspec.structs.replace(self._cached(kind, memories, free), order="", size=""), 1
+
+    def _cached(self, kind: Holder, memories: Sequence[Memory], free: FreeAt) -> Memory:
+        """What the objects of a struct are, with their cache where a free names one that is not theirs."""
+        real = [m for m in memories if m.path != NO_FILE] or list(memories)
+        freed = _last(free.site.cache)
+        others = [m for m in real if _last(m.cache) != freed]
+        back = [f for f in self.frees.get(kind, ()) if f.path == free.path and _last(f.site.cache) != freed]
+        if freed and len(others) < len(real) and not back:
+            real = others or real  # all of them go back to one cache, which not all of them are from
+        known = _nearest(real, free.path)
+        return known if self._only_other(kind, known.cache, free) else msgspec.structs.replace(known, cache="")
+
+    def _only_other(self, kind: Holder, cache: str, free: FreeAt) -> bool:
+        """Whether objects of a struct are of another cache than the one that a free names, and caches serve one struct
+        each there: objects of another struct come from one of the two, and none of this one from both.
+
+        Both are variables at file scope, or both members: one of each may well be two names of one cache, and so may be
+        two members where nothing comes from one of them.
+        """
+        freed = free.site.cache
+        if not cache or not freed or ("." in cache) is not ("." in freed):
+            return False
+        here, there = self._served(cache, free), self._served(freed, free)
+        if kind in here and kind in there:
+            return len(here) > 1 and len(there) == 1
+        if not there and "." in freed:
+            return False
+        return len(here | there) > 1 and len(here) + len(there) == len(here | there)
+
+    def _served(self, cache: str, free: FreeAt) -> set[Holder]:
+        """The structs of which objects come from a cache, in the folder of a free."""
+        folder = posixpath.dirname(free.path)
+        return {made for made, path in self.objects.get(_last(cache), ()) if posixpath.dirname(path) == folder}
 
     def _stored(self, holder: Holder, places: Sequence[Holder]) -> list[StoreAt]:
         """The stores to a place; for the inner struct of one that is known, not those into it within others."""
@@ -181,6 +252,11 @@ class Books:
             else:
                 found.append((None, item.path))
         return found
+
+
+def _last(cache: str) -> str:
+    """A cache as other paths to it name it, too."""
+    return cache.rpartition(".")[2]
 
 
 def _everybodys(holder: Holder) -> bool:

@@ -36,6 +36,7 @@ from gfplint.analysis.summary import (
 from gfplint.analysis.syntax import all_calls, called_members, indices, set_paths
 from gfplint.analysis.texts import called_expr, condition_root, mentions_root, same_constant
 from gfplint.analysis.values import (
+    CACHES,
     ZERO,
     Constant,
     Cookie,
@@ -253,7 +254,7 @@ class Run(ABC):
 
     def store(self, target: Expr, path: str, value: Value, state: State, place: Place, source: Expr | None) -> None:
         """Give a path a value; memory that goes where others find it is noted for the whole program."""
-        if not path:
+        if not path or (isinstance(value, Constant) and self.writes_into(target, path, state)):
             return
         if type(value) is Memory and state.conds.get(path) is False and self.outlives(path, state):
             state.conds[MADE] = True
@@ -292,6 +293,10 @@ class Run(ABC):
             self.local_memory.setdefault(path, {})[memory] = None
             self.origins.setdefault(path, {})[()] = None
         self.store_object(path, memory, source, place)
+
+    def writes_into(self, target: Expr, path: str, state: State) -> bool:
+        """Whether an assignment leaves the pointer to some memory as it is: it writes what the pointer leads to."""
+        return isinstance(target, Unary) and isinstance(state.env.get(path), Memory)
 
     def gifts(self) -> tuple[tuple[int, Memory], ...]:
         """The parameters that point to where the function puts memory of one family, with the memory."""
@@ -346,10 +351,25 @@ class Run(ABC):
                 if self.env.may_be_fresh(name, holder[0]):
                     self.stores.setdefault((holder, None), MemberStore((holder,), None, place))
             return
-        if memory.offset:
+        if memory.family == CACHES and path not in self.types:
+            self.note_cache(memory, path, source)
+        self.note_object(memory, self.type_of_path(path))
+
+    def note_cache(self, memory: Memory, path: str, source: Expr | None) -> None:
+        """Note the struct that a cache is made for: of its size, or named first (KMEM_CACHE, include/linux/slab.h)."""
+        call = called_expr(source) if source is not None else None
+        named = call.args[0] if isinstance(call, Call) and call.args and not memory.size else None
+        kind = (named.name, 1) if isinstance(named, Name) else self.sized(memory)
+        holder = object_of(kind, self.env)
+        if holder is not None:
+            known = msgspec.structs.replace(memory, cache=path)
+            self.stores.setdefault((holder, known), MemberStore((holder,), known, memory.place))
+
+    def note_object(self, memory: Memory, kind: Type) -> None:
+        """Note that a pointer of some type gets memory."""
+        if memory.offset or memory.family == CACHES:
             return
         memory = self.shared(memory)
-        kind = self.type_of_path(path)
         holder = object_of(self.sized(memory) if kind[0] in _BYTES else kind, self.env)
         if holder is not None:
             self.stores.setdefault((holder, memory), MemberStore((holder,), memory, memory.place))

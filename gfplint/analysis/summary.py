@@ -224,6 +224,7 @@ class FreedParam(msgspec.Struct, frozen=True, gc=False):
     """A parameter that the function frees with ``free``, under ``guards`` (as in ``Sleep``).
 
     ``content``: it frees what the parameter points to (``kfree(*p)``). ``steps``: from this function to the free.
+    ``cache``: the variable at file scope that names the cache.
     """
 
     number: int
@@ -231,6 +232,7 @@ class FreedParam(msgspec.Struct, frozen=True, gc=False):
     guards: tuple[tuple[str, str, bool], ...] = ()
     content: bool = False
     steps: tuple[Step, ...] = ()
+    cache: str = ""
 
 
 class Summary(msgspec.Struct, frozen=True, gc=False):

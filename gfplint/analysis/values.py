@@ -11,6 +11,8 @@ from gfplint.kernel.model import Allocator, ContextOp, Mask
 
 NO_BITS: Mask = frozenset()
 DIRECT_RECLAIM = "__GFP_DIRECT_RECLAIM"
+#: The family of what makes slab caches.
+CACHES = "cache"
 
 
 class MaskValue(msgspec.Struct, frozen=True, gc=False, cache_hash=True):

@@ -18,12 +18,12 @@ from gfplint.analysis.environment import MEMORY, NOWHERE, annotated
 from gfplint.analysis.evidence import Called, Evidence, Reader, known_as, variable
 from gfplint.analysis.evidence import Text as EvidenceText
 from gfplint.analysis.holders import OBJECT, Declared, Holder, of_file
-from gfplint.analysis.measures import measure_of
-from gfplint.analysis.ownership import StoreAt, private
+from gfplint.analysis.measures import cache_of, measure_of, parted
+from gfplint.analysis.ownership import NO_FILE, StoreAt, private
 from gfplint.analysis.program import NEVER, FunctionId, Program, Relevance
 from gfplint.analysis.regions import comes_back, loops_before, straight
 from gfplint.analysis.summary import MemberStore, Summary
-from gfplint.analysis.values import Memory
+from gfplint.analysis.values import CACHES, Memory
 from gfplint.analysis.wrappers import Wrappers
 from gfplint.facts import Function
 from gfplint.kernel.masks import DIRECT_RECLAIM, FS, ZONES
@@ -32,8 +32,6 @@ from gfplint.kernel.model import Kernel
 Text = Callable[[], str]
 #: By member what is done to it, each with the functions that do it.
 Deeds = dict[str, dict[str, set[FunctionId]]]
-#: Comes behind the path of every file.
-_NO_FILE = "\U0010ffff"
 #: Where the structs are that the whole tree includes.
 _EVERYWHERE = "include/"
 _GFP = re.compile(r"\b\w*GFP\w*")
@@ -63,8 +61,8 @@ class Reads(enum.Flag):
 class MemberEvidence(msgspec.Struct, frozen=True, array_like=True):
     """A function (its number in its file) that may store memory of ``families`` in a member, or free it by ``free``.
 
-    ``open``: it is not analysed yet. ``sure``: the family of an object of a struct that it surely makes, "?" for one of
-    something unknown.
+    ``open``: it is not analysed yet. ``sure``: the family of an object of a struct that it surely makes, with its cache
+    behind it (``measures``), "?" for one of something unknown.
     """
 
     function: int
@@ -195,11 +193,16 @@ class Worth:
         sure: dict[str, set[str]] = {}
         for _, items in evidence:
             for item in items:
-                if item.sure:
-                    sure.setdefault(item.member, set()).add(item.sure)
+                family, _ = parted(item.sure)
+                if family and family != CACHES:
+                    sure.setdefault(item.member, set()).add(family)
         for member, families in sure.items():  # objects are of one family, or nothing is said of them
             only = families if len(families) == 1 else set()
-            stored[member] = {family: places for family, places in stored.get(member, {}).items() if family in only}
+            stored[member] = {
+                family: places
+                for family, places in stored.get(member, {}).items()
+                if family in only or (only and family.startswith("@"))
+            }
         members = {member for member in stored.keys() | freed.keys() if self._meets(member, stored, freed)}
         return members | {bare(member) for member in members}  # of a struct that is not known
 
@@ -207,8 +210,9 @@ class Worth:
         """What stands for the objects of structs that a function surely makes: it may never be looked at itself."""
         for item in members:
             if item.sure:
-                managed = self.kernel.families[item.sure].managed
-                memory = Memory(item.sure, "", NOWHERE, _NO_FILE, function, managed=managed)
+                family, cache = parted(item.sure)
+                managed = self.kernel.families[family].managed
+                memory = Memory(family, "", NOWHERE, NO_FILE, function, cache=cache[1:], managed=managed)
                 yield StoreAt(path, function, MemberStore(((item.member[1:], OBJECT),), memory, NOWHERE))
 
     def _meets(self, member: str, stored: Deeds, freed: Deeds) -> bool:
@@ -341,13 +345,17 @@ def of_summary(index: int, summary: Summary) -> Iterable[MemberEvidence]:
     for store in summary.stores:
         memory = store.memory
         measure = measure_of(memory.order, memory.size) if memory is not None else ""
-        families = tuple(filter(None, (memory.family, measure))) if memory is not None else ()
+        cache = cache_of(memory.cache) if memory is not None else ""
+        family = memory.family if memory is not None else ""
         for name in _known_as(store.holders):
-            sure = (memory.family if memory is not None else "?") if name.startswith("*") else ""
+            only = "" if family == CACHES and name.startswith("*") else family
+            families = tuple(filter(None, (only, measure, cache)))
+            sure = (memory.family + cache if memory is not None else "?") if name.startswith("*") else ""
             yield MemberEvidence(index, name, families, open=False, sure=sure)
     for free in summary.frees:
         for name in _known_as(free.holders):
-            yield MemberEvidence(index, name, free=free.callee + measure_of(free.order, free.size), open=False)
+            measure = measure_of(free.order, free.size) or cache_of(free.cache)
+            yield MemberEvidence(index, name, free=free.callee + measure, open=False)
 
 
 def _known_as(holders: tuple[Holder, ...]) -> Iterable[str]:
@@ -370,7 +378,8 @@ def _members(index: int, found: Evidence) -> Iterable[MemberEvidence]:
     for member, free in found.freed:
         yield MemberEvidence(index, member, free=free)
     for member, family in found.sure:
-        yield MemberEvidence(index, member, (family,), sure=family)
+        known = tuple(part for part in parted(family) if part and part != CACHES)
+        yield MemberEvidence(index, member, known, sure=family)
 
 
 class _Regions:

@@ -14,7 +14,7 @@ import msgspec
 
 from gfplint.analysis.looks import ASKED
 from gfplint.analysis.operations import Coverage, coverage
-from gfplint.analysis.ownership import StoreAt
+from gfplint.analysis.ownership import StoreAt, asked_of, kept_under, rests_on
 from gfplint.analysis.worth import MemberEvidence, bare
 from gfplint.facts import Suppression
 from gfplint.findings import Degraded, Finding
@@ -173,12 +173,12 @@ def _holders(ours: Mapping[int, Ours]) -> dict[str, Holding]:
 
     for at, own in ours.items():
         for number, store in enumerate(own.stores):
-            for holder in store.store.holders:
+            for holder in kept_under(store):
                 holding(holder).stores.append((at, number, store))
-                if store.store.source[0]:
-                    holding(store.store.source).copied.append(holder)
+                for source in rests_on(store):
+                    holding(source).copied.append(holder)
         for asked in own.asked(at):
-            for holder in asked.site.site.holders:
+            for holder in asked_of(asked.site):
                 holding(holder).asked.append(asked)
     return found
 

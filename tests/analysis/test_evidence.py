@@ -12,10 +12,10 @@ from tests.rules.harness import program_of
 HEAD = "struct x { void *buf; };\nstruct y { int n; };\n"
 
 
-def _evidence(*functions: str) -> tuple[Worth, list[bool], list[MemberEvidence]]:
+def _evidence(*functions: str, rule: str = "GFP401") -> tuple[Worth, list[bool], list[MemberEvidence]]:
     """The functions that their texts alone make worth a body, and what the others do to members."""
     program, linker = program_of({"drivers/a/a.c": HEAD + "\n".join(functions) + "\n"}, (6, 12))
-    rules = tuple(rule for rule in catalogue() if rule.code == "GFP401")
+    rules = tuple(one for one in catalogue() if one.code == rule)
     worth = Wanted(linker, rules, whole_of(program, linker, lambda _: True, rules, [0]), [0]).worth
     wanted: list[bool] = []
     members: list[MemberEvidence] = []
@@ -43,8 +43,8 @@ def test_memory_goes_the_way_of_assignments(body: str, doubtful: bool) -> None:
     assert _evidence(f"void f(struct x *x)\n{{\n{body}\n}}")[1] == [doubtful]
 
 
-def _meeting(*functions: str) -> set[str]:
-    worth, _, members = _evidence(*functions)
+def _meeting(*functions: str, rule: str = "GFP401") -> set[str]:
+    worth, _, members = _evidence(*functions, rule=rule)
     return worth.meeting([(0, members)])
 
 
@@ -65,3 +65,14 @@ def test_members_that_are_freed_otherwise_than_they_are_filled() -> None:
     filled = "void f(struct x *x)\n{\nx->buf = vmalloc(8);\n}"
     assert _meeting(filled, "void g(struct x *x)\n{\nkfree(x->buf);\n}") == {"drivers/a/a.c:x.buf", "buf"}
     assert _meeting(filled, "void g(struct x *x)\n{\nvfree(x->buf);\n}") == set()
+
+
+def test_objects_that_go_back_to_another_cache_than_they_come_from() -> None:
+    made = "struct y *f(void)\n{\nstruct y *y;\ny = kmem_cache_alloc(ys, GFP_KERNEL);\nreturn y;\n}"
+    returned = "struct y *f(void)\n{\nreturn kmem_cache_alloc(ys, GFP_KERNEL);\n}"
+    created = 'void f(void)\n{\nys = kmem_cache_create("y", sizeof(struct y), 0, 0, NULL);\n}'
+    freed = "void g(struct y *y)\n{\nkmem_cache_free(%s, y);\n}"
+    for one in (made, returned, created):
+        assert _meeting(one, freed % "xs", rule="GFP402") == {"*drivers/a/a.c:y"}
+        assert _meeting(one, freed % "ys", rule="GFP402") == set()
+        assert _meeting(one, freed % "xs") == set()  # nobody asks which cache it is

@@ -96,3 +96,31 @@ def test_a_changed_header_is_everybody_s(tmp_path: Path, linted: list[set[str]])
     other.write_text("\n" + other.read_text())
     assert scans.kept() == scans.anew()
     assert "drivers/core/new.c" in linted[0]
+
+
+_SHOP = "struct bolt {\n\tint id;\n};\nstruct nut {\n\tint id;\n};\nextern struct kmem_cache *bolts, *nuts;\n"
+_MADE = "{type} *{type}_new(void)\n{{\n\treturn kmem_cache_alloc({cache}, GFP_KERNEL);\n}}\n"
+_DROPPED = "void bolt_drop(struct bolt *bolt)\n{\n\tkmem_cache_free(nuts, bolt);\n}\n"
+
+
+def _shop(tree: Path, name: str, text: str) -> None:
+    write(tree, f"drivers/shop/{name}", f'#include "shop.h"\n{text}')
+
+
+def test_which_objects_come_from_a_cache_concerns_the_frees_of_others(tmp_path: Path) -> None:
+    tree = make(tmp_path / "linux")
+    _shop(tree, "shop.h", _SHOP)
+    _shop(tree, "drop.c", _DROPPED)
+    _shop(tree, "bolt.c", "struct " + _MADE.format(type="bolt", cache="bolts"))
+    _shop(tree, "nut.c", "struct " + _MADE.format(type="nut", cache="nuts"))
+    scans = _Scans(tree, tmp_path / "cache")
+    assert "GFP402" in scans.kept()
+    for cache in ("bolts", "nuts", "others", "nuts"):
+        _shop(tree, "nut.c", "struct " + _MADE.format(type="nut", cache=cache))
+        said = scans.kept()
+        assert said == scans.anew()
+        assert ("GFP402" in said) is (cache != "others")
+    _shop(tree, "bolt.c", "struct " + _MADE.format(type="bolt", cache="nuts"))
+    said = scans.kept()
+    assert said == scans.anew()
+    assert "GFP402" not in said

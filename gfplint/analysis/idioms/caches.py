@@ -14,6 +14,7 @@ from typing import NamedTuple
 from gfplint.analysis.idioms.code import Code
 from gfplint.analysis.paths import children
 from gfplint.analysis.syntax import inner_of
+from gfplint.analysis.values import CACHES
 from gfplint.facts import (
     Assign,
     Binary,
@@ -34,8 +35,6 @@ from gfplint.facts import (
 )
 from gfplint.kernel.model import Kernel
 
-#: The family of what makes slab caches.
-FAMILY = "cache"
 #: Ways through a function that are told apart.
 _MAX_WAYS = 64
 
@@ -60,7 +59,7 @@ class _Way(NamedTuple):
 
 def creators(kernel: Kernel) -> frozenset[str]:
     """What makes slab caches."""
-    return frozenset(name for name, row in kernel.allocators.items() if row.family == FAMILY)
+    return frozenset(name for name, row in kernel.allocators.items() if row.family == CACHES)
 
 
 def serving(kernel: Kernel) -> frozenset[str]:
@@ -111,7 +110,7 @@ class _Walk:
     def __init__(self, code: Code) -> None:
         self.code = code
         self.creators = creators(code.kernel)
-        self.destroyers = frozenset(n for n, row in code.kernel.frees.items() if row.families == (FAMILY,))
+        self.destroyers = frozenset(n for n, row in code.kernel.frees.items() if row.families == (CACHES,))
         self.serving = serving(code.kernel)
         self.calls: dict[str, Call] = {}
         self.waiting: dict[str, set[_Way]] = {}
