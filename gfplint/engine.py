@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from gfplint.select import Chosen, RuleStatus, choose_rules
 from gfplint.skeletons import Gathered, Gatherer
 from gfplint.states import Outcome, Run, outcome_of
 from gfplint.target import NEWEST, Progress, program_files
-from gfplint.tree import Comparison, Git, GitIndex, Root, Selection, patched, since, staged, work_tree
+from gfplint.tree import Comparison, Git, GitIndex, Root, Selection, State, patched, since, staged, work_tree
 from gfplint.tree import select as select_paths
 
 #: Of so many files an index may lack one and still be one.
@@ -159,10 +160,16 @@ def reader(settings: Settings) -> Callable[[str], bytes]:
         from gfplint import indexed  # noqa: PLC0415 -- it loads the whole analysis
 
         return indexed.sources(work_tree(selected), settings.kernel_index)
-    if settings.staged and selected.root.git is not None:
-        return GitIndex(Git(selected.root.path)).read
-    comparison = _comparison(selected, settings)
-    return (comparison.after if comparison is not None else work_tree(selected)).read
+
+    @functools.cache
+    def state() -> State:
+        """Found out for who reads anything: it is a comparison of its own."""
+        if settings.staged and selected.root.git is not None:
+            return GitIndex(Git(selected.root.path))
+        comparison = _comparison(selected, settings)
+        return comparison.after if comparison is not None else work_tree(selected)
+
+    return lambda path: state().read(path)
 
 
 def _may_show(rule: Rule, chosen: Chosen, settings: Settings, comparison: Comparison | None) -> bool:

@@ -6,6 +6,7 @@ import contextlib
 import glob
 import hashlib
 import os
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -30,13 +31,18 @@ from gfplint.target import kernel_of
 from gfplint.tree import (
     Comparison,
     Git,
+    GitIndex,
     GitRevision,
     MissingError,
+    Overlay,
+    Root,
     Selection,
     State,
     TreeError,
     UnreadableError,
+    WorkTree,
     is_kernel_code,
+    is_source_path,
 )
 
 if TYPE_CHECKING:
@@ -235,8 +241,14 @@ class _Now:
         outcome = lint(run, self.state, Built(self.present.program, self.present.relevance, linker, subjects), renamed)
         if outcome.skipped:  # whatever it is, a run without the index can tell
             return None
-        skipped = [*(s for s in self.state.skipped() if s.path in only), *self.failed]
+        skipped = [*self._passed_over(only), *self.failed]
         return msgspec.structs.replace(outcome, skipped=tuple(sorted(skipped, key=lambda s: s.path)))
+
+    def _passed_over(self, only: Collection[str]) -> Iterator[Skipped]:
+        """What a state has of some files and hands out to nobody: it is asked only where it may have any."""
+        number = self.present.program.number
+        there = _Part(self.state, [path for path in only if path not in number]).files()
+        return (s for s in self.state.skipped() if s.path in there) if there else iter(())
 
     def touched(self, paths: Collection[str]) -> Iterator[tuple[str, FileFacts]]:
         """The skeletons of some files, as far as they are there."""
@@ -262,7 +274,7 @@ def _read(run: Run, known: Linked, state: State, differing: Collection[str]) -> 
     from gfplint.index.update import present  # noqa: PLC0415
     from gfplint.linting import depth_for  # noqa: PLC0415
 
-    part = _Part(state, differing)
+    part, on_disk = _Part(state, differing), isinstance(_innermost(state), WorkTree)
     gatherer = Gatherer(part, run.store, "", run.jobs, None, remember=False)
     found = gatherer.gather(part.files())
     facts = dict(zip(found.paths, gatherer.facts(found, found.paths), strict=True))
@@ -271,7 +283,11 @@ def _read(run: Run, known: Linked, state: State, differing: Collection[str]) -> 
     changes = _changes(known, differing, found, facts)
     kernel = _kernel(run, known, state, differing)
     now = present(known, kernel, changes, run.selected.root.linted, depth_for(run.settings))
-    return _Now(state, kernel, now, tuple(found.failed)) if now is not None else None
+    if now is None:
+        return None
+    top = run.selected.root.path
+    failed = tuple(s for s in found.failed if not (on_disk and (top / s.path).is_symlink()))  # see WorkTree.skipped
+    return _Now(_Unchanged(state, known, differing, run.selected.root), kernel, now, failed)
 
 
 def _changes(known: Linked, paths: Collection[str], found: Gathered, facts: Mapping[str, FileFacts]) -> list[Change]:
@@ -398,26 +414,60 @@ class _Beside:
 def _differing(run: Run, known: Linked, comparison: Comparison) -> frozenset[str] | None:
     """The files whose content may not be that of the linked tree, in either state; None where that is not known."""
     changed = comparison.changes.changed
+    told = _told_by_git(run.selected, known.meta.base, comparison)
+    if told is not None:
+        return changed.union(told)
     if run.settings.staged:
-        staged = _staged(run.selected, known.meta.base)
-        return None if staged is None else changed.union(staged)
+        return None
     keys = dict(zip(known.meta.paths, map(known.content, range(len(known.meta.paths))), strict=True))
     found = run.gatherer(comparison.after).gather(list(comparison.after.files()))
     return changed.union(path for path in keys.keys() | found.keys.keys() if keys.get(path) != found.keys.get(path))
 
 
-def _staged(selected: Selection, base: Base) -> list[str] | None:
-    """The files that the index and the linked tree may not have in common: git knows without reading them."""
-    if not base.commit:
+_NAMES = ("--name-only", "--no-renames", "--relative", "-z")
+_SOURCES = ("--", "*.c", "*.h")
+#: Files that git does not look at, as somebody told it (``git ls-files -v``).
+_UNSEEN = re.compile(rb"(?:\A|\0)[a-zS] ")
+
+
+def _told_by_git(selected: Selection, base: Base, comparison: Comparison) -> list[str] | None:
+    """The files that the second state and the linked tree may not have in common, but for those that the states differ
+    in; None where git does not know without reading them.
+    """
+    if not base.commit or selected.root.git is None or selected.scope != ("",):
         return None
+    after = _innermost(comparison.after)
     try:
-        listing = Git(selected.root.path).run(
-            "diff-index", "--cached", "--name-only", "--no-renames", "--relative", "-z", base.commit, "--", "*.c", "*.h"
-        )
+        git = comparison.git or Git(selected.root.path)
+        found = list(base.differing)
+        on_disk = isinstance(after, WorkTree)
+        others = git.later("ls-files", "--others", "-z", *_SOURCES) if on_disk else bytes
+        marks = git.later("ls-files", "-v", "-z", *_SOURCES) if on_disk else bytes
+        if base.commit != comparison.base:
+            if isinstance(after, GitRevision):
+                listing = git.run("diff-tree", "-r", *_NAMES, base.commit, after.commit, *_SOURCES)
+            else:
+                cached = ("--cached",) if isinstance(after, GitIndex) else ()
+                listing = git.run("diff-index", *cached, *_NAMES, base.commit, *_SOURCES)
+            found += _listed(listing)
+        if _UNSEEN.search(marks()):
+            return None
+        found += _listed(others())
     except TreeError:  # the commit is gone
         return None
+    return found
+
+
+def _listed(listing: bytes) -> Iterator[str]:
     names = (name.decode("utf-8", "surrogateescape") for name in listing.split(b"\0") if name)
-    return [*base.differing, *names]
+    return (name for name in names if is_source_path(name))
+
+
+def _innermost(state: State) -> State:
+    """The state that others replace files of."""
+    while isinstance(state, Overlay):
+        state = state.base
+    return state
 
 
 def _base(selected: Selection, state: State, found: Gathered) -> Base:
@@ -445,6 +495,31 @@ def _same(state: State, path: str, blob: str, key: Key) -> bool:
         return False
     make = hashlib.sha1 if len(blob) == 40 else hashlib.sha256
     return content_key(data) == key and make(b"blob %d\0" % len(data) + data).hexdigest() == blob
+
+
+class _Unchanged:
+    """A state whose files are read from disk where they are as the linked tree has them: that is the shortest way."""
+
+    def __init__(self, state: State, known: Linked, differing: Collection[str], root: Root) -> None:
+        self._state = state
+        self._known = known
+        self._differing = differing
+        self._disk = WorkTree(root.path)
+        self._is_disk = isinstance(_innermost(state), WorkTree)
+        self.files, self.skipped, self.close = state.files, state.skipped, state.close
+        self.identity, self.identities = state.identity, state.identities
+
+    def read(self, path: str) -> bytes:
+        """A file of the state."""
+        at = self._known.number.get(path)
+        if at is not None and path not in self._differing:
+            with contextlib.suppress(UnreadableError):
+                data = self._disk.read(path)
+                if content_key(data) == self._known.content(at):
+                    return data
+                if self._is_disk:  # git compares what its filters make of a file
+                    raise StoreError("a file is not what git says that it is")
+        return self._state.read(path)
 
 
 class _Part:

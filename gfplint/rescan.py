@@ -7,18 +7,20 @@ is the same, to the last byte.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
+from gfplint.analysis.guards import MACROS as GUARD_MACROS
 from gfplint.analysis.interprocedural import Linker
-from gfplint.analysis.looks import ALL
+from gfplint.analysis.looks import DEFINE
 from gfplint.analysis.operations import Coverage, coverage
 from gfplint.analysis.ownership import MAX_COPIES, FreeAt, StoreAt, asked_of, kept_under, rests_on
 from gfplint.analysis.worth import MemberEvidence, bare, touching
 from gfplint.facts import FileFacts, Function
 from gfplint.index import kept as keeping
+from gfplint.index.items import Items, differs
 from gfplint.index.kept import Kept, OfFile
 from gfplint.index.linked import Linked
 from gfplint.index.update import Change, Present, present
@@ -43,7 +45,7 @@ def rescanned(
     """What the rules find in a whole tree; None where that is not told from what was kept. Raises StoreError."""
     known = before.linked
     changed = _changed(known, found)
-    if len(changed) > MAX_CHANGED or any(path.endswith(".h") for path in changed):
+    if len(changed) > MAX_CHANGED:
         return None
     if not set(known.meta.telling).isdisjoint(changed):
         return None
@@ -57,7 +59,7 @@ def rescanned(
     if now is None:
         return None
     linker = now.linker(kernel, state.read)
-    again = Concerned(now, before, changes, linker.asking).files()
+    again = Concerned(now, before, changes, linker, state.read).files()
     if again is None or len(again) > MAX_AGAIN:
         return None
     program = now.program
@@ -76,40 +78,64 @@ def _changed(known: Linked, found: Gathered) -> list[str]:
     """The files that are not as they were, or not there any more."""
     paths, keys, now = known.meta.paths, known.meta.keys, found.keys
     differing = [path for at, path in enumerate(paths) if now.get(path) != keys[16 * at : 16 * at + 16]]
-    return sorted(differing + [path for path in now if path not in known.number])
+    return sorted([*differing, *(now.keys() - set(paths))])
 
 
 # ---- whom a change concerns ----------------------------------------------------------------------------------
 
 
 class Concerned:
-    """The files whose results may be others after some .c files have changed."""
+    """The files whose results may be others after some files have changed."""
 
-    def __init__(self, now: Present, before: Kept, changes: Sequence[Change], asking: frozenset[str]) -> None:
-        """``asking``: calls that ask about the context: who looks at a name knows a function of nothing else."""
+    def __init__(
+        self, now: Present, before: Kept, changes: Sequence[Change], linker: Linker, read: Callable[[str], bytes]
+    ) -> None:
+        """``read``: a file's bytes, now."""
         self.now = now
         self.before = before
         self.changes = changes
         self.program = now.program
-        self.asking = asking
+        self.read = read
+        #: Calls that ask about the context, or name what contains a member: who looks at a name knows a function of
+        #: nothing else.
+        self.asking, self.containing = linker.asking, linker.containers.plain
 
     def files(self) -> set[int] | None:
         """Their numbers; None where it may be all."""
-        if any(self._reaches_all(change) for change in self.changes):
+        if any(_reaches_all(change) for change in self.changes):
             return None
         update = self.now.update
         changed = {_number(self.now, change.path) for change in self.changes}
-        found = set(changed)
+        found = changed | update.files
         for at in changed:
             found |= self.program.unit(at)
-        for at in changed | update.files:
-            found.add(at)
-            found.update(self.before.looking(at))
+        for at in update.files - changed:
+            for seen in self.before.looking(at).values():
+                found.update(seen.files)
+        questions: set[str] = set()
+        for change in self.changes:
+            self._looked_at(change, found, questions)
+            questions.update(_asked(change))
         for name in self._names():
             self._concerned_by(name, found)
-        for question in (ALL, *self._asked()):
+            questions.add("n:" + name)
+        for question in questions:
             found.update(self.before.asking(question))
         return found
+
+    def _looked_at(self, change: Change, found: set[int], questions: set[str]) -> None:
+        """Add the files that looked at something of a file which is another thing now, and questions for macros."""
+        before, after = change.before or _NOTHING, change.after or _NOTHING
+        items = Items(after, self.read(change.path) if change.after is not None else b"")
+        looks = self.before.looking(_number(self.now, change.path))
+        other = _outline(before) != _outline(after)
+        for name, seen in looks.items():
+            if other or differs(name, seen.digest, items):
+                found.update(seen.files)
+        if change.path.endswith(".h"):  # nobody else sees the macros of a .c file
+            known = {macro.name for macro in before.macros}.union(n.removeprefix(DEFINE) for n in looks)
+            questions.update("m:" + name for name in items.defines.keys() - known)  # numbers are in no skeleton
+            questions.update("m:" + name for name, _, _ in _macros(before) ^ _macros(after))
 
     def _names(self) -> set[str]:
         """The names of which something else holds now, and those of macros that call them."""
@@ -125,23 +151,19 @@ class Concerned:
         return found
 
     def _concerned_by(self, name: str, found: set[int]) -> None:
-        """Add the files that call a name or ask for it, and those that looked at functions that call it."""
-        found.update(self.before.asking("n:" + name))
+        """Add the files that call a name, and those that looked at functions that call it."""
         for at, index in self.now.update.calls.functions(name):
             found.add(at)
-            found.update(self.before.looking(at, self.program.facts[at].functions[index].name))
-
-    def _asked(self) -> Iterable[str]:
-        """The questions to which the answer may be another."""
-        for change in self.changes:
-            yield "d:" + _folder(change.path)
-            functions = [*(change.before or _NOTHING).functions, *(change.after or _NOTHING).functions]
-            yield from {"c:" + callee for function in functions for callee in function.callees}
+            seen = self.before.looking(at).get(self.program.facts[at].functions[index].name)
+            found.update(seen.files if seen is not None else ())
 
     def _other(self, change: Change) -> set[str]:
         """The names that mean something else to who calls them, as far as skeletons tell."""
         was, now = self._shapes(change.before), self._shapes(change.after)
-        found = _macros(change.before) ^ _macros(change.after)
+        was_macros, now_macros = _macros(change.before or _NOTHING), _macros(change.after or _NOTHING)
+        found = {name for name, _, _ in was_macros} ^ {name for name, _, _ in now_macros}
+        if change.path.endswith(".h"):  # which of several a name means
+            found.update(name for name, _, _ in was_macros ^ now_macros)
         for name in was.keys() | now.keys():
             before, after = was.get(name), now.get(name)
             if before != after and (before is None or after is None or not _all_static([*before, *after])):
@@ -162,35 +184,61 @@ class Concerned:
     def _shape(self, function: Function) -> tuple[object, ...]:
         stub = not function.callees and function.end - function.body < 60
         asks = bool(function.callees) and self.asking.issuperset(function.callees)
-        return (function.static, function.header, stub, function.callees if asks else None)
+        contains = not self.containing.isdisjoint(function.callees)
+        return (function.static, function.header, stub, contains, function.callees if asks else None)
 
-    def _reaches_all(self, change: Change) -> bool:
-        """Whether a change is of something that others see, and nobody knows who."""
-        before, after = change.before or _NOTHING, change.after or _NOTHING
-        if _shared_variables(before) != _shared_variables(after) or _frees(before) != _frees(after):
-            return True
-        records = {r.name for r in before.records} ^ {r.name for r in after.records}
-        own = _number(self.now, change.path)
-        return any(at != own for name in records for at, _ in self.program.records.get(name, ()))
+
+def _reaches_all(change: Change) -> bool:
+    """Whether a change is of something that others see, and nobody knows who."""
+    before, after = change.before, change.after
+    if change.path.endswith(".h") and (before is None or after is None):
+        return True
+    return _classes(before or _NOTHING, change.path) != _classes(after or _NOTHING, change.path)
+
+
+def _classes(facts: FileFacts, path: str) -> list[tuple[str, ...]]:
+    """The definitions of a file that are asked for by no name: of frees, and in headers of guards."""
+    macros = ("DEFINE_FREE", *GUARD_MACROS) if path.endswith(".h") else ("DEFINE_FREE",)
+    return [(d.macro, *d.args) for d in facts.definitions if d.macro in macros]
+
+
+def _outline(facts: FileFacts) -> tuple[object, ...]:
+    """What everything in a file may depend on."""
+    return facts.includes, [(definition.macro, definition.args) for definition in facts.definitions]
+
+
+def _asked(change: Change) -> Iterator[str]:
+    """The questions to which the answer may be another."""
+    before, after = change.before or _NOTHING, change.after or _NOTHING
+    yield "d:" + _folder(change.path)
+    for facts in (before, after):
+        yield from ("c:" + callee for function in facts.functions for callee in function.callees)
+        yield from ("c:" + callee for macro in facts.macros for callee in macro.callees)
+    yield from ("r:" + name for name in {r.name for r in before.records} ^ {r.name for r in after.records})
+    yield from ("g:" + name for name, _, _, _ in _variables(before) ^ _variables(after))
+    was, now = _entries(before), _entries(after)
+    for struct, member, value in was | now if before.includes != after.includes else was ^ now:
+        yield f"o:{struct}.{member}"
+        yield "t:" + value
 
 
 _NOTHING = FileFacts((), (), (), (), (), (), (), (), ())
 
 
-def _macros(facts: FileFacts | None) -> set[str]:
-    return {macro.name for macro in (facts or _NOTHING).macros}
+def _macros(facts: FileFacts) -> set[tuple[str, tuple[str, ...] | None, str]]:
+    return {(macro.name, macro.params, macro.text) for macro in facts.macros}
 
 
 def _all_static(shapes: Sequence[tuple[object, ...]]) -> bool:
     return all(shape[0] is True for shape in shapes if len(shape) > 1)
 
 
-def _shared_variables(facts: FileFacts) -> set[tuple[str, str, int]]:
-    return {(v.name, v.type, v.pointers) for v in facts.globals if not v.static}
+def _variables(facts: FileFacts) -> set[tuple[str, str, int, bool]]:
+    return {(v.name, v.type, v.pointers, v.static) for v in facts.globals}
 
 
-def _frees(facts: FileFacts) -> list[tuple[str, ...]]:
-    return [d.args for d in facts.definitions if d.macro == "DEFINE_FREE"]
+def _entries(facts: FileFacts) -> set[tuple[str, str, str]]:
+    return {(table.struct, entry.member, entry.value) for table in facts.tables for entry in table.entries}
 
 
 def _folder(path: str) -> str:

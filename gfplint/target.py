@@ -6,11 +6,7 @@ import posixpath
 from collections.abc import Callable
 
 from gfplint.config import ConfigError, Settings
-from gfplint.kernel.callbacks import with_callbacks
-from gfplint.kernel.headers import MASK_HEADERS, read_masks
-from gfplint.kernel.load import load as load_kernel
 from gfplint.kernel.model import Kernel, Version
-from gfplint.kernel.probe import probe, probes_of
 from gfplint.tree import MissingError, Selection, State, UnreadableError
 from gfplint.user_tables import RowError, with_user_tables
 
@@ -24,6 +20,12 @@ BATCH = 32
 
 def kernel_of(state: State, selected: Selection, settings: Settings) -> Kernel:
     """What is known of the scanned kernel: the tree's headers count more than its version."""
+    # An index knows it: a start costs what it uses.
+    from gfplint.kernel.callbacks import with_callbacks  # noqa: PLC0415
+    from gfplint.kernel.headers import MASK_HEADERS, read_masks  # noqa: PLC0415
+    from gfplint.kernel.load import load as load_kernel  # noqa: PLC0415
+    from gfplint.kernel.probe import probe, probes_of  # noqa: PLC0415
+
     version = settings.kernel_version or selected.root.version or NEWEST
     if settings.kernel_version is not None or selected.root.version is None:
         return _with_tables(with_callbacks(load_kernel(version, probes_of(version))), settings)

@@ -25,10 +25,10 @@ class Balance:
         relevance: Relevance,
         text: Callable[[FunctionId], str],
         balanced: Callable[[FunctionId], bool],
-        looking: Callable[[int, str], AbstractContextManager[None]],
+        looking: Callable[[int, str, Iterable[str]], AbstractContextManager[None]],
     ) -> None:
         """``text``: the blanked code of a function's body; ``balanced``: whether its operations are so; ``looking``:
-        notes a look into something of a file.
+        notes a look into something of a file that calls other names.
         """
         self.looking = looking
         self.balanced = balanced
@@ -45,12 +45,12 @@ class Balance:
         """Whether a call of ``name`` in a file leaves the context as it was."""
         macro = self.program.macro(name, file)
         if macro is not None and macro[1].params is not None:
-            with self.looking(macro[0], name):
+            with self.looking(macro[0], name, macro[1].callees):
                 return self._once((macro[0], name), lambda: self._macro(macro[1].callees, macro[0]))
         fid = self.program.resolve(name, file)
         if fid is None:
             return True
-        with self.looking(fid[0], name):
+        with self.looking(fid[0], name, self.program.function(fid).callees):
             return self._once(fid, lambda: self._function(fid) or self._operations(fid))
 
     def drops(self, name: str, file: int) -> bool:

@@ -38,11 +38,13 @@ class Callers:
 
     def sleepable(self, fid: FunctionId) -> tuple[Step, ...] | None:
         """The steps from where the kernel enters to the function; None where a way is unknown or may be atomic."""
-        if self.linker.looks is not None:
-            self.linker.looks.everything()
         return self._sleepable(fid, 0)
 
     def _sleepable(self, fid: FunctionId, depth: int) -> tuple[Step, ...] | None:
+        with self.linker.looking(fid[0], f"callers({self.linker.named(fid)})"):
+            return self._led_to(fid, depth)
+
+    def _led_to(self, fid: FunctionId, depth: int) -> tuple[Step, ...] | None:
         if fid in self._known:
             return self._known[fid]
         if depth > MAX_DEPTH:
@@ -58,6 +60,11 @@ class Callers:
     def _ways(self, fid: FunctionId, depth: int) -> tuple[Step, ...] | None:
         program = self.linker.program
         function, path = program.function(fid), program.paths[fid[0]]
+        if (looks := self.linker.looks) is not None:
+            looks.at(fid[0], function.name)
+            looks.callers(function.name)
+            looks.meaning(function.name)
+            looks.tables(function.name)
         if path.endswith(".h"):
             return None
         entered = _entered_by_itself(function)
@@ -72,6 +79,8 @@ class Callers:
             return None
         for caller in callers:
             above = program.function(caller)
+            if looks is not None:
+                looks.at(caller[0], above.name)
             way = self._sleepable(caller, depth + 1) if self.contexts.isdisjoint(above.callees) else None
             if way is None:
                 return None
@@ -90,6 +99,8 @@ class Callers:
         steps: list[Step] = []
         named = {fid[0]: 0} if function.static else dict.fromkeys((fid[0], *self._files_naming(fid, function)), 0)
         for file in named:
+            if self.linker.looks is not None:
+                self.linker.looks.at(file)
             for root in self.linker.roots.of_file(file, self.linker.sources):
                 if root.function != fid:
                     continue

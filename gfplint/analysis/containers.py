@@ -23,10 +23,11 @@ class Containers:
     def member(self, name: str, file: int) -> str:
         """The member that the only argument of ``name`` is of what a call in a file returns; "" for any other name."""
         key = (name, file)
-        known = self._known.get(key)
-        if known is None:
-            known = self._known[key] = self._member(name, file)
-        return known
+        with self.linker.looking(file, f"container({name})"):
+            known = self._known.get(key)
+            if known is None:
+                known = self._known[key] = self._member(name, file)
+            return known
 
     def _member(self, name: str, file: int) -> str:
         linker = self.linker
@@ -35,11 +36,15 @@ class Containers:
             at, macro = found
             if macro.params is None or len(macro.params) != 1 or self.plain.isdisjoint(macro.callees):
                 return ""
+            if linker.looks is not None:
+                linker.looks.at(at, name)
             return self._contained(linker.macro_body(at, macro.start, macro.end), macro.params[0])
         fid = linker.program.resolve(name, file)
         function = linker.program.function(fid) if fid is not None else None
         if fid is None or function is None or self.plain.isdisjoint(function.callees):
             return ""
+        if linker.looks is not None:
+            linker.looks.at(fid[0], name)
         params = signature(function.header).params
         return self._contained(linker.body(fid), params[0].name) if len(params) == 1 else ""
 

@@ -6,7 +6,7 @@ import posixpath
 import re
 import sys
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 import msgspec
@@ -22,7 +22,7 @@ from gfplint.analysis.guards import class_name, guard_class
 from gfplint.analysis.holders import INNER
 from gfplint.analysis.holds import UNCHANGED, Holds, States
 from gfplint.analysis.locks import LockClass, Taken
-from gfplint.analysis.looks import Looks
+from gfplint.analysis.looks import OWN, Looks
 from gfplint.analysis.operations import Operations, shared
 from gfplint.analysis.program import FunctionId, Program, Relevance, weak_names
 from gfplint.analysis.queries import ASKS, asked
@@ -31,7 +31,7 @@ from gfplint.analysis.sleeps import folded
 from gfplint.analysis.summary import Hold, Report, Summary
 from gfplint.analysis.types import HandedOut, handed_out
 from gfplint.analysis.values import Constant, blocking, constant, number_of
-from gfplint.facts import Body, Definition, Do, Expr, Function, Macro, Param, Place, Return, Signature
+from gfplint.facts import Body, Definition, Do, Expr, Function, Global, Macro, Param, Place, Record, Return, Signature
 from gfplint.findings import Step
 from gfplint.frontend.blank import Part, Source, blank, blank_part
 from gfplint.frontend.header import parse_declarator, signature, split_top
@@ -153,12 +153,13 @@ class Linker:
 
     def summary(self, fid: FunctionId, depth: int) -> Summary | None:
         """The summary of a function; None while it is being computed (recursion) or where the chain is too deep."""
-        with self.looking(fid[0], self.program.function(fid).name):
+        function = self.program.function(fid)
+        with self.looking(fid[0], function.name, function.callees):
             return self._settled((fid, depth), lambda: self._analysed(fid, depth))
 
-    def looking(self, file: int, name: str) -> AbstractContextManager[None]:
+    def looking(self, file: int, name: str, callees: Iterable[str] = ()) -> AbstractContextManager[None]:
         """A look into something of a file (see ``analysis.looks``)."""
-        return self.looks.into(file, name) if self.looks is not None else _UNSEEN
+        return self.looks.into(file, name, callees) if self.looks is not None else _UNSEEN
 
     def _analysed(self, fid: FunctionId, depth: int) -> Summary:
         function = self.program.function(fid)
@@ -242,7 +243,7 @@ class Linker:
         """What the implementations of an operation share; None while that is being computed."""
         if member not in self.sleeping_operations:
             return None
-        record = self.program.record(struct, file)
+        record = self.record(struct, file)
         if record is None:
             return None
         key = (record[0], record[1].start, member)
@@ -251,6 +252,7 @@ class Linker:
 
     def _shared(self, struct: str, member: str, file: int) -> Summary:
         if self.looks is not None:
+            self.looks.operation(struct, member)
             for at, name in self.operations.named(struct, member):
                 self.looks.at(at)
                 self.looks.meaning(name)
@@ -317,7 +319,7 @@ class Linker:
     def _outcomes_of(
         self, key: FunctionId | tuple[int, str], file: int, body: Callable[[], Body]
     ) -> tuple[States | None, bool]:
-        with self.looking(file, self.named(key)):
+        with self.looking(file, self.named(key), self._callees(key) if self.looks is not None else ()):
             if key not in self._outcomes:
                 self._outcomes[key] = (None, False)  # what calls itself is not clear
                 self._outcomes[key] = self.holds.outcomes(body(), self.environment(file))
@@ -327,6 +329,13 @@ class Linker:
         """The name of a function or macro."""
         at, which = key
         return which if isinstance(which, str) else self.program.facts[at].functions[which].name
+
+    def _callees(self, key: FunctionId | tuple[int, str]) -> Iterable[str]:
+        """What a function or macro calls."""
+        at, which = key
+        if not isinstance(which, str):
+            return self.program.facts[at].functions[which].callees
+        return [callee for macro in self.program.facts[at].macros if macro.name == which for callee in macro.callees]
 
     def _reaches(self, fid: FunctionId) -> bool:
         """Whether a root's body can come to an allocation or free that sleeps."""
@@ -364,7 +373,7 @@ class Linker:
         names = macro.params
         if names is None:
             return None
-        with self.looking(at, name):
+        with self.looking(at, name, macro.callees):
             return self._settled((at, name, depth), lambda: self._macro_analysed(at, macro, names, depth))
 
     def _macro_analysed(self, at: int, macro: Macro, names: tuple[str, ...], depth: int) -> Summary:
@@ -380,9 +389,32 @@ class Linker:
         # The value of a macro that is one expression is that expression's.
         return Body((Return(only.expr, NOWHERE),), body.errors) if isinstance(only, Do) else body
 
+    def record(self, name: str, file: int) -> tuple[int, Record] | None:
+        """The definition of a struct as a file sees it."""
+        self.look_at_record(name, file)
+        return self.program.record(name, file)
+
+    def look_at_record(self, name: str, file: int) -> None:
+        """Note a look of a file at a struct."""
+        if self.looks is not None:
+            self.looks.record(name, file, lambda: found[0] if (found := self.program.record(name, file)) else None)
+
+    def variable(self, name: str, file: int) -> Global | None:
+        """A variable at file scope as a file sees it."""
+        if self.looks is not None:
+            self.looks.variable(name)
+        return self.program.global_variable(name, file)
+
+    def replaced(self, name: str, file: int) -> Macro | None:
+        """An object-like macro as a file sees it."""
+        found = self.program.macro(name, file) if name in self.program.macros else None
+        if self.looks is not None:
+            self.looks.replacement(name, found[0] if found is not None else None)
+        return found[1] if found is not None and found[1].params is None else None
+
     def record_fields(self, name: str, file: int) -> dict[str, Param]:
         """The members of a struct as a file sees it."""
-        found = self.program.record(name, file)
+        found = self.record(name, file)
         if found is None:
             return {}
         at, record = found
@@ -532,21 +564,22 @@ class FileEnvironment:
 
     def literal(self, name: str) -> Constant | None:
         """The number behind an object-like macro: a literal, or another such macro's name, in parentheses or not."""
-        if name not in self._literals:
-            self._literals[name] = self._literal(name)
-        return self._literals[name]
+        with self.linker.looking(self.file, name + OWN):
+            if name not in self._literals:
+                self._literals[name] = self._literal(name)
+            return self._literals[name]
 
     def _literal(self, name: str) -> Constant | None:
-        if self.linker.program.global_variable(name, self.file) is not None:
+        if self.linker.variable(name, self.file) is not None:
             return None  # the macro stands for the variable in other configurations
         number = self.linker.sources.raw(self.file).numbers.get(name)
         if number is not None and number_of(number) is not None:
             return Constant(number)
         for _ in range(_MACRO_STEPS):
-            found = self.linker.program.macro(name, self.file) if name in self.linker.program.macros else None
-            if found is None or found[1].params is not None:
+            found = self.linker.replaced(name, self.file)
+            if found is None:
                 return None
-            text = found[1].text.strip()
+            text = found.text.strip()
             while text.startswith("(") and text.endswith(")"):
                 text = text[1:-1].strip()
             if text in _TRUTHS:
@@ -560,23 +593,28 @@ class FileEnvironment:
         """The replacement of an object-like macro, parsed."""
         key = (name, self.file)
         linker = self.linker
-        if key not in linker.replacements:
-            found = linker.program.macro(name, self.file)
-            expr = lower_expression(found[1].text) if found is not None and found[1].params is None else None
-            linker.replacements[key] = expr
-        return linker.replacements[key]
+        with linker.looking(self.file, name + OWN):
+            if key not in linker.replacements:
+                found = linker.replaced(name, self.file)
+                linker.replacements[key] = lower_expression(found.text) if found is not None else None
+            return linker.replacements[key]
 
     def number_macro(self, name: str) -> Expr | None:
         """The replacement of an object-like macro of the file or of a header that it includes, parsed.
 
         Skeletons don't hold plain numbers (register headers hold millions); this looks at the text.
         """
+        looks = self.linker.looks
+        if looks is not None:
+            looks.replacement(name, None)
         plain = name.encode()
         define = re.compile(rb"^[ \t]*#[ \t]*define[ \t]+" + plain + rb"[ \t]+((?:[^\n\\]|\\\n)+)", re.MULTILINE)
         for at in (self.file, *self._included()):
             data = self.linker.sources.raw(at).data
             found = define.findall(data) if plain in data else None
             if found:
+                if looks is not None:
+                    looks.replacement(name, at)
                 text = found[0].decode("ascii", "replace").partition("/*")[0].partition("//")[0].replace("\\\n", " ")
                 return lower_expression(text) if len(set(found)) == 1 else None
         return None
@@ -594,6 +632,7 @@ class FileEnvironment:
 
     def field_type(self, record: str, field: str) -> Param | None:
         """The type of a member."""
+        self.linker.look_at_record(record, self.file)
         fields = self._fields.get(record)
         if fields is None:
             fields = self._fields[record] = self.linker.record_fields(record, self.file)
@@ -601,6 +640,7 @@ class FileEnvironment:
 
     def record_key(self, record: str) -> str:
         """A struct's name with the file that defines it: two drivers may have a ``struct priv`` each."""
+        self.linker.look_at_record(record, self.file)
         known = self._keys.get(record)
         if known is None:
             found = self.linker.program.record(record, self.file)
@@ -610,6 +650,8 @@ class FileEnvironment:
 
     def global_type(self, name: str) -> Param | None:
         """The type of a file-scope variable."""
+        if self.linker.looks is not None:
+            self.linker.looks.variable(name)
         if name not in self._globals:
             found = self.linker.program.global_variable(name, self.file)
             self._globals[name] = Param(found.type, found.pointers, found.name) if found is not None else None
@@ -617,7 +659,7 @@ class FileEnvironment:
 
     def global_key(self, name: str) -> str:
         """See flow.Environment."""
-        found = self.linker.program.global_variable(name, self.file)
+        found = self.linker.variable(name, self.file)
         if found is None:
             return ""
         return self.linker.program.paths[self.file] if found.static else "(global)"

@@ -7,7 +7,7 @@ structs (by the members), and which files looked at what (by what they looked at
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -18,6 +18,7 @@ from gfplint.analysis.ownership import StoreAt, asked_of, kept_under, rests_on
 from gfplint.analysis.worth import MemberEvidence, bare
 from gfplint.facts import Suppression
 from gfplint.findings import Degraded, Finding
+from gfplint.index.items import Items
 from gfplint.index.linked import Linked, Put, spread
 from gfplint.joining import Asked, Ours, Told, tell_all
 from gfplint.linting import FileResult
@@ -52,6 +53,13 @@ class Holding(msgspec.Struct, frozen=True, array_like=True):
     stores: list[tuple[int, int, StoreAt]]
     asked: list[Asked]
     copied: list[tuple[str, str]]
+
+
+class Seen(msgspec.Struct, frozen=True, array_like=True):
+    """Something that files looked at, which ``digest`` stands for (``items.Items.digest``)."""
+
+    digest: bytes
+    files: list[int]
 
 
 class Totals(msgspec.Struct, frozen=True, array_like=True):
@@ -97,7 +105,7 @@ def write(put: Put, built: Built, linted: Linted, running: Sequence[Rule]) -> No
     for group, of_files in groups.items():
         put_mine(b"f%d" % group, of_files)
     covered = {at: coverage(program, kernel, (at,)) for at in built.subjects if program.facts[at].tables}
-    looked, asked = _looked(linted)
+    looked, asked = _looked(linted, built)
     shards = {
         _EVIDENCE: spread(_evidence(files), _EVIDENCE, put_mine),
         _HOLDERS: spread(_holders(ours), _HOLDERS, put_mine),
@@ -183,9 +191,9 @@ def _holders(ours: Mapping[int, Ours]) -> dict[str, Holding]:
     return found
 
 
-def _looked(linted: Linted) -> tuple[dict[str, dict[str, list[int]]], dict[str, list[int]]]:
+def _looked(linted: Linted, built: Built) -> tuple[dict[str, dict[str, Seen]], dict[str, list[int]]]:
     """Which files looked at what: by file and what is in it; by question."""
-    looked: dict[str, dict[str, list[int]]] = {}
+    looked: dict[int, dict[str, list[int]]] = {}
     asked: dict[str, list[int]] = {}
     looks: dict[int, set[tuple[int, str]]] = {}
     for table in (linted.first, linted.second):
@@ -197,8 +205,13 @@ def _looked(linted: Linted) -> tuple[dict[str, dict[str, list[int]]], dict[str, 
             if file == ASKED:
                 asked.setdefault(name, []).append(at)
             else:
-                looked.setdefault(str(file), {}).setdefault(name, []).append(at)
-    return looked, asked
+                looked.setdefault(file, {}).setdefault(name, []).append(at)
+    return {str(file): _seen(names, file, built) for file, names in looked.items()}, asked
+
+
+def _seen(names: Mapping[str, list[int]], file: int, built: Built) -> dict[str, Seen]:
+    items = Items(built.program.facts[file], built.linker.sources.raw(file).data)
+    return {name: Seen(items.digest(name), files) for name, files in names.items()}
 
 
 _EMPTY = FileResult((), (), 0)
@@ -237,11 +250,9 @@ class Kept:
         """What files do to a holder."""
         return self._row(_HOLDERS, key_of(holder), Holding) or Holding([], [], [])
 
-    def looking(self, at: int, name: str | None = None) -> Iterator[int]:
-        """The files that looked at something of a file; None: at anything."""
-        row = self._row(_LOOKED, str(at), dict[str, list[int]]) or {}
-        for files in row.values() if name is None else (row.get(name, ()),):
-            yield from files
+    def looking(self, at: int) -> dict[str, Seen]:
+        """What files looked at of a file."""
+        return self._row(_LOOKED, str(at), dict[str, Seen]) or {}
 
     def asking(self, question: str) -> Sequence[int]:
         """The files that asked a question."""

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Callable, Container, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Container, Mapping, Sequence, Set
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import msgspec
 
 from gfplint.analysis.interprocedural import Linker
 from gfplint.analysis.operations import Operations
-from gfplint.analysis.program import FunctionId, Program, Relevance, Sign, leaving, yielding_names
+from gfplint.analysis.program import FunctionId, Program, Relevance, Sign, yielding_names
 from gfplint.facts import FileFacts
 from gfplint.index.contents import Key
 from gfplint.index.store import LINKED, Store, StoreError
@@ -60,6 +62,7 @@ Entry = tuple[int, str, int, str, int]
 #: No one function; a function that does not lead to a sleep; one that does.
 UNKNOWN, AWAKE, SLEEPING = range(3)
 _NO_ROW = Row()
+_NONE: frozenset[str] = frozenset()
 
 
 class Base(msgspec.Struct, array_like=True):
@@ -73,8 +76,8 @@ class Meta(msgspec.Struct, array_like=True):
     """The files, by number, with their contents; ``includes``: (file, what it includes) where that is a .c file.
 
     ``weak``: as ``program.weak_names``; ``sleeping``: members of operation tables that may sleep; ``direct``: macros
-    by the tabled names that they call; ``locking``/``signs``: as in ``Relevance``; ``telling``: the files
-    that told what is known of the kernel (or were not there to tell).
+    by the tabled names that they call; ``locking``/``leaving``: as in ``Relevance``; ``signs``: likewise, as (level,
+    sign, names); ``telling``: the files that told what is known of the kernel (or were not there to tell).
     """
 
     paths: list[str]
@@ -86,7 +89,8 @@ class Meta(msgspec.Struct, array_like=True):
     sleeping: list[str]
     direct: dict[str, list[str]]
     locking: list[str]
-    signs: dict[str, tuple[int, list[tuple[str, str]]]]
+    leaving: list[str]
+    signs: list[tuple[int, list[tuple[str, str]], list[str]]]
     base: Base
     telling: list[str]
 
@@ -137,7 +141,8 @@ def write(
         sleeping=sorted(linker.sleeping_operations),
         direct={n: m for n in sorted(tabled_of(kernel)) if (m := relevance.macro_callers.get(n))},
         locking=sorted(relevance.locking),
-        signs={name: (level, sorted(sign)) for name, (level, sign) in relevance.signs.items()},
+        leaving=sorted(relevance.leaving),
+        signs=_by_sign(relevance.signs),
         base=base or Base(),
         telling=list(telling),
     )
@@ -146,6 +151,14 @@ def write(
     store.flush()
     for old in store.oldest(1, LINKED + scope):
         store.drop_snapshot(old)
+
+
+def _by_sign(signs: Mapping[str, tuple[int, Sign]]) -> list[tuple[int, list[tuple[str, str]], list[str]]]:
+    """Names by what they stand for, which is the same for many."""
+    found: dict[tuple[int, Sign], list[str]] = {}
+    for name, sign in signs.items():
+        found.setdefault(sign, []).append(name)
+    return [(level, sorted(sign), names) for (level, sign), names in found.items()]
 
 
 def meaning(program: Program, reach: Container[FunctionId], function: str, file: int) -> int:
@@ -220,6 +233,37 @@ def _shard_of(name: str, shards: int) -> int:
 # ---- reading -------------------------------------------------------------------------------------------------
 
 
+class Numbers:
+    """The numbers of files by their paths, of which few are asked for: looked up in sorted ones, and some new ones."""
+
+    def __init__(
+        self, paths: Sequence[str], new: Mapping[str, int] = MappingProxyType({}), gone: Set[str] = _NONE
+    ) -> None:
+        """``new``: those of files that are none of ``paths``; ``gone``: those that are not there any more."""
+        self._paths = paths
+        self._new = new
+        self._gone = gone
+
+    def get(self, path: str, default: Any = None) -> Any:
+        """The number of a file, or the default."""
+        at = bisect_left(self._paths, path)
+        if at < len(self._paths) and self._paths[at] == path:
+            return at if path not in self._gone else default
+        return self._new.get(path, default)
+
+    def __contains__(self, path: object) -> bool:
+        return isinstance(path, str) and self.get(path) is not None
+
+    def __getitem__(self, path: str) -> int:
+        found: int | None = self.get(path)
+        if found is None:
+            raise KeyError(path)
+        return found
+
+    def __len__(self) -> int:
+        return len(self._paths) + len(self._new) - len(self._gone)
+
+
 class Linked:
     """Reads one linked tree. Every method raises StoreError where the store no longer has what it needs."""
 
@@ -229,7 +273,7 @@ class Linked:
         self.key = key
         self.meta = meta
         self.front = front
-        self.number = {path: at for at, path in enumerate(meta.paths)}
+        self.number = Numbers(meta.paths)
         self._rows: dict[str, Row] = {}
         self._raw_rows: dict[int, dict[str, msgspec.Raw]] = {}
         self._members: dict[int, dict[str, msgspec.Raw]] = {}
@@ -302,12 +346,15 @@ class Linked:
     @cached_property
     def signs(self) -> dict[str, tuple[int, Sign]]:
         """See ``Relevance.signs``."""
-        return {name: (level, frozenset(sign)) for name, (level, sign) in self.meta.signs.items()}
+        found: dict[str, tuple[int, Sign]] = {}
+        for level, pairs, names in self.meta.signs:
+            found.update(dict.fromkeys(names, (level, frozenset(pairs))))
+        return found
 
     @cached_property
     def leaving(self) -> frozenset[str]:
         """See ``Relevance.leaving``."""
-        return leaving(self.signs)
+        return frozenset(self.meta.leaving)
 
     @cached_property
     def yielding(self) -> frozenset[str]:

@@ -319,9 +319,7 @@ def _schema(connection: sqlite3.Connection) -> dict[str, str]:
 
 
 def _quoted(path: Path) -> str:
-    from urllib.parse import quote  # noqa: PLC0415 -- a start costs what it uses
-
-    return quote(str(path.absolute()))
+    return "".join(c if c.isalnum() or c in "/._-" else f"%{c:02X}" for c in map(chr, os.fsencode(path.absolute())))
 
 
 def _is_damage(error: sqlite3.Error) -> bool:

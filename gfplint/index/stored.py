@@ -10,7 +10,7 @@ from gfplint.analysis.operations import Operations, may_sleep
 from gfplint.analysis.program import FunctionId, Program, Relevance, Sign, own_names
 from gfplint.analysis.wrappers import PLAIN, Wrappers, families_at, families_of, given_by
 from gfplint.facts import FileFacts, Global, Macro
-from gfplint.index.linked import SLEEPING, UNKNOWN, Entry, Linked, meaning, tabled_of
+from gfplint.index.linked import SLEEPING, UNKNOWN, Entry, Linked, Numbers, meaning, tabled_of
 from gfplint.index.store import StoreError
 from gfplint.kernel.model import Kernel
 
@@ -87,7 +87,7 @@ class StoredProgram(Program):
         self.files = files = Files(linked, changed)
         self.paths = tuple(paths)
         self.facts = files  # type: ignore[assignment]
-        self.number = _numbers(linked, files.changed, self.paths)
+        self.number = _numbers(linked, files.changed, self.paths)  # type: ignore[assignment]
         self._visible = {}
         self._units = None
         self.own_names = _Own(self)  # type: ignore[assignment]
@@ -174,15 +174,13 @@ class StoredProgram(Program):
             yield from ((at, n) for n in (facts.includes if facts is not None else ()) if n.endswith(".c"))
 
 
-def _numbers(linked: Linked, changed: Mapping[int, FileFacts | None], paths: Sequence[str]) -> dict[str, int]:
+def _numbers(linked: Linked, changed: Mapping[int, FileFacts | None], paths: Sequence[str]) -> Numbers:
     """The numbers of the files that are there, by path."""
     new, gone = range(len(linked.meta.paths), len(paths)), [at for at, facts in changed.items() if facts is None]
     if not new and not gone:
         return linked.number
-    found = linked.number | {paths[at]: at for at in new}
-    for at in gone:
-        del found[paths[at]]
-    return found
+    old = {paths[at] for at in gone if at not in new}
+    return Numbers(linked.meta.paths, {paths[at]: at for at in new if at not in gone}, old)
 
 
 class ModuleProgram(StoredProgram):

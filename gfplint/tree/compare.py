@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Collection, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -17,9 +18,11 @@ from gfplint.tree.errors import MissingError, PatchError, TreeError, UnreadableE
 from gfplint.tree.git import Git, GitIndex, GitRevision
 from gfplint.tree.hunks import Line, apply_hunks
 from gfplint.tree.layout import is_source_path
-from gfplint.tree.mail import MAX_PATCH_BYTES, Patch, parse_patches
 from gfplint.tree.root import Root, Selection
-from gfplint.tree.state import Overlay, State, WorkTree, read_regular
+from gfplint.tree.state import Overlay, State, WorkTree, is_file, read_regular
+
+if TYPE_CHECKING:
+    from gfplint.tree.mail import Patch
 
 
 class Changes(msgspec.Struct, frozen=True):
@@ -35,13 +38,19 @@ class Changes(msgspec.Struct, frozen=True):
 
 
 class Comparison(msgspec.Struct, frozen=True):
-    """Two states; ``notes`` are for the user (hunks that applied elsewhere), ``skipped`` what could not be compared."""
+    """Two states; ``notes`` are for the user (hunks that applied elsewhere), ``skipped`` what could not be compared.
+
+    ``base``: the commit, if there is one, from which the second state differs in no other files than the changed ones;
+    ``git``: what compared them.
+    """
 
     before: State
     after: State
     changes: Changes
     notes: tuple[str, ...] = ()
     skipped: tuple[Skipped, ...] = ()
+    base: str = ""
+    git: Git | None = None
 
 
 def work_tree(selection: Selection) -> WorkTree:
@@ -67,6 +76,8 @@ _DIFF = (
     "--dst-prefix=b/",
 )
 _SOURCES = ("--", "*.c", "*.h")
+#: How a diff names a file with conflicts.
+_UNMERGED = b"* Unmerged path "
 
 
 def since(selection: Selection, revision: str) -> Comparison:
@@ -80,11 +91,12 @@ def since(selection: Selection, revision: str) -> Comparison:
         return _between(git, left, right)
     before = GitRevision(git, revision)
     after = work_tree(selection)
+    others = git.later("ls-files", "--others", "--exclude-standard", "-z", *_SOURCES)
     files, odd = _diff(git, "diff-index", *_DIFF, before.commit)
-    untracked, odd_too = _names(git.run("ls-files", "--others", "--exclude-standard", "-z", *_SOURCES))
+    untracked, odd_too = _names(others())
     changes = _with_new_files(_changes(files), untracked, after)
     old = Overlay(after, _old_contents(files, untracked, before))
-    return Comparison(old, after, changes, skipped=odd + odd_too)
+    return Comparison(old, after, changes, skipped=odd + odd_too, base=before.commit, git=git)
 
 
 def staged(selection: Selection) -> Comparison:
@@ -99,14 +111,20 @@ def staged(selection: Selection) -> Comparison:
     except TreeError:
         head = None
     base = head.commit if head is not None else git.empty_tree()
-    files, odd = _diff(git, "diff-index", "--cached", *_DIFF, base)
-    files = _not_merged_in(git, files)
+    listing = git.run("diff-index", "--cached", *_DIFF, base, *_SOURCES)
+    if _UNMERGED not in listing:
+        after.without_conflicts()
+    found, odd = _named(listing)
+    files = _not_merged_in(git, found)
     old = _old_contents(files, (), head) if head is not None else dict.fromkeys(after.blobs(), None)
-    return Comparison(Overlay(after, old), after, _changes(files), skipped=(*after.skipped(), *odd))
+    same = base if len(files) == len(found) else ""
+    return Comparison(Overlay(after, old), after, _changes(files), (), (*after.skipped(), *odd), same, git)
 
 
 def _not_merged_in(git: Git, files: tuple[FilePatch, ...]) -> tuple[FilePatch, ...]:
     """Without the files that the index has from the other side of a merge, unaltered."""
+    if not is_file(git.folder / "MERGE_HEAD"):
+        return files
     try:
         other = git.commit("MERGE_HEAD")
     except TreeError:
@@ -130,8 +148,13 @@ def _git(root: Root) -> Git:
 
 
 def _diff(git: Git, *arguments: str) -> tuple[tuple[FilePatch, ...], tuple[Skipped, ...]]:
-    """What git says is different; names that are not UTF-8 are in no state: what gets one is told beside."""
-    files = parse_diff(git.run(*arguments, *_SOURCES), texts=False)
+    """What git says is different, see ``_named``."""
+    return _named(git.run(*arguments, *_SOURCES))
+
+
+def _named(listing: bytes) -> tuple[tuple[FilePatch, ...], tuple[Skipped, ...]]:
+    """The files in a diff; names that are not UTF-8 are in no state: what gets one is told beside."""
+    files = parse_diff(listing, texts=False)
     named = (msgspec.structs.replace(file, old=_unicode(file.old), new=_unicode(file.new)) for file in files)
     odd = {file.new[0 if file.bare else len("b/") :] for file in files if file.new and not is_unicode(file.new)}
     return tuple(file for file in named if file.old or file.new), _odd(odd)
@@ -211,6 +234,8 @@ def _old_contents(
 
 def read_patch(name: str) -> bytes:
     """The bytes of ``--patch FILE`` or, for ``-``, of standard input. Raises PatchError."""
+    from gfplint.tree.mail import MAX_PATCH_BYTES  # noqa: PLC0415 -- as in ``with_patches``
+
     if name == "-":
         data = sys.stdin.buffer.read(MAX_PATCH_BYTES + 1)
         if len(data) > MAX_PATCH_BYTES:
@@ -240,6 +265,8 @@ def with_patches(before: State, data: bytes, folder: str = "") -> Comparison:
     ``folder``: the folder of the repository in which the state's root stands; a patch made in the repository names
     it, and what it changes elsewhere is passed over. Raises PatchError where the patch does not apply.
     """
+    from gfplint.tree.mail import parse_patches  # noqa: PLC0415 -- a start costs what it uses
+
     patches = parse_patches(data)
     series = _Series(before, _prefix(before, patches, folder))
     for patch in patches:

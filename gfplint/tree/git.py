@@ -11,8 +11,9 @@ import abc
 import os
 import re
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from threading import Thread
 from typing import IO
 
 from gfplint.findings import Skipped
@@ -54,6 +55,8 @@ class Git:
     def __init__(self, top: Path) -> None:
         self.top = top
         self._environment = _environment(_SETTINGS)
+        #: Where git keeps what it knows of the work tree.
+        self.folder = Path(os.fsdecode(self.run("rev-parse", "--absolute-git-dir").rstrip(b"\n")))
         index = self._own_index()
         self._environment = _environment(_SETTINGS + self._filters_off()) | index
         self._batch: subprocess.Popen[bytes] | None = None
@@ -100,6 +103,27 @@ class Git:
             words = done.stderr.decode("utf-8", "replace").strip().splitlines()
             raise TreeError(f"git {arguments[0]} failed: {words[-1] if words else f'status {done.returncode}'}")
         return done.stdout
+
+    def later(self, *arguments: str) -> Callable[[], bytes]:
+        """Start a command, as ``run`` does; what is returned waits for its output."""
+        outputs: list[bytes | TreeError] = []
+
+        def work() -> None:
+            try:
+                outputs.append(self.run(*arguments))
+            except TreeError as error:
+                outputs.append(error)
+
+        def finish() -> bytes:
+            thread.join()
+            found = outputs[0]
+            if isinstance(found, TreeError):
+                raise found
+            return found
+
+        thread = Thread(target=work, daemon=True)
+        thread.start()
+        return finish
 
     def blob(self, name: str, path: str) -> bytes:
         """The bytes of a blob, by its object id; ``path`` is for messages. Raises UnreadableError."""
@@ -165,7 +189,7 @@ class Git:
 
     def _own_index(self) -> dict[str, str]:
         """git commit -a and git commit FILE stage into an index of their own, and name it to their hooks."""
-        folder = Path(os.fsdecode(self.run("rev-parse", "--absolute-git-dir").rstrip(b"\n")))
+        folder = self.folder
         named = os.environ.get("GIT_INDEX_FILE", "")
         index = Path(named).absolute() if named else folder
         return {"GIT_INDEX_FILE": os.fspath(index)} if index.parent == folder else {}
@@ -255,6 +279,10 @@ class GitIndex(_BlobState):
         if self._blobs is None:
             self._blobs = self._listed()
         return self._blobs
+
+    def without_conflicts(self) -> None:
+        """Say that no source has any: to ask takes a while."""
+        self._conflicts = ()
 
     def skipped(self) -> Sequence[Skipped]:
         if self._conflicts is None:

@@ -86,10 +86,46 @@ def test_who_looks_into_a_function_is_linted_again(tmp_path: Path, linted: list[
     assert "drivers/two/table.c" not in linted[0]
 
 
-def test_a_changed_header_is_everybody_s(tmp_path: Path, linted: list[set[str]]) -> None:
+def test_who_looks_at_nothing_that_changed_is_not(tmp_path: Path, linted: list[set[str]]) -> None:
+    scans = _Scans(make(tmp_path / "linux"), tmp_path / "cache")
+    file = scans.tree / "drivers/core/deep.c"
+    file.write_text(file.read_text() + "\n/* behind all that others look at */\n")
+    assert scans.kept() == scans.anew()
+    assert linted == [{"drivers/core/deep.c"}]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "concerned"),
+    [
+        ("RING_GFP GFP_KERNEL", "RING_GFP GFP_ATOMIC", {"drivers/two/locked.c", "drivers/one/use.c"}),
+        ("void ring_free(void *p);", "void ring_free(void *p);\nvoid ring_more(int n);", set()),
+        ("char *name", "char *other, *name", {"drivers/two/use.c"}),
+    ],
+)
+def test_a_changed_header(tmp_path: Path, linted: list[set[str]], old: str, new: str, concerned: set[str]) -> None:
     scans = _Scans(make(tmp_path / "linux"), tmp_path / "cache")
     header = scans.tree / "include/linux/ring.h"
-    header.write_text(header.read_text().replace("GFP_KERNEL", "GFP_ATOMIC"))
+    header.write_text(header.read_text().replace(old, new))
+    assert scans.kept() == scans.anew()
+    assert concerned | {"include/linux/ring.h"} <= linted[0]
+    assert concerned or linted[0] == {"include/linux/ring.h"}
+
+
+def test_what_calls_the_kernel_from_outside_of_it_is_followed(tmp_path: Path, linted: list[set[str]]) -> None:
+    scans = _Scans(make(tmp_path / "linux"), tmp_path / "cache")
+    file = scans.tree / "drivers/four/tick.c"
+    file.write_text("\n" + file.read_text())
+    assert scans.kept() == scans.anew()
+    assert "drivers/five/use.c" not in linted[0]
+    deep = scans.tree / "drivers/core/deep.c"
+    deep.write_text(deep.read_text().replace("inner(n)", "kmalloc(n, GFP_ATOMIC)"))
+    assert scans.kept() == scans.anew()
+    assert "drivers/five/use.c" in linted[1]
+
+
+def test_another_header_is_everybody_s(tmp_path: Path, linted: list[set[str]]) -> None:
+    scans = _Scans(make(tmp_path / "linux"), tmp_path / "cache")
+    write(scans.tree, "include/linux/more.h", "#define MORE 1\n")
     assert scans.kept() == scans.anew()
     assert linted == []
     other = scans.tree / "drivers/core/new.c"  # what was found after it is kept in its turn

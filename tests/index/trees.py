@@ -282,11 +282,81 @@ static int again(struct mode *m)
 	return 0;
 }
 """,
-    "tools/lib.c": "void *ring_new(int n)\n{\n\tn++;\n\treturn malloc(n);\n}\n",
+    "drivers/five/part.h": """\
+#define PART_WAIT 1
+#define PART_LATER (PART_WAIT)
+#define PART_SIZE 64
+#define part_of(t) container_of(t, struct part, timer)
+struct part { struct mode *mode; struct timer_list timer; struct timer_list other; void *p; char *text; };
+struct part *part_around(struct timer_list *t);
+""",
+    "drivers/five/part.c": """\
+#include "../four/mode.h"
+#include "../three/ops.h"
+#include "part.h"
+struct part *part_around(struct timer_list *t)
+{
+	return container_of(t, struct part, timer);
+}
+void *part_make(int n)
+{
+	n++;
+	return ring_deep(n);
+}
+const struct ring_ops part_ops = {
+	.make = part_make,
+	.drop = ring_free,
+};
+void part_fill(struct part *part)
+{
+	part->p = kmalloc(PART_SIZE, GFP_KERNEL);
+	part->text = vmalloc(PART_SIZE);
+}
+""",
+    "drivers/five/use.c": """\
+#include "../four/mode.h"
+#include "part.h"
+static int part_start(struct part *part)
+{
+	spin_lock(&part->mode->lock);
+	part->p = mode_alloc(part->mode, PART_LATER);
+	spin_unlock(&part->mode->lock);
+	return 0;
+}
+static void part_tick(struct timer_list *t)
+{
+	struct part *part = part_around(t);
+
+	kfree(part->text);
+}
+static void part_tock(struct timer_list *t)
+{
+	struct part *part = part_of(t);
+
+	spin_lock(&part->mode->lock);
+	part->p = tool_ring(PART_SIZE);
+	spin_unlock(&part->mode->lock);
+	vfree(part->p);
+}
+""",
+    "tools/lib.c": (
+        "void *ring_new(int n)\n{\n\tn++;\n\treturn malloc(n);\n}\n"
+        "void *tool_ring(int n)\n{\n\tn++;\n\treturn ring_deep(n);\n}\n"
+    ),
 }
 
 #: Each replaces the first by the second, or back.
 _EDITS = (
+    ("PART_WAIT 1", "PART_WAIT 0"),
+    ("(PART_WAIT)", "0"),
+    ("PART_SIZE 64", "PART_SIZE 65536"),
+    ("struct part, timer)", "struct part, other)"),
+    ("char *text", "void *text"),
+    (".make = part_make", ".made = part_make"),
+    ("\treturn ring_deep(n);", "\treturn ring_other(n);"),
+    ("GFP_KERNEL);\n\tpart->text", "GFP_ATOMIC);\n\tpart->text"),
+    ("#define part_of(t)", "#define PART_NOTHING 2\n#define part_of(t)"),
+    ("struct part {", "struct spare { int n; };\nstruct part {"),
     ("GFP_KERNEL", "GFP_ATOMIC"),
     ("\tn++;\n", "\tn++;\n\tn += 3;\n"),
     ("ring_new(", "ring_deep("),
