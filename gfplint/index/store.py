@@ -15,6 +15,7 @@ import contextlib
 import os
 import sqlite3
 import stat
+import string
 import time
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -38,6 +39,8 @@ _SCHEMA = {
     "part_of": "CREATE INDEX part_of ON part (snapshot)",
 }
 _TABLES = ("facts", "part", "recent")
+#: What stands for itself in the address of a file.
+_PLAIN = frozenset(string.ascii_letters + string.digits + "/._-")
 
 
 class StoreError(Exception):
@@ -319,7 +322,7 @@ def _schema(connection: sqlite3.Connection) -> dict[str, str]:
 
 
 def _quoted(path: Path) -> str:
-    return "".join(c if c.isalnum() or c in "/._-" else f"%{c:02X}" for c in map(chr, os.fsencode(path.absolute())))
+    return "".join(chr(c) if chr(c) in _PLAIN else f"%{c:02X}" for c in os.fsencode(path.absolute()))
 
 
 def _is_damage(error: sqlite3.Error) -> bool:
