@@ -49,9 +49,17 @@ if TYPE_CHECKING:
     from gfplint.analysis.interprocedural import Linker
     from gfplint.index.update import Change, Present
     from gfplint.passes import Built, Linted
+    from gfplint.ruleset import Rule
 
 #: Files that may differ from the linked tree: with more, everything is better linked anew.
 MAX_CHANGED = 2_000
+#: Parts of the analysis that ask of a function no more than its own file, and what that calls.
+_LOCAL = frozenset(("scopes",))
+
+
+def answered(rule: Rule) -> bool:
+    """Whether a linked tree answers for a rule: not for one that looks at all files of the tree at once."""
+    return rule.uses <= _LOCAL
 
 
 def rescan(run: Run, state: State, gatherer: Gatherer, found: Gathered, kernel: Kernel) -> tuple[Outcome | None, bool]:
@@ -62,7 +70,7 @@ def rescan(run: Run, state: State, gatherer: Gatherer, found: Gathered, kernel: 
     from gfplint.index import kept  # noqa: PLC0415
     from gfplint.rescan import rescanned  # noqa: PLC0415
 
-    if run.store is None or any(rule.uses for rule in run.running):
+    if run.store is None or not all(map(answered, run.running)):
         return None, False
     try:
         known = linked.latest(run.store, _scope(run), frontend_digest())
@@ -98,7 +106,7 @@ def linted_to_keep(run: Run, state: State, built: Built, found: Gathered) -> Lin
         return linted
     noted = _Noted(state)
     kernel_of(noted, run.selected, run.settings)
-    answers = not any(rule.uses for rule in run.running)
+    answers = all(map(answered, run.running))
     with run.phases("writing"):
         linked.write(
             run.store,
@@ -185,7 +193,7 @@ def outcomes(run: Run, comparison: Comparison) -> tuple[Outcome, Outcome] | None
     the time that a commit may take; others with the files that they affect.
     Rules that need all of the tree at once are not answered for.
     """
-    if run.store is None or any(rule.uses for rule in run.running):
+    if run.store is None or not all(map(answered, run.running)):
         return None
     try:
         known = linked.latest(run.store, _scope(run), frontend_digest())
@@ -356,9 +364,8 @@ def _module(run: Run, state: State, file: Path) -> tuple[Outcome, Version, tuple
     depth = depth_for(run.settings)
     if depth != exported.label.depth:
         raise StoreError("exported for another --min-confidence: give index --export the same")
-    answered = tuple(rule for rule in run.running if not rule.uses)
-    left_out = sorted({rule.code for rule in run.running} - {rule.code for rule in answered})
-    run = msgspec.structs.replace(run, running=answered)
+    left_out = sorted(rule.code for rule in run.running if not answered(rule))
+    run = msgspec.structs.replace(run, running=tuple(filter(answered, run.running)))
     files = list(state.files())
     gatherer = run.gatherer(state)
     found = gatherer.gather(files)

@@ -26,7 +26,7 @@ from gfplint.index.linked import Linked
 from gfplint.index.update import Change, Present, present
 from gfplint.joining import Asked, Ours, Told, findings_of, tell
 from gfplint.kernel.model import Kernel
-from gfplint.linting import FileResult, Wanted, Whole, depth_for
+from gfplint.linting import FileResult, Wanted, depth_for, whole_of
 from gfplint.passes import Sum, lint_again, lint_files, ours_of, outcome_from
 from gfplint.skeletons import Gathered, Gatherer
 from gfplint.states import Outcome, Run
@@ -262,8 +262,9 @@ class _Again:
 
     def outcome(self) -> Outcome | None:
         """The outcome; None where a worker failed."""
-        run, linker, whole = self.run, self.linker, Whole()
+        run, linker = self.run, self.linker
         with run.phases("linking"):
+            whole = whole_of(self.now.program, linker, run.selected.root.linted, run.running, self.files)
             wanted = Wanted(linker, run.running, whole, self.files)
         first = lint_files(run, linker, wanted, whole, self.files)
         gone = {_number(self.now, c.path) for c in self.changes if c.after is None}

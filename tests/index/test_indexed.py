@@ -21,7 +21,7 @@ from tests.index.trees import edit, make
 from tests.tree.repositories import Repository, write
 
 #: All rules that a linked tree can answer for.
-RULES = tuple(rule for rule in catalogue() if not rule.uses)
+RULES = tuple(filter(indexed.answered, catalogue()))
 
 
 def _anew(run: Run, comparison: Comparison) -> tuple[Outcome, Outcome]:

@@ -10,14 +10,15 @@ import pytest
 
 from gfplint import engine, passes, rescan
 from gfplint.config import Options, load_settings
+from gfplint.indexed import answered
 from gfplint.report import render
 from gfplint.report.presentation import Presentation
 from gfplint.rules import catalogue
 from tests.index.trees import edit, make
 from tests.tree.repositories import write
 
-#: Rules that each look at one function at a time, and at what it calls.
-CODES = tuple(rule.code for rule in catalogue() if not rule.uses)
+#: Rules that a linked tree answers for.
+CODES = tuple(rule.code for rule in catalogue() if answered(rule))
 
 
 class _Scans:

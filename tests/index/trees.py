@@ -339,6 +339,21 @@ static void part_tock(struct timer_list *t)
 	vfree(part->p);
 }
 """,
+    "drivers/five/scope.c": """\
+#include "part.h"
+static void *part_inner(struct part *part)
+{
+	part->p = kmalloc(PART_SIZE, GFP_NOIO);
+	return part->p;
+}
+static void part_outer(struct part *part)
+{
+	unsigned int flags = memalloc_noio_save();
+
+	part_inner(part);
+	memalloc_noio_restore(flags);
+}
+""",
     "tools/lib.c": (
         "void *ring_new(int n)\n{\n\tn++;\n\treturn malloc(n);\n}\n"
         "void *tool_ring(int n)\n{\n\tn++;\n\treturn ring_deep(n);\n}\n"
@@ -348,6 +363,8 @@ static void part_tock(struct timer_list *t)
 #: Each replaces the first by the second, or back.
 _EDITS = (
     ("PART_WAIT 1", "PART_WAIT 0"),
+    ("memalloc_noio_save()", "memalloc_nofs_save()"),
+    ("\tpart_inner(part);\n\tmemalloc_noio_restore(flags);", "\tmemalloc_noio_restore(flags);\n\tpart_inner(part);"),
     ("(PART_WAIT)", "0"),
     ("PART_SIZE 64", "PART_SIZE 65536"),
     ("struct part, timer)", "struct part, other)"),
