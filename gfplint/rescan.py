@@ -1,8 +1,8 @@
 """A scan of the whole tree from what an earlier one found: only files that a change concerns are linted again.
 
-Whom it concerns is told by what the earlier scan noted (``analysis.looks``) and by the names of which something else
-holds now (``index.relevance``). Where that can't be told, as with changed headers, everything is linted: the answer
-is the same, to the last byte.
+Whom it concerns is told by what the earlier scan noted (``analysis.looks``), item by item (``index.items``), and by the
+names of which something else holds now (``index.relevance``). Where that can't be told, as with new headers, everything
+is linted: the answer is the same, to the last byte.
 """
 
 from __future__ import annotations
