@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 
 import msgspec
 
+from gfplint.analysis.holders import Holder
 from gfplint.analysis.ownership import Books, FreeAt, StoreAt
 from gfplint.analysis.summary import Summary
 from gfplint.analysis.values import Memory
@@ -50,10 +51,13 @@ def tell(
     stores: Sequence[StoreAt],
     frees: Sequence[FreeAt],
     uses: Sequence[FreeAt],
+    scattered: Set[Holder],
     kernel: Kernel,
     rules: Sequence[Rule],
 ) -> Iterator[Told]:
-    """What the rules say of frees and uses of members; ``stores``/``frees``/``uses``: all that may tell of them."""
+    """What the rules say of frees and uses of members; ``stores``/``frees``/``uses``: all that may tell of them;
+    ``scattered``: as ``ownership.Books`` takes them.
+    """
 
     def legal(free: str, memory: Memory) -> bool:
         return memory.family in kernel.frees[free].families
@@ -62,7 +66,7 @@ def tell(
         return memory.family not in kernel.families or kernel.families[memory.family].contiguous
 
     apart = frozenset(f.name for f in kernel.families.values() if f.local)
-    of_frees, of_uses = Books(stores, frees, legal, apart), Books(stores, uses, linear, apart)
+    of_frees, of_uses = Books(stores, frees, legal, apart, scattered), Books(stores, uses, linear, apart, scattered)
     for item in asked:
         known = (of_uses if item.use else of_frees).known(item.site)
         if known is None:
@@ -77,13 +81,13 @@ def tell(
             yield Told(item.file, item.use, item.number, tuple(found))
 
 
-def tell_all(ours: Mapping[int, Ours], kernel: Kernel, rules: Sequence[Rule]) -> list[Told]:
+def tell_all(ours: Mapping[int, Ours], scattered: Set[Holder], kernel: Kernel, rules: Sequence[Rule]) -> list[Told]:
     """What the rules say of the frees and uses of all files, by their numbers."""
     stores = [store for file in ours.values() for store in file.stores]
     frees = [free for file in ours.values() for free in file.frees]
     uses = [use for file in ours.values() for use in file.uses]
     asked = (item for at, file in ours.items() for item in file.asked(at))
-    return list(tell(asked, stores, frees, uses, kernel, rules))
+    return list(tell(asked, stores, frees, uses, scattered, kernel, rules))
 
 
 def findings_of(told: Iterable[Told]) -> list[Finding]:

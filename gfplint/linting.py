@@ -16,13 +16,14 @@ from gfplint.analysis.holders import OBJECT
 from gfplint.analysis.interprocedural import Linker
 from gfplint.analysis.lifetime import Allocated, Lifetimes, Types
 from gfplint.analysis.looks import Node
+from gfplint.analysis.meeting import Meetings, MemberEvidence, of_summary
 from gfplint.analysis.ownership import FreeAt, StoreAt
 from gfplint.analysis.program import FunctionId, Program, Relevance
 from gfplint.analysis.reach import Reach, charges
 from gfplint.analysis.reclaim import Reclaim
 from gfplint.analysis.scopes import CallerScopes
 from gfplint.analysis.summary import FreeSite, Summary
-from gfplint.analysis.worth import MemberEvidence, Reads, Worth, of_summary
+from gfplint.analysis.worth import Reads, Worth
 from gfplint.config import Settings
 from gfplint.facts import Body, Function
 from gfplint.findings import Confidence, Degraded, Finding, Step
@@ -76,6 +77,7 @@ class Wanted:
         self.worth = Worth(
             linker.program, linker.kernel, linker.relevance, reads, linker.sleeping_operations, linker.meets
         )
+        self.meetings = Meetings(linker.program.paths.__getitem__, linker.kernel, self.worth.reader)
         self.callers = Callers(linker, self.worth.regions.contexts)
         names = self.readers.calls | (whole.reclaim.names if whole.reclaim is not None else frozenset())
         facts = linker.program.facts
@@ -123,7 +125,7 @@ class _Linting:
                 self.analyse(index, MEMORY)
             else:
                 self.members += members
-                self.stores += self.wanted.worth.made(self.linker.program.paths[self.file], function.name, members)
+                self.stores += self.wanted.meetings.made(self.linker.program.paths[self.file], function.name, members)
 
     def analyse(self, index: int, depth: int) -> None:
         """Lint a function; ``depth`` as ``flow.analyse`` takes it."""
@@ -136,13 +138,14 @@ class _Linting:
         self.degraded += [Degraded(summary.path, summary.name, reason) for reason in summary.degraded]
         self.stores += [StoreAt(summary.path, summary.name, s) for s in summary.stores]
         known = {f.place for f in summary.frees if f.memory is not None}
-        self.frees += [
+        frees = [
             FreeAt(summary.path, summary.name, f)
             for f in summary.frees
             if f.holders and f.place not in known and not _chosen(f, summary.frees)
         ]
+        self.frees += frees
         self.uses += [FreeAt(summary.path, summary.name, u) for u in summary.linear_uses if u.holders]
-        self.members += of_summary(index, summary)
+        self.members += of_summary(index, summary.stores, [f.site for f in frees])
         self.check(summary, self.wanted.callers.of((self.file, index)))
 
     def check(self, summary: Summary, callers: CallersOf | None = None) -> None:

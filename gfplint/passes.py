@@ -10,10 +10,11 @@ import msgspec
 
 from gfplint import select as selection_of_findings
 from gfplint import workers
+from gfplint.analysis.holders import Holder
 from gfplint.analysis.interprocedural import Linker
+from gfplint.analysis.meeting import Members, freeing, holder_of, refined, scattered, touching
 from gfplint.analysis.operations import Coverage, coverage
 from gfplint.analysis.program import Program, Relevance
-from gfplint.analysis.worth import touching
 from gfplint.facts import Suppression
 from gfplint.findings import Degraded, Finding, Skipped
 from gfplint.joining import Ours, findings_of, tell_all
@@ -42,26 +43,39 @@ class Built:
 
 
 @dataclass(frozen=True, slots=True)
-class Linted:
-    """What was found in each file, and in those of its functions that only all files together make worth it.
+class Round:
+    """Functions, by file, that only all files together make worth it; the members that make them so; the results."""
 
-    ``again``: these functions; ``members``: the members that make them so; ``whole``: what some rules use besides.
+    members: Members
+    functions: dict[int, list[int]]
+    results: Results
+
+
+@dataclass(frozen=True, slots=True)
+class Linted:
+    """What was found in each file, and then in functions that only all files together make worth it.
+
+    ``scattered``: as ``ownership.Books`` takes them; ``whole``: what some rules use besides.
     """
 
     first: Results
-    second: Results
-    again: dict[int, list[int]]
-    members: frozenset[str]
+    rounds: tuple[Round, ...]
+    scattered: frozenset[Holder]
     whole: Whole
 
     def of(self, file: int) -> list[FileResult]:
         """The results of a file."""
-        return [r for r in (self.first.get(file), self.second.get(file)) if isinstance(r, FileResult)]
+        found = (self.first.get(file), *(round_.results.get(file) for round_ in self.rounds))
+        return [r for r in found if isinstance(r, FileResult)]
 
     def failures(self) -> dict[int, str]:
         """Why files have no result, or only part of one."""
-        found = (*self.first.items(), *self.second.items())
-        return {at: result.reason for at, result in found if isinstance(result, workers.Failure)}
+        found = (self.first, *(round_.results for round_ in self.rounds))
+        return {at: r.reason for results in found for at, r in results.items() if isinstance(r, workers.Failure)}
+
+
+#: Which functions of a file are looked at in each round: those that free what a member holds, then all that touch one.
+ROUNDS = (freeing, touching)
 
 
 def lint(run: Run, state: State, built: Built, renamed: Mapping[str, str] | None) -> Outcome:
@@ -80,11 +94,20 @@ def looked_over(run: Run, built: Built) -> Linted:
         gc.freeze()
         wanted = Wanted(linker, run.running, whole, subjects)
     first = lint_files(run, linker, wanted, whole, subjects)
+    path = built.program.paths.__getitem__
+    evidence = {at: result.members for at, result in sorted(first.items()) if isinstance(result, FileResult)}
+    rounds: list[Round] = []
+    for chosen in ROUNDS:
+        with run.phases("joining"):
+            members = wanted.meetings.members(list(evidence.items()))
+            again = {at: numbers for at, items in evidence.items() if (numbers := chosen(path(at), items, members))}
+        rounds.append(Round(members, again, lint_again(run, linker, wanted, whole, again)))
+        for at, result in rounds[-1].results.items():
+            if isinstance(result, FileResult):
+                evidence[at] = refined(evidence[at], again[at], result.members)
     with run.phases("joining"):
-        evidence = [(at, first_.members) for at, first_ in sorted(first.items()) if isinstance(first_, FileResult)]
-        members = frozenset(wanted.worth.meeting(evidence))
-        again = {at: numbers for at, items in evidence if (numbers := touching(items, members))}
-    return Linted(first, lint_again(run, linker, wanted, whole, again), again, members, whole)
+        far = frozenset(map(holder_of, scattered(path, list(evidence.items()), rounds[-1].members)))
+    return Linted(first, tuple(rounds), far, whole)
 
 
 def lint_files(run: Run, linker: Linker, wanted: Wanted, whole: Whole, files: Sequence[int]) -> Results:
@@ -148,7 +171,7 @@ def judged(run: Run, state: State, built: Built, linted: Linted, renamed: Mappin
     with run.phases("joining"):
         done = [(at, result) for at in sorted(subjects, key=paths.__getitem__) for result in linted.of(at)]
         findings = [finding for _, result in done for finding in result.findings]
-        findings += findings_of(tell_all(ours_of_all(done), kernel, run.running))
+        findings += findings_of(tell_all(ours_of_all(done), linted.scattered, kernel, run.running))
         if linted.whole.accounting is not None:
             records = [record for _, result in done for record in result.records]
             callers = built.relevance.callers

@@ -7,17 +7,18 @@ is linted: the answer is the same, to the last byte.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import msgspec
 
 from gfplint.analysis.guards import MACROS as GUARD_MACROS
+from gfplint.analysis.holders import Holder
 from gfplint.analysis.interprocedural import Linker
 from gfplint.analysis.looks import DEFINE
+from gfplint.analysis.meeting import MemberEvidence, Members, bare, holder_of, scattered
 from gfplint.analysis.operations import Coverage, coverage
 from gfplint.analysis.ownership import MAX_COPIES, FreeAt, StoreAt, asked_of, kept_under, rests_on
-from gfplint.analysis.worth import MemberEvidence, bare, touching
 from gfplint.facts import FileFacts, Function
 from gfplint.index import kept as keeping
 from gfplint.index.items import Items, differs
@@ -27,7 +28,7 @@ from gfplint.index.update import Change, Present, present
 from gfplint.joining import Asked, Ours, Told, findings_of, tell
 from gfplint.kernel.model import Kernel
 from gfplint.linting import FileResult, Wanted, depth_for, whole_of
-from gfplint.passes import Sum, lint_again, lint_files, ours_of, outcome_from
+from gfplint.passes import ROUNDS, Sum, lint_again, lint_files, ours_of, outcome_from
 from gfplint.skeletons import Gathered, Gatherer
 from gfplint.states import Outcome, Run
 from gfplint.tree import State
@@ -36,7 +37,8 @@ from gfplint.tree import State
 MAX_CHANGED, MAX_AGAIN = 400, 4_000
 #: Copies from holder to holder that may matter: those that a join follows, and one step more.
 _COPIES = MAX_COPIES + 1
-Holder = tuple[str, str]
+#: Chooses the functions of a file, by its path and the evidence in it, for a round.
+Chosen = Callable[[str, Sequence[MemberEvidence], Members], list[int]]
 
 
 def rescanned(
@@ -273,54 +275,95 @@ class _Again:
             if not isinstance(result, FileResult):
                 return None
             replaced[at] = result
-        with run.phases("joining"):
-            members = self._members(wanted, replaced, gone)
-            again = self._again(replaced, members)
-        second = lint_again(run, linker, wanted, whole, {at: numbers for at, numbers in again.items() if numbers})
-        results: dict[int, OfFile] = {}
-        for at in replaced.keys() | again.keys():
-            other = second.get(at)
-            if other is not None and not isinstance(other, FileResult):
+        results = {at: OfFile(result) for at, result in replaced.items()}
+        members: Members = {}
+        for number, chosen in enumerate(ROUNDS):
+            with run.phases("joining"):
+                ours = {at: of_file.evidence(number) for at, of_file in results.items()} | dict.fromkeys(gone, ())
+                members = self._members(wanted, number, ours)
+                again = self._again(number, chosen, ours, members)
+            found = lint_again(
+                run, linker, wanted, whole, {at: functions for at, functions in again.items() if functions}
+            )
+            if any(not isinstance(result, FileResult) for result in found.values()):
                 return None
-            results[at] = OfFile(replaced.get(at) or self.before.of_file(at).first, other, again.get(at, []))
+            for at, functions in again.items():
+                before = results.get(at) or self.before.of_file(at)
+                rounds = [
+                    *((r.functions, r.result) for r in map(before.round, range(number))),
+                    (functions, found.get(at)),
+                ]
+                results[at] = keeping.of_file(before.first, rounds)
         with run.phases("joining"):
-            return self._joined(results, gone)
+            last = len(ROUNDS) - 1
+            ours = {at: of_file.evidence(last) for at, of_file in results.items()} | dict.fromkeys(gone, ())
+            return self._joined(results, gone, self._scattered(ours, members))
 
     # ---- members
 
-    def _members(self, wanted: Wanted, replaced: Mapping[int, FileResult], gone: Collection[int]) -> set[str]:
-        """The members in which memory may meet a free that is not for it, after the change."""
-        ours: dict[int, tuple[MemberEvidence, ...]] = {at: result.members for at, result in replaced.items()}
-        ours.update(dict.fromkeys(gone, ()))
-        touched: set[str] = set()
-        for at, items in ours.items():
-            before = self.before.of_file(at).first.members
-            if before != items:
-                touched.update(bare(item.member) for item in (*before, *items))
-        found = {member for member in self.before.totals.members if bare(member) not in touched}
+    def _members(self, wanted: Wanted, number: int, ours: Mapping[int, Sequence[MemberEvidence]]) -> Members:
+        """The members in which memory may meet a free that is not for it, after the change, as a round starts.
+
+        ``ours``: the evidence in the files where it may be another than before.
+        """
+        touched = self._touched(number, ours)
+        found = {m: folders for m, folders in self.before.totals.members[number].items() if bare(m) not in touched}
         for name in touched:
-            evidence = [(at, items) for at, items in self.before.evidence(name) if at not in ours]
-            for at, all_items in ours.items():
-                if mine := [item for item in all_items if bare(item.member) == name]:
-                    evidence.append((at, mine))
-            found |= wanted.worth.meeting(evidence)
+            found |= wanted.meetings.members(self._evidence(name, number, ours))
         return found
 
-    def _again(self, replaced: Mapping[int, FileResult], members: set[str]) -> dict[int, list[int]]:
+    def _touched(self, number: int, ours: Mapping[int, Sequence[MemberEvidence]]) -> set[str]:
+        """The names of the members of which the evidence is another than before."""
+        touched: set[str] = set()
+        for at, items in ours.items():
+            before = self.before.of_file(at).evidence(number)
+            if before != tuple(items):
+                touched.update(bare(item.member) for item in (*before, *items))
+        return touched
+
+    def _evidence(
+        self, name: str, number: int, ours: Mapping[int, Sequence[MemberEvidence]]
+    ) -> list[tuple[int, Sequence[MemberEvidence]]]:
+        """What all files do to the members of a name."""
+        found: list[tuple[int, Sequence[MemberEvidence]]] = []
+        found += [(at, items) for at, items in self.before.evidence(name, number) if at not in ours]
+        for at, items in ours.items():
+            if mine := [item for item in items if bare(item.member) == name]:
+                found.append((at, mine))
+        return found
+
+    def _again(
+        self, number: int, chosen: Chosen, ours: Mapping[int, Sequence[MemberEvidence]], members: Members
+    ) -> dict[int, list[int]]:
         """By file, the functions that members make worth it: of files where they may be others than before."""
-        found = {at: touching(result.members, members) for at, result in replaced.items()}
-        for member in members.symmetric_difference(self.before.totals.members):
-            for at, items in self.before.evidence(bare(member)):
-                if at not in found and any(item.open and item.member == member for item in items):
-                    found[at] = touching(self.before.of_file(at).first.members, members)
+        path = self.now.program.paths.__getitem__
+        found = {at: chosen(path(at), items, members) for at, items in ours.items() if items}
+        before = self.before.totals.members[number]
+        for member in {m for m in members.keys() | before.keys() if members.get(m) != before.get(m)}:
+            for at, items in self.before.evidence(bare(member), number):
+                if at not in ours and at not in found and any(i.open and i.member == member for i in items):
+                    found[at] = chosen(path(at), self.before.of_file(at).evidence(number), members)
+        return found
+
+    def _scattered(self, ours: Mapping[int, Sequence[MemberEvidence]], members: Members) -> set[Holder]:
+        """As ``ownership.Books`` takes them, after the change."""
+        last = len(ROUNDS) - 1
+        before = self.before.totals.members[last]
+        names = self._touched(last, ours)
+        names.update(bare(m) for m in members.keys() | before.keys() if members.get(m) != before.get(m))
+        found = {holder for holder in self.before.totals.scattered if holder[1] not in names}
+        path = self.now.program.paths.__getitem__
+        for name in names:
+            mine = {member: folders for member, folders in members.items() if bare(member) == name}
+            found.update(map(holder_of, scattered(path, self._evidence(name, last, ours), mine)))
         return found
 
     # ---- joining
 
-    def _joined(self, results: Mapping[int, OfFile], gone: Collection[int]) -> Outcome:
+    def _joined(self, results: Mapping[int, OfFile], gone: Collection[int], far: Set[Holder]) -> Outcome:
         run, before, program = self.run, self.before.totals, self.now.program
         away = results.keys() | set(gone)
-        told = self._told(results, away)
+        told = self._told(results, away, far)
         findings = [f for at, found in before.findings.items() if at not in away for f in found]
         findings += [f for at in results for f in keeping.findings_of(results[at])]
         degraded = [d for at, found in before.degraded.items() if at not in away for d in found]
@@ -360,11 +403,11 @@ class _Again:
                 counts[at] = coverage(program, self.linker.kernel, (at,))
         return Coverage(*map(sum, zip(Coverage(0, 0, 0), *counts.values(), strict=True)))
 
-    def _told(self, results: Mapping[int, OfFile], away: Collection[int]) -> list[Told]:
-        """What the rules say of members now."""
+    def _told(self, results: Mapping[int, OfFile], away: Collection[int], far: Set[Holder]) -> list[Told]:
+        """What the rules say of members now. ``far``: as ``ownership.Books`` takes what is scattered."""
         ours = {at: ours_of(kept.results) for at, kept in results.items()}
         old = {at: ours_of(self.before.of_file(at).results) for at in away}
-        moved = _differing(ours, old)
+        moved = _differing(ours, old) | (far ^ set(self.before.totals.scattered))
         asked: dict[tuple[int, bool, int], Asked] = {}
         for holder in self._copying(moved, ours):
             for item in self.before.holding(holder).asked:
@@ -373,7 +416,7 @@ class _Again:
         kept = [t for t in self.before.totals.told if t.file not in away and (t.file, t.use, t.number) not in asked]
         anew = [*asked.values(), *(item for at, own in ours.items() for item in own.asked(at))]
         stores, frees, uses = self._around(anew, ours, away)
-        return kept + list(tell(anew, stores, frees, uses, self.linker.kernel, self.run.running))
+        return kept + list(tell(anew, stores, frees, uses, far, self.linker.kernel, self.run.running))
 
     def _copying(self, holders: Collection[Holder], ours: Mapping[int, Ours]) -> set[Holder]:
         """Some holders, and those to which what is stored there is copied."""

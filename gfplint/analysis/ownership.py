@@ -11,7 +11,7 @@ tells nothing, the struct that it leads to may: where all of its objects are of 
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 
 import msgspec
 
@@ -79,10 +79,18 @@ class Books:
     """Stores and frees by the places that hold what they are of."""
 
     def __init__(
-        self, stores: Iterable[StoreAt], frees: Iterable[FreeAt], legal: Legal, apart: frozenset[str] = frozenset()
+        self,
+        stores: Iterable[StoreAt],
+        frees: Iterable[FreeAt],
+        legal: Legal,
+        apart: frozenset[str] = frozenset(),
+        scattered: Set[Holder] = frozenset(),
     ) -> None:
-        """``apart``: families that are no evidence for other functions (test-managed memory)."""
+        """``apart``: families that are no evidence for other functions (test-managed memory); ``scattered``: places
+        to which others than these stores may be, in other folders.
+        """
         self.legal = legal
+        self.scattered = scattered
         self.families_apart = apart
         self.stores: dict[Holder, list[StoreAt]] = {}
         self.frees: dict[Holder, list[FreeAt]] = {}
@@ -197,7 +205,8 @@ class Books:
         if not private(holder, free.path):
             own = [(m, path) for m, path in resolved if path == free.path]
             doubt = doubt if own else doubt + 1
-            far = _everybodys(holder) and not (_belongs(holder, free.path) and _near(stores, free.path))
+            here = holder not in self.scattered and _belongs(holder, free.path) and _near(stores, free.path)
+            far = _everybodys(holder) and not here
             resolved = own or ([] if far or len(resolved) != len(stores) else resolved)
         if not resolved:
             return None

@@ -8,32 +8,26 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
-import msgspec
-
 from gfplint.analysis.bases import Bases
-from gfplint.analysis.environment import MEMORY, NOWHERE, annotated
-from gfplint.analysis.evidence import Called, Evidence, Reader, known_as, variable
+from gfplint.analysis.environment import MEMORY, annotated
+from gfplint.analysis.evidence import Called, Evidence, Reader
 from gfplint.analysis.evidence import Text as EvidenceText
-from gfplint.analysis.holders import OBJECT, Declared, Holder, of_file
-from gfplint.analysis.measures import cache_of, measure_of, parted
-from gfplint.analysis.ownership import NO_FILE, StoreAt, private
+from gfplint.analysis.holders import Declared
+from gfplint.analysis.measures import parted
+from gfplint.analysis.meeting import MemberEvidence
 from gfplint.analysis.program import NEVER, FunctionId, Program, Relevance
 from gfplint.analysis.regions import comes_back, loops_before, straight
-from gfplint.analysis.summary import MemberStore, Summary
-from gfplint.analysis.values import CACHES, Memory
+from gfplint.analysis.summary import Summary
+from gfplint.analysis.values import CACHES
 from gfplint.analysis.wrappers import Wrappers
 from gfplint.facts import Function
 from gfplint.kernel.masks import DIRECT_RECLAIM, FS, ZONES
 from gfplint.kernel.model import Kernel
 
 Text = Callable[[], str]
-#: By member what is done to it, each with the functions that do it.
-Deeds = dict[str, dict[str, set[FunctionId]]]
-#: Where the structs are that the whole tree includes.
-_EVERYWHERE = "include/"
 _GFP = re.compile(r"\b\w*GFP\w*")
 
 
@@ -56,21 +50,6 @@ class Reads(enum.Flag):
     LINEAR = enum.auto()
     #: Anything: every function that allocates, frees or opens a scope.
     ALL = enum.auto()
-
-
-class MemberEvidence(msgspec.Struct, frozen=True, array_like=True):
-    """A function (its number in its file) that may store memory of ``families`` in a member, or free it by ``free``.
-
-    ``open``: it is not analysed yet. ``sure``: the family of an object of a struct that it surely makes, with its cache
-    behind it (``measures``), "?" for one of something unknown.
-    """
-
-    function: int
-    member: str
-    families: tuple[str, ...] = ()
-    free: str = ""
-    open: bool = True
-    sure: str = ""
 
 
 #: Calls that are looked through in a function that takes a mask.
@@ -175,95 +154,6 @@ class Worth:
             found = self.reader.read(text, wrapped.of(callees))
         return found.conflict, tuple(_members(fid[1], found))
 
-    def meeting(self, evidence: Sequence[tuple[int, Sequence[MemberEvidence]]]) -> set[str]:
-        """The members in which memory may meet a free that is not for it. ``evidence``: by the numbers of files; all
-        that there is of members that share a name (``bare``) decides about them.
-        """
-        stored: Deeds = {}
-        freed: Deeds = {}
-        here = {(file, item.member) for file, items in evidence for item in items if item.families}
-        for file, items in evidence:
-            for item in items:
-                if item.free:
-                    if self._joined(item.member, file) or (file, item.member) in here:
-                        freed.setdefault(item.member, {}).setdefault(item.free, set()).add((file, item.function))
-                else:
-                    for family in item.families:
-                        stored.setdefault(item.member, {}).setdefault(family, set()).add((file, item.function))
-        sure: dict[str, set[str]] = {}
-        for _, items in evidence:
-            for item in items:
-                family, _ = parted(item.sure)
-                if family and family != CACHES:
-                    sure.setdefault(item.member, set()).add(family)
-        for member, families in sure.items():  # objects are of one family, or nothing is said of them
-            only = families if len(families) == 1 else set()
-            stored[member] = {
-                family: places
-                for family, places in stored.get(member, {}).items()
-                if family in only or (only and family.startswith("@"))
-            }
-        members = {member for member in stored.keys() | freed.keys() if self._meets(member, stored, freed)}
-        return members | {bare(member) for member in members}  # of a struct that is not known
-
-    def made(self, path: str, function: str, members: Iterable[MemberEvidence]) -> Iterator[StoreAt]:
-        """What stands for the objects of structs that a function surely makes: it may never be looked at itself."""
-        for item in members:
-            if item.sure:
-                family, cache = parted(item.sure)
-                managed = self.kernel.families[family].managed
-                memory = Memory(family, "", NOWHERE, NO_FILE, function, cache=cache[1:], managed=managed)
-                yield StoreAt(path, function, MemberStore(((item.member[1:], OBJECT),), memory, NOWHERE))
-
-    def _meets(self, member: str, stored: Deeds, freed: Deeds) -> bool:
-        """Whether a member may hold memory that one of its frees is not for."""
-        known = _of(stored, member)
-        for free, ends in _of(freed, member):
-            for family, starts in known:
-                if member.startswith("*"):
-                    wrong = self.reader.unfit(family, free)
-                else:
-                    wrong = self.reader.conflicting(frozenset((family,)), free)
-                if not wrong or (self.reader.apart(family, free) and ends.isdisjoint(starts)):
-                    continue
-                if not member.startswith(_EVERYWHERE) or self._neighbours(starts, ends):
-                    return True
-        return False
-
-    def _neighbours(self, starts: Set[FunctionId], ends: Set[FunctionId]) -> bool:
-        """Whether what is stored in one place may be what is freed in another, of a struct that the whole tree knows:
-        there only stores near by count (``analysis.ownership``), as they do for the struct of a driver that holds it.
-        """
-        if any(self.program.paths[file].startswith(_EVERYWHERE) for file, _ in ends):
-            return True
-        folders = {_folder(self.program.paths[file]) for file, _ in starts}
-        return any(_folder(self.program.paths[file]) in folders for file, _ in ends)
-
-    def _joined(self, member: str, file: int) -> bool:
-        """Whether stores in other files count where a file frees: for the objects of a struct only of one near by."""
-        return not member.startswith("*") or private((member[1:], OBJECT), self.program.paths[file])
-
-
-def touching(evidence: Iterable[MemberEvidence], members: Set[str]) -> list[int]:
-    """The functions of a file, of those not analysed yet, that touch one of some members."""
-    return sorted({item.function for item in evidence if item.open and item.member in members})
-
-
-def _of(known: Deeds, member: str) -> list[tuple[str, set[FunctionId]]]:
-    """What is known of a member, and of one of its name whose struct is not known."""
-    name = bare(member)
-    return [*known.get(member, {}).items(), *(known.get(name, {}).items() if name != member else ())]
-
-
-def _folder(path: str) -> str:
-    """The upper folders of a file."""
-    return "/".join(path.split("/")[:-1][:2])
-
-
-def bare(member: str) -> str:
-    """A member's name without its struct's."""
-    return member if member.startswith(("*", "=")) else member.rpartition(".")[2]
-
 
 class Seen(Declared, Protocol):
     """What a file sees of the rest of the program."""
@@ -338,38 +228,6 @@ class _Wrapped:
             return frees
         summary = self.summaries[name]
         return frozenset(f.free for f in summary.frees_params) if summary else frozenset()
-
-
-def of_summary(index: int, summary: Summary) -> Iterable[MemberEvidence]:
-    """The evidence in a function that was analysed."""
-    for store in summary.stores:
-        memory = store.memory
-        measure = measure_of(memory.order, memory.size) if memory is not None else ""
-        cache = cache_of(memory.cache) if memory is not None else ""
-        family = memory.family if memory is not None else ""
-        for name in _known_as(store.holders):
-            only = "" if family == CACHES and name.startswith("*") else family
-            families = tuple(filter(None, (only, measure, cache)))
-            sure = (memory.family + cache if memory is not None else "?") if name.startswith("*") else ""
-            yield MemberEvidence(index, name, families, open=False, sure=sure)
-    for free in summary.frees:
-        for name in _known_as(free.holders):
-            measure = measure_of(free.order, free.size) or cache_of(free.cache)
-            yield MemberEvidence(index, name, free=free.callee + measure, open=False)
-
-
-def _known_as(holders: tuple[Holder, ...]) -> Iterable[str]:
-    """What the texts of functions call the most general place that holds something, and the object in it."""
-    places = [h for h in holders if h[1] != OBJECT]
-    if places:
-        key, name = places[-1]
-        member = name.rpartition(".")[2].rstrip("[]")
-        if of_file(key):
-            yield member if "." in name else variable(key, member)
-        else:
-            yield known_as(key, member)
-    if len(places) < len(holders):
-        yield "*" + holders[-1][0]
 
 
 def _members(index: int, found: Evidence) -> Iterable[MemberEvidence]:

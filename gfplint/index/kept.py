@@ -12,10 +12,11 @@ from typing import TypeVar
 
 import msgspec
 
+from gfplint.analysis.holders import Holder
 from gfplint.analysis.looks import ASKED
+from gfplint.analysis.meeting import MemberEvidence, bare, refined
 from gfplint.analysis.operations import Coverage, coverage
 from gfplint.analysis.ownership import StoreAt, asked_of, kept_under, rests_on
-from gfplint.analysis.worth import MemberEvidence, bare
 from gfplint.facts import Suppression
 from gfplint.findings import Degraded, Finding
 from gfplint.index.items import Items
@@ -24,27 +25,48 @@ from gfplint.joining import Asked, Ours, Told, tell_all
 from gfplint.linting import FileResult
 from gfplint.passes import Built, Linted, ours_of
 from gfplint.ruleset import Rule
+from gfplint.workers import Failure
 
 #: Files whose results stand together.
 _FILES = 16
 
-_EVIDENCE, _HOLDERS, _LOOKED, _ASKED = b"e", b"h", b"o", b"q"
+_HOLDERS, _LOOKED, _ASKED = b"h", b"o", b"q"
+#: By rounds.
+_EVIDENCE = (b"e", b"r")
 
 T = TypeVar("T")
 V = TypeVar("V")
 
 
+class Again(msgspec.Struct, frozen=True, array_like=True):
+    """The result of some functions of a file in a round (``passes.Round``)."""
+
+    functions: list[int] = []
+    result: FileResult | None = None
+
+
 class OfFile(msgspec.Struct, frozen=True, array_like=True):
-    """The results of one file; ``again``: the functions that ``second`` is of."""
+    """The results of one file: first, and in the rounds; the last ones are left out where nothing is in them."""
 
     first: FileResult
-    second: FileResult | None = None
-    again: list[int] = []
+    rounds: tuple[Again, ...] = ()
 
     @property
     def results(self) -> list[FileResult]:
-        """Both results, or the one that there is."""
-        return [self.first, self.second] if self.second is not None else [self.first]
+        """All results that there are."""
+        return [self.first, *(again.result for again in self.rounds if again.result is not None)]
+
+    def round(self, number: int) -> Again:
+        """What was found in a round."""
+        return self.rounds[number] if number < len(self.rounds) else Again()
+
+    def evidence(self, number: int) -> tuple[MemberEvidence, ...]:
+        """What is known of members before a round."""
+        found = self.first.members
+        for again in self.rounds[:number]:
+            if again.result is not None:
+                found = refined(found, again.functions, again.result.members)
+        return found
 
 
 class Holding(msgspec.Struct, frozen=True, array_like=True):
@@ -65,7 +87,8 @@ class Seen(msgspec.Struct, frozen=True, array_like=True):
 class Totals(msgspec.Struct, frozen=True, array_like=True):
     """What is known of all files at once, by their numbers where it says so.
 
-    ``functions``: how many each file has; ``linted``: files; ``shards``: of each table, by its letter.
+    ``functions``: how many each file has; ``linted``: files; ``members``: of each round; ``scattered``: as
+    ``ownership.Books`` takes them; ``shards``: of each table, by its letter.
     """
 
     functions: list[int]
@@ -76,7 +99,8 @@ class Totals(msgspec.Struct, frozen=True, array_like=True):
     degraded: dict[int, list[Degraded]]
     suppressions: dict[int, tuple[Suppression, ...]]
     told: list[Told]
-    members: list[str]
+    members: list[dict[str, tuple[str, ...]]]
+    scattered: list[Holder]
     shards: dict[bytes, int]
 
 
@@ -107,7 +131,7 @@ def write(put: Put, built: Built, linted: Linted, running: Sequence[Rule]) -> No
     covered = {at: coverage(program, kernel, (at,)) for at in built.subjects if program.facts[at].tables}
     looked, asked = _looked(linted, built)
     shards = {
-        _EVIDENCE: spread(_evidence(files), _EVIDENCE, put_mine),
+        **{letter: spread(_evidence(files, number), letter, put_mine) for number, letter in enumerate(_EVIDENCE)},
         _HOLDERS: spread(_holders(ours), _HOLDERS, put_mine),
         _LOOKED: spread(looked, _LOOKED, put_mine),
         _ASKED: spread(asked, _ASKED, put_mine),
@@ -120,8 +144,11 @@ def write(put: Put, built: Built, linted: Linted, running: Sequence[Rule]) -> No
         findings=_some({at: findings_of(kept) for at, kept in files.items()}),
         degraded=_some({at: degraded_of(kept) for at, kept in files.items()}),
         suppressions=_some({at: program.facts[at].suppressions for at in built.subjects}),
-        told=tell_all(dict(sorted(ours.items(), key=lambda item: program.paths[item[0]])), kernel, running),
-        members=sorted(linted.members),
+        told=tell_all(
+            dict(sorted(ours.items(), key=lambda item: program.paths[item[0]])), linted.scattered, kernel, running
+        ),
+        members=[dict(sorted(round_.members.items())) for round_ in linted.rounds],
+        scattered=sorted(linted.scattered),
         shards=shards,
     )
     put_mine(b"", totals)
@@ -134,15 +161,22 @@ def _some(table: Mapping[int, V]) -> dict[int, V]:
 
 def _of_file(linted: Linted, at: int) -> OfFile | None:
     """The results of a file; None where there is nothing in them."""
-    first, second = linted.first.get(at), linted.second.get(at)
+    first = linted.first.get(at)
     if not isinstance(first, FileResult):
         return None
-    again = linted.again.get(at, [])
-    kept = OfFile(bare_of(first), bare_of(second) if isinstance(second, FileResult) else None, again)
+    kept = of_file(first, [(r.functions.get(at, []), r.results.get(at)) for r in linted.rounds])
     return kept if kept != OfFile(_EMPTY) else None
 
 
-def bare_of(result: FileResult) -> FileResult:
+def of_file(first: FileResult, rounds: Sequence[tuple[list[int], FileResult | Failure | None]]) -> OfFile:
+    """The results of a file, without what was looked at for it. ``rounds``: the functions, and the result."""
+    again = [Again(f, _bare_of(r)) if isinstance(r, FileResult) else Again() for f, r in rounds]
+    while again and again[-1] == Again():
+        del again[-1]
+    return OfFile(_bare_of(first), tuple(again))
+
+
+def _bare_of(result: FileResult) -> FileResult:
     """A result without what was looked at for it."""
     return msgspec.structs.replace(result, looks=())
 
@@ -157,10 +191,11 @@ def degraded_of(kept: OfFile) -> list[Degraded]:
     return [degraded for result in kept.results for degraded in result.degraded]
 
 
-def _evidence(files: Mapping[int, OfFile]) -> dict[str, list[tuple[int, list[MemberEvidence]]]]:
+def _evidence(files: Mapping[int, OfFile], number: int) -> dict[str, list[tuple[int, list[MemberEvidence]]]]:
+    """What files do to members, by their names, as it is known before a round."""
     found: dict[str, dict[int, list[MemberEvidence]]] = {}
     for at, kept in files.items():
-        for item in kept.first.members:
+        for item in kept.evidence(number):
             found.setdefault(bare(item.member), {}).setdefault(at, []).append(item)
     return {name: list(of_files.items()) for name, of_files in found.items()}
 
@@ -196,7 +231,7 @@ def _looked(linted: Linted, built: Built) -> tuple[dict[str, dict[str, Seen]], d
     looked: dict[int, dict[str, list[int]]] = {}
     asked: dict[str, list[int]] = {}
     looks: dict[int, set[tuple[int, str]]] = {}
-    for table in (linted.first, linted.second):
+    for table in (linted.first, *(round_.results for round_ in linted.rounds)):
         for at, result in table.items():
             if isinstance(result, FileResult) and result.looks:
                 looks.setdefault(at, set()).update(result.looks)
@@ -242,9 +277,9 @@ class Kept:
         name = self._name + b"f%d" % (at // _FILES)
         return self.linked.part(name, dict[int, OfFile], {}).get(at) or OfFile(_EMPTY)
 
-    def evidence(self, name: str) -> list[tuple[int, list[MemberEvidence]]]:
-        """What files do to the members of a name."""
-        return self._row(_EVIDENCE, name, list[tuple[int, list[MemberEvidence]]]) or []
+    def evidence(self, name: str, number: int) -> list[tuple[int, list[MemberEvidence]]]:
+        """What files do to the members of a name, as it is known before a round."""
+        return self._row(_EVIDENCE[number], name, list[tuple[int, list[MemberEvidence]]]) or []
 
     def holding(self, holder: tuple[str, str]) -> Holding:
         """What files do to a holder."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gfplint.analysis.worth import MemberEvidence, Worth
+from gfplint.analysis.meeting import Meetings, MemberEvidence
+from gfplint.analysis.worth import Worth
 from gfplint.linting import Wanted, whole_of
 from gfplint.rules import catalogue
 from tests.rules.harness import program_of
@@ -45,7 +46,7 @@ def test_memory_goes_the_way_of_assignments(body: str, doubtful: bool) -> None:
 
 def _meeting(*functions: str, rule: str = "GFP401") -> set[str]:
     worth, _, members = _evidence(*functions, rule=rule)
-    return worth.meeting([(0, members)])
+    return set(Meetings(lambda _: "drivers/a/a.c", worth.kernel, worth.reader).members([(0, members)]))
 
 
 MADE = "struct y *f(void)\n{\nstruct y *y;\ny = kmalloc(sizeof(*y), GFP_KERNEL);\nreturn y;\n}"

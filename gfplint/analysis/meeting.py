@@ -1,0 +1,244 @@
+"""In which members of structs memory of one family may meet a free that is not for it: decided on evidence.
+
+Texts tell first (``analysis.evidence``), and of functions that are analysed what they do. Who frees is looked at before
+who stores: where a text says more than is freed there in truth, nobody who stores there need be looked at.
+"""
+
+from __future__ import annotations
+
+import functools
+import posixpath
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+
+import msgspec
+
+from gfplint.analysis.environment import NOWHERE
+from gfplint.analysis.evidence import Reader, known_as, variable
+from gfplint.analysis.holders import OBJECT, Holder, of_file
+from gfplint.analysis.measures import cache_of, measure_of, parted
+from gfplint.analysis.ownership import NO_FILE, StoreAt, private
+from gfplint.analysis.program import FunctionId
+from gfplint.analysis.summary import FreeSite, MemberStore
+from gfplint.analysis.values import CACHES, Memory
+from gfplint.kernel.model import Kernel
+
+#: Members, each with the folders near which functions that touch it count; without any they count everywhere.
+Members = Mapping[str, tuple[str, ...]]
+#: By member what is done to it, each with the functions that do it.
+Deeds = dict[str, dict[str, set[FunctionId]]]
+#: Where the structs are that the whole tree includes.
+_EVERYWHERE = "include/"
+#: Folders that deep are of one subsystem: what is defined there is of use to all in it.
+_SHARED = 3
+
+
+class MemberEvidence(msgspec.Struct, frozen=True, array_like=True):
+    """A function (its number in its file) that may store memory of ``families`` in a member, or free it by ``free``.
+
+    ``open``: it is not analysed yet. ``sure``: the family of an object of a struct that it surely makes, with its cache
+    behind it (``measures``), "?" for one of something unknown.
+    """
+
+    function: int
+    member: str
+    families: tuple[str, ...] = ()
+    free: str = ""
+    open: bool = True
+    sure: str = ""
+
+
+#: Evidence by the numbers of files.
+Evidence = Sequence[tuple[int, Sequence[MemberEvidence]]]
+
+
+class Meetings:
+    """Decides in which members of a program's structs memory may meet a free that is not for it."""
+
+    def __init__(self, path: Callable[[int], str], kernel: Kernel, reader: Reader) -> None:
+        """``path``: a file's, by its number."""
+        self.path = path
+        self.kernel = kernel
+        self.reader = reader
+
+    def members(self, evidence: Evidence) -> dict[str, tuple[str, ...]]:
+        """The members in which memory may meet a free that is not for it (``Members``); all that there is of members
+        that share a name (``bare``) decides about them.
+        """
+        stored: Deeds = {}
+        freed: Deeds = {}
+        here = {(file, item.member) for file, items in evidence for item in items if item.families}
+        for file, items in evidence:
+            for item in items:
+                if item.free:
+                    if self._joined(item.member, file) or (file, item.member) in here:
+                        freed.setdefault(item.member, {}).setdefault(item.free, set()).add((file, item.function))
+                else:
+                    for family in item.families:
+                        stored.setdefault(item.member, {}).setdefault(family, set()).add((file, item.function))
+        sure: dict[str, set[str]] = {}
+        for _, items in evidence:
+            for item in items:
+                family, _ = parted(item.sure)
+                if family and family != CACHES:
+                    sure.setdefault(item.member, set()).add(family)
+        for member, families in sure.items():  # objects are of one family, or nothing is said of them
+            only = families if len(families) == 1 else set()
+            stored[member] = {
+                family: places
+                for family, places in stored.get(member, {}).items()
+                if family in only or (only and family.startswith("@"))
+            }
+        meeting = ((member, self._meets(member, stored, freed)) for member in stored.keys() | freed.keys())
+        return _with_bare({member: tuple(sorted(folders)) for member, folders in meeting if folders is not None})
+
+    def made(self, path: str, function: str, members: Iterable[MemberEvidence]) -> Iterator[StoreAt]:
+        """What stands for the objects of structs that a function surely makes: it may never be looked at itself."""
+        for item in members:
+            if item.sure:
+                family, cache = parted(item.sure)
+                managed = self.kernel.families[family].managed
+                memory = Memory(family, "", NOWHERE, NO_FILE, function, cache=cache[1:], managed=managed)
+                yield StoreAt(path, function, MemberStore(((item.member[1:], OBJECT),), memory, NOWHERE))
+
+    def _meets(self, member: str, stored: Deeds, freed: Deeds) -> set[str] | None:
+        """The folders near which a member may hold memory that one of its frees is not for; none for everywhere, and
+        None where that may be nowhere.
+        """
+        known = _of(stored, member)
+        found: set[str] = set()
+        for free, ends in _of(freed, member):
+            for family, starts in known:
+                if member.startswith("*"):
+                    wrong = self.reader.unfit(family, free)
+                else:
+                    wrong = self.reader.conflicting(frozenset((family,)), free)
+                if not wrong or (self.reader.apart(family, free) and ends.isdisjoint(starts)):
+                    continue
+                if not member.startswith(_EVERYWHERE):
+                    return set()
+                near = self._near(starts, ends)
+                if near is not None and not near:
+                    return near
+                found |= near or set()
+        return found or None
+
+    def _near(self, starts: Set[FunctionId], ends: Set[FunctionId]) -> set[str] | None:
+        """The folders in which what is stored by some functions may be freed by others, of a struct that the whole tree
+        knows: only stores near by count there (``analysis.ownership``), as they do for the struct of a driver that
+        holds it. None for everywhere where headers free it; None for nowhere.
+        """
+        folders = {posixpath.dirname(self.path(file)) for file, _ in ends}
+        if any(f"{folder}/".startswith(_EVERYWHERE) for folder in folders):
+            return set()
+        behind = {posixpath.dirname(self.path(file)) for file, _ in starts}
+        return {folder for folder in folders if any(related(folder, other) for other in behind)} or None
+
+    def _joined(self, member: str, file: int) -> bool:
+        """Whether stores in other files count where a file frees: for the objects of a struct only of one near by."""
+        return not member.startswith("*") or private((member[1:], OBJECT), self.path(file))
+
+
+def _with_bare(members: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """Members, and those of their names whose struct is not known: near the folder that defines the struct."""
+    around: dict[str, set[str]] = {}
+    for member, folders in members.items():
+        name = bare(member)
+        if name != member and name not in members:
+            around.setdefault(name, set()).update(folders or (posixpath.dirname(member.partition(":")[0]),))
+    return members | {name: tuple(sorted(folders)) for name, folders in around.items()}
+
+
+@functools.lru_cache(maxsize=1 << 16)
+def related(folder: str, other: str) -> bool:
+    """Whether files of two folders may share the struct of a driver: it is defined in a folder around both."""
+    if folder == other or folder.startswith(f"{other}/") or other.startswith(f"{folder}/"):
+        return True
+    ours, theirs = folder.split("/")[:_SHARED], other.split("/")[:_SHARED]
+    return ours == theirs and len(ours) == _SHARED
+
+
+def counts(path: str, folders: tuple[str, ...]) -> bool:
+    """Whether a file's functions count for a member with such folders (``Members``)."""
+    return not folders or any(related(posixpath.dirname(path), folder) for folder in folders)
+
+
+def touching(path: str, evidence: Iterable[MemberEvidence], members: Members) -> list[int]:
+    """The functions of a file, of those not analysed yet, that touch one of some members."""
+    return sorted({i.function for i in evidence if i.open and i.member in members and counts(path, members[i.member])})
+
+
+def freeing(path: str, evidence: Iterable[MemberEvidence], members: Members) -> list[int]:
+    """Those of them that free it."""
+    return touching(path, [item for item in evidence if item.free], members)
+
+
+def refined(
+    evidence: Iterable[MemberEvidence], analysed: Iterable[int], found: Sequence[MemberEvidence]
+) -> tuple[MemberEvidence, ...]:
+    """The evidence in a file once some of its functions are analysed; ``found``: what these do."""
+    done = frozenset(analysed)
+    return (*(item for item in evidence if item.function not in done), *found)
+
+
+def scattered(path: Callable[[int], str], evidence: Evidence, members: Members) -> set[str]:
+    """Those of some members to which functions may store that nobody looks at, for they stand far away."""
+    names: dict[str, list[str]] = {}
+    for member, folders in members.items():
+        if folders:
+            names.setdefault(bare(member), []).append(member)
+    found: set[str] = set()
+    for file, items in evidence:
+        for item in items:
+            for member in names.get(bare(item.member), ()) if item.open and item.families else ():
+                if item.member in (member, bare(member)) and not counts(path(file), members[item.member]):
+                    found.add(member)
+    return found
+
+
+def holder_of(member: str) -> Holder:
+    """The place that a member of a struct, as texts name it, is to who frees what it holds."""
+    record, _, name = member.rpartition(".")
+    return record, name
+
+
+def of_summary(index: int, stores: Iterable[MemberStore], frees: Iterable[FreeSite]) -> Iterator[MemberEvidence]:
+    """The evidence in a function that was analysed: what it stores, and what it frees without knowing the memory."""
+    for store in stores:
+        memory = store.memory
+        measure = measure_of(memory.order, memory.size) if memory is not None else ""
+        cache = cache_of(memory.cache) if memory is not None else ""
+        family = memory.family if memory is not None else ""
+        for name in _known_as(store.holders):
+            only = "" if family == CACHES and name.startswith("*") else family
+            families = tuple(filter(None, (only, measure, cache)))
+            sure = (memory.family + cache if memory is not None else "?") if name.startswith("*") else ""
+            yield MemberEvidence(index, name, families, open=False, sure=sure)
+    for free in frees:
+        for name in _known_as(free.holders):
+            measure = measure_of(free.order, free.size) or cache_of(free.cache)
+            yield MemberEvidence(index, name, free=free.callee + measure, open=False)
+
+
+def bare(member: str) -> str:
+    """A member's name without its struct's."""
+    return member if member.startswith(("*", "=")) else member.rpartition(".")[2]
+
+
+def _of(known: Deeds, member: str) -> list[tuple[str, set[FunctionId]]]:
+    """What is known of a member, and of one of its name whose struct is not known."""
+    name = bare(member)
+    return [*known.get(member, {}).items(), *(known.get(name, {}).items() if name != member else ())]
+
+
+def _known_as(holders: tuple[Holder, ...]) -> Iterator[str]:
+    """What the texts of functions call the most general place that holds something, and the object in it."""
+    places = [h for h in holders if h[1] != OBJECT]
+    if places:
+        key, name = places[-1]
+        member = name.rpartition(".")[2].rstrip("[]")
+        if of_file(key):
+            yield member if "." in name else variable(key, member)
+        else:
+            yield known_as(key, member)
+    if len(places) < len(holders):
+        yield "*" + holders[-1][0]
