@@ -203,7 +203,7 @@ class Books:
         resolved = self._resolved(holder, fitting)
         doubt = 1 if free.site.when else 0
         if not private(holder, free.path):
-            own = [(m, path) for m, path in resolved if path == free.path]
+            own = [(m, path) for m, path in resolved if path == free.path or self._put_back(holder)]
             doubt = doubt if own else doubt + 1
             here = holder not in self.scattered and _belongs(holder, free.path) and _near(stores, free.path)
             far = _everybodys(holder) and not here
@@ -230,8 +230,9 @@ class Books:
     ) -> tuple[Memory, int] | None:
         """Where the tree's stores differ but the freeing file's agree: each file frees what it stores, unless another
         free of this one is for its own memory, and this for what others store. A header's functions run for them all.
+        What is put aside to another member and put back again makes room for others' memory, wherever it is freed.
         """
-        if free.path.endswith(".h"):
+        if free.path.endswith(".h") or self._put_back(holder):
             return None
         own = [m for m, path in resolved if path == free.path]
         memories = [m for m in own if m is not None]
@@ -241,6 +242,11 @@ class Books:
             if other.path == free.path and self.legal(other.site.callee, memories[0]):
                 return None
         return memories[0], 1
+
+    def _put_back(self, holder: Holder) -> bool:
+        """Whether a place gets back what was put from there to another place."""
+        sources = {s.store.source for s in self.stores.get(holder, ())}
+        return any(s.store.source == holder for source in sources for s in self.stores.get(source, ()))
 
     def _resolved(
         self, holder: Holder, stores: Sequence[StoreAt], way: tuple[Holder, ...] = ()

@@ -166,3 +166,26 @@ void level_free(struct leaf **table)
 )
 def test_elements_may_be_pages_of_further_pointers(free: str, found: list[str]) -> None:
     assert [f.rule for f in lint_all({"drivers/leaf.c": _TREE % free}, only=("GFP401",))] == found
+
+
+
+_VALVE = "struct valve {\n\tvoid *seat, *old_seat;\n};\n"
+_SWAP = "void valve_swap(struct valve *v)\n{\n\tv->old_seat = v->seat;\n\tv->seat = kmalloc(8, GFP_KERNEL);\n}\n"
+_SEATS = """int valve_init(struct valve *v)
+{
+	v->seat = vmalloc(8);
+	return v->seat ? 0 : -ENOMEM;
+}
+void valve_back(struct valve *v)
+{
+	kfree(v->seat);
+	v->seat = %s;
+}
+"""
+
+
+@pytest.mark.parametrize(("back", "found"), [("v->old_seat", []), ("NULL", ["GFP401"])])
+def test_what_is_put_back_makes_room_for_memory_of_others(back: str, found: list[str]) -> None:
+    head = '#include "valve.h"\n'
+    files = {"valve.h": _VALVE, "swap.c": head + _SWAP, "valve.c": head + _SEATS % back}
+    assert [f.rule for f in lint_all({f"drivers/valve/{n}": t for n, t in files.items()}, only=("GFP401",))] == found
