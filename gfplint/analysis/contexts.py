@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from gfplint.analysis.frees import Frees
-from gfplint.analysis.paths import last_of, path_of, substitute, text_of
+from gfplint.analysis.paths import last_of, path_of, root_of, substitute, text_of
 from gfplint.analysis.state import State
 from gfplint.analysis.summary import Effect, Hold, Lock, Summary
 from gfplint.analysis.texts import result_class
-from gfplint.analysis.values import Pending, Value
+from gfplint.analysis.values import Memory, Pending, Value
 from gfplint.facts import Call, Expr, Name, Place
 from gfplint.kernel.model import ContextOp
 
 #: How often a function may end what has no identity and nests (``spin_unlock_bh`` of two locks).
 _NESTED = 2
+#: What a state knows of a member, before its path: it held no pointer when a lock was dropped.
+_LEFT = "@left "
+_MEMBER = re.compile(r"\w+(?:\.\w+)+")
 
 
 class Contexts(Frees):
@@ -39,9 +43,26 @@ class Contexts(Frees):
                 return Pending(op, lock, expr.place, name)
             for kind in op.kinds:
                 state.enter(Hold(kind, lock, expr.place, name))
+            if lock:
+                self.ask_again(state)
             return None
+        if lock:
+            self.note_empty(state)
         self.leave_kinds(op.kinds, lock, op.flags is not None, op.lock is not None, state)
         return None
+
+    def note_empty(self, state: State) -> None:
+        """Note which members hold no pointer where a lock is dropped: others may fill them before it is taken again."""
+        empty = [text for text, truth in state.conds.items() if truth is False and _MEMBER.fullmatch(text)]
+        for path in empty:
+            if self.type_of_path(path)[1] and not isinstance(state.env.get(root_of(path)), Memory):
+                state.conds[_LEFT + path] = True
+
+    def ask_again(self, state: State) -> None:
+        """Forget of the members that were empty when a lock was dropped that they are."""
+        for text in [text for text in state.conds if text.startswith(_LEFT)]:
+            del state.conds[text]
+            state.conds.pop(text[len(_LEFT) :], None)
 
     def assert_held(self, lock: Expr, place: Place, how: str, state: State) -> None:
         """The function says that its caller holds a lock; what kind of lock that is tells its type."""

@@ -168,7 +168,6 @@ def test_elements_may_be_pages_of_further_pointers(free: str, found: list[str]) 
     assert [f.rule for f in lint_all({"drivers/leaf.c": _TREE % free}, only=("GFP401",))] == found
 
 
-
 _VALVE = "struct valve {\n\tvoid *seat, *old_seat;\n};\n"
 _SWAP = "void valve_swap(struct valve *v)\n{\n\tv->old_seat = v->seat;\n\tv->seat = kmalloc(8, GFP_KERNEL);\n}\n"
 _SEATS = """int valve_init(struct valve *v)

@@ -29,7 +29,7 @@ UNSEEN = {
     "GFP501": re.compile(
         r"GFP_DMA\b"
     ),  # a zone mask alone is a warning: the allocation neither sleeps nor fails by itself
-    "GFP401": re.compile(r"what the array held before"),  # a run knows no member that another run has filled
+    "GFP401": re.compile(r"what the array held before|others may have filled it"),  # no run knows what another one does
     "GFP402": re.compile(r"allocated in another run"),  # where the object is of another cache than what a run is given
     # The caller's order is 0 in a run; pages found by address and sizes of structs are not laid out as in a kernel.
     "GFP403": re.compile(r"an order that the caller chooses|found by its address|counted in structs"),
