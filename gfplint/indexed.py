@@ -7,7 +7,7 @@ import glob
 import hashlib
 import os
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -25,6 +25,7 @@ from gfplint.index.linked import Base, Linked
 from gfplint.index.store import StoreError
 from gfplint.index.versions import frontend_digest, tool_digest
 from gfplint.kernel.model import Kernel, Version
+from gfplint.kernels import is_told_alike, telling
 from gfplint.skeletons import Gathered, Gatherer
 from gfplint.states import Outcome, Run
 from gfplint.target import kernel_of
@@ -104,8 +105,6 @@ def linted_to_keep(run: Run, state: State, built: Built, found: Gathered) -> Lin
     linker.looks = None
     if run.store is None or linted.failures() or not found.complete:
         return linted
-    noted = _Noted(state)
-    kernel_of(noted, run.selected, run.settings)
     answers = all(map(answered, run.running))
     with run.phases("writing"):
         linked.write(
@@ -114,7 +113,7 @@ def linted_to_keep(run: Run, state: State, built: Built, found: Gathered) -> Lin
             linker,
             _joined(found),
             _base(run.selected, state, found),
-            sorted(noted.read_paths),
+            telling(state, run.selected, run.settings, found.keys),
             lambda put: kept.write(put, built, linted, run.running) if answers else None,
         )
     return linted
@@ -289,7 +288,7 @@ def _read(run: Run, known: Linked, state: State, differing: Collection[str]) -> 
     if not found.complete:
         return None
     changes = _changes(known, differing, found, facts)
-    kernel = _kernel(run, known, state, differing)
+    kernel = _kernel(run, known, state, frozenset(differing))
     now = present(known, kernel, changes, run.selected.root.linted, depth_for(run.settings))
     if now is None:
         return None
@@ -310,11 +309,13 @@ def _changes(known: Linked, paths: Collection[str], found: Gathered, facts: Mapp
     ]
 
 
-def _kernel(run: Run, known: Linked, state: State, changed: Collection[str]) -> Kernel:
+def _kernel(run: Run, known: Linked, state: State, changed: Set[str]) -> Kernel:
     """What is known of the kernel: as it was, where no file that tells has changed."""
-    if set(known.meta.telling).isdisjoint(changed):
-        return known.kernel
-    return kernel_of(state, run.selected, run.settings)
+    told = known.meta.telling
+    others = {path: content for path, content in told.items() if not is_source_path(path)}
+    if not changed.isdisjoint(told) or not is_told_alike(others, WorkTree(run.selected.root.path), {}):
+        return kernel_of(state, run.selected, run.settings)
+    return known.kernel
 
 
 def _scope(run: Run) -> bytes:
@@ -566,15 +567,3 @@ class _Part:
 
     def close(self) -> None:
         """The state belongs to others."""
-
-
-class _Noted(_Part):
-    """A state that notes what is read of it, or looked for in vain."""
-
-    def __init__(self, state: State) -> None:
-        super().__init__(state, ())
-        self.read_paths: set[str] = set()
-
-    def read(self, path: str) -> bytes:
-        self.read_paths.add(path)
-        return super().read(path)

@@ -27,6 +27,7 @@ from gfplint.index.linked import Linked
 from gfplint.index.update import Change, Present, present
 from gfplint.joining import Asked, Ours, Told, findings_of, tell
 from gfplint.kernel.model import Kernel
+from gfplint.kernels import is_told_alike
 from gfplint.linting import FileResult, Wanted, depth_for, whole_of
 from gfplint.passes import ROUNDS, Sum, lint_again, lint_files, ours_of, outcome_from
 from gfplint.skeletons import Gathered, Gatherer
@@ -49,7 +50,7 @@ def rescanned(
     changed = _changed(known, found)
     if len(changed) > MAX_CHANGED:
         return None
-    if not set(known.meta.telling).isdisjoint(changed):
+    if not is_told_alike(known.meta.telling, state, found.keys):
         return None
     paths = [path for path in changed if path in found.keys]
     facts = dict(zip(paths, gatherer.facts(found, paths), strict=True))

@@ -19,6 +19,7 @@ from gfplint.findings import Degraded, Finding, Skipped
 from gfplint.index.store import LINKED, Store, StoreError
 from gfplint.index.versions import tool_digest
 from gfplint.kernel.model import Kernel
+from gfplint.kernels import kernel_by_contents
 from gfplint.phases import Phases
 from gfplint.ruleset import Rule
 from gfplint.skeletons import Gathered, Gatherer
@@ -90,7 +91,7 @@ def outcome_of(
     with run.phases("skeletons"):
         found = gatherer.gather(files, whole=whole or whole_tree)
     with run.phases("kernel"):
-        kernel = kernel_of(state, run.selected, run.settings)
+        kernel = _kernel(run, state, found, whole or whole_tree)
         key = _key(run, kernel, found, only, renamed)
         outcome = _kept(run.store, key) if found.complete and not run.keep else None
     known = outcome is not None
@@ -107,6 +108,12 @@ def outcome_of(
         _keep(run.store, key, outcome)
     skipped = [*(s for s in state.skipped() if only is None or s.path in only), *found.failed, *outcome.skipped]
     return msgspec.structs.replace(outcome, skipped=tuple(sorted(skipped, key=lambda s: s.path)))
+
+
+def _kernel(run: Run, state: State, found: Gathered, whole: bool) -> Kernel:
+    if run.store is None or not whole:
+        return kernel_of(state, run.selected, run.settings)
+    return kernel_by_contents(state, run.selected, run.settings, run.store, found.keys)
 
 
 # ---- what earlier runs found -----------------------------------------------------------------------------------

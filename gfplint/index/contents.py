@@ -50,14 +50,14 @@ class Contents:
 
     def known(self, files: Sequence[str], identities: Mapping[str, str]) -> dict[str, Key]:
         """The contents of those files that are as they were."""
-        marks, blobs = self._seen.marks, self._seen.blobs
+        known, blobs = self._seen.marks.get, self._seen.blobs
         found: dict[str, Key] = {}
         for path in files:
             identity = identities.get(path)
-            mark = marks.get(path)
+            mark = known(path)
             if mark is not None and mark[0] == identity:
                 found[path] = mark[1]
-            elif identity is not None and identity in blobs:
+            elif blobs and identity is not None and identity in blobs:
                 found[path] = blobs[identity]
         return found
 

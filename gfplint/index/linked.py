@@ -77,7 +77,7 @@ class Meta(msgspec.Struct, array_like=True):
 
     ``weak``: as ``program.weak_names``; ``sleeping``: members of operation tables that may sleep; ``direct``: macros
     by the tabled names that they call; ``locking``/``leaving``: as in ``Relevance``; ``signs``: likewise, as (level,
-    sign, names); ``telling``: the files that told what is known of the kernel (or were not there to tell).
+    sign, names); ``telling``: see ``gfplint.kernels``.
     """
 
     paths: list[str]
@@ -92,7 +92,7 @@ class Meta(msgspec.Struct, array_like=True):
     leaving: list[str]
     signs: list[tuple[int, list[tuple[str, str]], list[str]]]
     base: Base
-    telling: list[str]
+    telling: dict[str, Key]
 
 
 # ---- writing -------------------------------------------------------------------------------------------------
@@ -104,7 +104,7 @@ def write(
     linker: Linker,
     keys: bytes,
     base: Base | None = None,
-    telling: Sequence[str] = (),
+    telling: Mapping[str, Key] = MappingProxyType({}),
     beside: Callable[[Put], None] | None = None,
 ) -> None:
     """Write a linked tree and forget those of the same scope before it. ``keys``: the contents of the files;
@@ -144,7 +144,7 @@ def write(
         leaving=sorted(relevance.leaving),
         signs=_by_sign(relevance.signs),
         base=base or Base(),
-        telling=list(telling),
+        telling=dict(telling),
     )
     store.flush()
     store.put("recent", linked, msgspec.msgpack.encode(meta))

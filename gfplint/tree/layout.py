@@ -28,7 +28,9 @@ _BUILT_FOLDER = re.compile(r"(?:include/generated|arch/[^/]+/include/generated|d
 
 def is_source(name: str) -> bool:
     """True for the base name of a file that a scan reads; hidden files are editors' and kbuild's own."""
-    return name.endswith(SUFFIXES) and not name.startswith(".") and not _BUILT_NAME.search(name)
+    if not name.endswith(SUFFIXES) or name.startswith("."):
+        return False
+    return name.count(".") < 2 or not _BUILT_NAME.search(name)  # the first is sooner told, and most names have one dot
 
 
 def is_source_path(path: str) -> bool:

@@ -78,11 +78,7 @@ class WorkTree:
             found: dict[str, str] = {}
             skipped: dict[str, Skipped] = {}
             for named in self.scope:
-                for item in _walk_named(self.top, named):
-                    if isinstance(item, Skipped):
-                        skipped[item.path] = item
-                    else:
-                        found[item[0]] = item[1]
+                _walk_named(self.top, named, found, skipped)
             self._walked = (tuple(sorted(found)), tuple(skipped[path] for path in sorted(skipped)), found)
         return self._walked
 
@@ -203,17 +199,25 @@ def too_large(size: int, limit: int) -> str:
 
 def _identity(status: os.stat_result) -> str:
     # ctime too: a file's mtime can be set back, and often is when archives are unpacked.
-    return f"f{status.st_dev:x}:{status.st_ino:x}:{status.st_size:x}:{status.st_mtime_ns:x}:{status.st_ctime_ns:x}"
+    numbers = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    return "f%x:%x:%x:%x:%x" % numbers  # noqa: UP031 -- half the time of an f-string with five formats
 
 
-def _walk_named(top: Path, named: str) -> Iterator[tuple[str, str] | Skipped]:
-    """What a named file or folder ("" or "folder", "folder/." without subfolders) contributes: (path, identity)."""
+def _walk_named(top: Path, named: str, found: dict[str, str], skipped: dict[str, Skipped]) -> None:
+    """Note what a named file or folder ("" or "folder", "folder/." without subfolders) contributes: identities of files
+    by their paths, and what can't be read.
+    """
     flat = named == "." or named.endswith("/.")
     relative = named[: -len("/.")] if named.endswith("/.") else named if named != "." else ""
     if relative and not is_folder(top / relative):
-        yield _named_file(top, relative)
+        item = _named_file(top, relative)
+        if isinstance(item, Skipped):
+            skipped[item.path] = item
+        else:
+            found[item[0]] = item[1]
         return
-    yield from _walk_folder(top, relative, enter=not flat)
+    for item in _walk_folder(top, relative, not flat, found):
+        skipped[item.path] = item
 
 
 def _named_file(top: Path, path: str) -> tuple[str, str] | Skipped:
@@ -230,18 +234,18 @@ def _named_file(top: Path, path: str) -> tuple[str, str] | Skipped:
     return path, _identity(status)
 
 
-def _walk_folder(top: Path, start: str, enter: bool) -> Iterator[tuple[str, str] | Skipped]:
+def _walk_folder(top: Path, start: str, enter: bool, found: dict[str, str]) -> Iterator[Skipped]:
     pending = [start]
     while pending:
         folder = pending.pop()
         prefix = folder + "/" if folder else ""
         try:
-            with os.scandir(top / folder) as entries:
+            with os.scandir(os.path.join(top, folder)) as entries:  # noqa: PTH118 -- this runs for each of 6,000 folders
                 listing = list(entries)
         except OSError as error:
             yield Skipped(folder or ".", f"folder not read: {_reason(error)}", failed=True)
             continue
-        for entry in listing:
+        for entry in listing:  # and this for 100,000 names
             name = entry.name
             if not name.isascii() and not _is_unicode(name):
                 shown = os.fsencode(name).decode("utf-8", "backslashreplace")
@@ -251,18 +255,15 @@ def _walk_folder(top: Path, start: str, enter: bool) -> Iterator[tuple[str, str]
                 if enter and is_entered(prefix + name):
                     pending.append(prefix + name)
             elif name.endswith(SUFFIXES) and is_source(name):
-                yield from _walked_file(top, prefix + name, entry)
-
-
-def _walked_file(top: Path, path: str, entry: os.DirEntry[str]) -> Iterator[tuple[str, str] | Skipped]:
-    if not entry.is_file(follow_symlinks=False):
-        yield from _special(top, path, entry)
-        return
-    try:
-        yield path, _identity(entry.stat(follow_symlinks=False))
-    except OSError as error:
-        if not isinstance(error, FileNotFoundError):
-            yield Skipped(path, _reason(error), failed=True)
+                path = prefix + name
+                if not entry.is_file(follow_symlinks=False):
+                    yield from _special(top, path, entry)
+                    continue
+                try:
+                    found[path] = _identity(entry.stat(follow_symlinks=False))
+                except OSError as error:
+                    if not isinstance(error, FileNotFoundError):
+                        yield Skipped(path, _reason(error), failed=True)
 
 
 def _is_unicode(name: str) -> bool:

@@ -161,3 +161,12 @@ def test_which_objects_come_from_a_cache_concerns_the_frees_of_others(tmp_path: 
     said = scans.kept()
     assert said == scans.anew()
     assert "GFP402" not in said
+
+
+def test_what_tells_of_the_kernel_may_be_no_source(tmp_path: Path, linted: list[set[str]]) -> None:
+    tree = make(tmp_path / "linux")
+    config = write(tree, "init/Kconfig", "config CC_HAS_COUNTED_BY\n\tbool\n")
+    scans = _Scans(tree, tmp_path / "cache")
+    config.write_text("")
+    assert scans.kept() == scans.anew()
+    assert linted == []
