@@ -60,7 +60,7 @@ def tell(
     """
 
     def legal(free: str, memory: Memory) -> bool:
-        return memory.family in kernel.frees[free].families
+        return memory.family in kernel.freeing(free).families
 
     def linear(_: str, memory: Memory) -> bool:
         return memory.family not in kernel.families or kernel.families[memory.family].contiguous

@@ -138,10 +138,11 @@ class _Linting:
         self.degraded += [Degraded(summary.path, summary.name, reason) for reason in summary.degraded]
         self.stores += [StoreAt(summary.path, summary.name, s) for s in summary.stores]
         known = {f.place for f in summary.frees if f.memory is not None}
+        freed = [f for f in summary.frees if f.callee not in self.linker.kernel.resizers]
         frees = [
             FreeAt(summary.path, summary.name, f)
             for f in summary.frees
-            if f.holders and f.place not in known and not _chosen(f, summary.frees)
+            if f.holders and f.place not in known and not _chosen(f, freed)
         ]
         self.frees += frees
         self.uses += [FreeAt(summary.path, summary.name, u) for u in summary.linear_uses if u.holders]

@@ -30,7 +30,7 @@ def freed_by(view: View, site: FreeSite, row: Free, others: Mapping[int, str]) -
     None where it can't be put there, or where something else arrives there, too.
     """
     text = _free_text(view, site)
-    written = view.kernel.frees[site.callee].arg
+    written = view.kernel.freeing(site.callee).arg
     if text is None or view.source is None or written >= len(text.args):
         return None
     source = view.source()

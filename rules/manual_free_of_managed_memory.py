@@ -61,7 +61,7 @@ def check(view: View) -> Iterator[Finding]:
     kernel = view.kernel
     for site in view.summary.frees:
         memory = site.memory
-        row = kernel.frees[site.callee]
+        row = kernel.freeing(site.callee)
         if memory is None or memory.family in row.families or memory.family not in kernel.families:
             continue
         if is_flavour(row) or (not memory.managed and not frees_managed(kernel, row)):
@@ -85,6 +85,8 @@ def check(view: View) -> Iterator[Finding]:
 def _fix(view: View, site: FreeSite, memory: Memory) -> Fix | None:
     """The managed free of the same device, or the plain free of plain memory."""
     kernel, family = view.kernel, memory.family
+    if site.callee in kernel.resizers:
+        return None
     made_for = [f for f in kernel.frees.values() if f.families[0] == family and not is_flavour(f) and not f.single]
     if memory.managed:
         rows = [f for f in made_for if f.device is not None and f.size is None]

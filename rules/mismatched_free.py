@@ -68,7 +68,7 @@ def check(view: View) -> Iterator[Finding]:
     kernel = view.kernel
     for site in view.summary.frees:
         memory = site.memory
-        row = kernel.frees[site.callee]
+        row = kernel.freeing(site.callee)
         if memory is None or memory.managed or memory.family in row.families or memory.family not in kernel.families:
             continue
         if is_flavour(row) or frees_managed(kernel, row) or _takes_apart(view, row, memory):
@@ -78,11 +78,12 @@ def check(view: View) -> Iterator[Finding]:
         family = kernel.families[memory.family]
         right = right_frees(kernel, memory)
         advice = f"; {family.title} is freed by {', '.join(n + '()' for n in right)}" if right else ""
+        verb = "frees it where it does not suffice" if site.callee in kernel.resizers else "frees it"
         yield RULE.finding(
             view,
             site.place,
             f"{site.callee}() of memory from {memory.allocator}(){advice}",
-            free_steps(view, site, f"allocates {family.title}", "frees it"),
+            free_steps(view, site, f"allocates {family.title}", verb),
             confidence=confidence_of_free(view, site),
             fix=_fix(view, site, memory),
         )
@@ -93,7 +94,9 @@ def _fix(view: View, site: FreeSite, memory: Memory) -> Fix | None:
     kernel, path = view.kernel, view.summary.path
     if site.doubt or site.steps or site.scope_exit or memory.offset or memory.path != path:
         return None
-    if not _plain(kernel.frees[site.callee]) or any(kernel.kinds[h.kind].atomic for h in site.held):
+    if site.callee in kernel.resizers or not _plain(kernel.frees[site.callee]):
+        return None
+    if any(kernel.kinds[h.kind].atomic for h in site.held):
         return None
     right = _made_for(kernel, memory.family)
     here = [s for s in view.summary.frees if s.place == site.place]

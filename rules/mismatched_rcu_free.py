@@ -60,7 +60,7 @@ def check(view: View) -> Iterator[Finding]:
     kernel = view.kernel
     for site in view.summary.frees:
         memory = site.memory
-        row = kernel.frees[site.callee]
+        row = kernel.freeing(site.callee)
         if memory is None or not is_flavour(row) or memory.family in row.families:
             continue
         if memory.family not in kernel.families:

@@ -90,7 +90,7 @@ def _fix(view: View, site: FreeSite, memory: Memory) -> Fix | None:
     """The cache that the allocation names, in the place of the other one."""
     row = view.kernel.allocators.get(memory.allocator)
     cache = argument(view, site, row.cache) if row is not None else ""
-    return freed_with(view, site, view.kernel.frees[site.callee].cache, cache)
+    return freed_with(view, site, view.kernel.freeing(site.callee).cache, cache)
 
 
 def _differ(one: str, two: str, together: bool) -> bool:

@@ -68,7 +68,7 @@ def check(view: View) -> Iterator[Finding]:
         memory = site.memory
         if memory is None or memory.offset or memory.managed:
             continue
-        if memory.family not in view.kernel.frees[site.callee].families:
+        if memory.family not in view.kernel.freeing(site.callee).families:
             continue
         found = _orders(site) or _sizes(site, view.kernel) or _exact(site)
         if not found:
@@ -87,7 +87,7 @@ def check(view: View) -> Iterator[Finding]:
 def _fix(view: View, site: FreeSite, what: str) -> Fix | None:
     """The order or size of the allocation, in the place of the other one; a free of one page becomes one of several."""
     kernel, memory = view.kernel, site.memory
-    row, given = kernel.frees[site.callee], kernel.allocators.get(memory.allocator if memory is not None else "")
+    row, given = kernel.freeing(site.callee), kernel.allocators.get(memory.allocator if memory is not None else "")
     if given is None:
         return None
     if what == "size":

@@ -149,7 +149,8 @@ class Reader:
         self.measures = Measures(kernel, asked=measured)
         self.allocators = handing_out(kernel)
         contents = {f.name for f in kernel.families.values() if f.content}
-        self.frees = {n: f for n, f in kernel.frees.items() if not contents.issuperset(f.families)}
+        frees = {**kernel.frees, **kernel.resizers}
+        self.frees = {n: f for n, f in frees.items() if not contents.issuperset(f.families)}
         cached = {a.family for a in self.allocators.values() if a.cache is not None}
         self.wrong: dict[str, Families] = {
             n: frozenset(f for f in kernel.families if f not in row.families or (row.cache is not None and f in cached))

@@ -223,6 +223,8 @@ class Expressions(Callees):
             kernel = self.kernel
             op, alloc = kernel.context_ops.get(name), kernel.allocators.get(name)
             if alloc is not None:
+                if (resizer := kernel.resizers.get(name)) is not None:
+                    self.resize(resizer, expr, values, state)
                 result = self.allocate(alloc, expr, values, state)
                 return result if op is None else self.context_op(op, expr, state)
             if op is not None:

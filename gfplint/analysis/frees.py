@@ -35,6 +35,12 @@ class Frees(Sleeps):
             freed = FreedParam(self.params.index(path), row.name, self.guards(state), content, (step,), cache)
             self.freed_params[freed] = None
 
+    def resize(self, row: Free, expr: Call, values: list[Value], state: State) -> None:
+        """Memory is given to what frees it where it does not suffice."""
+        if row.arg < len(expr.args):
+            target = expr.args[row.arg]
+            self.free_site(row, target, self.access(target), values[row.arg], expr.place, state, ())
+
     def free_site(  # noqa: PLR0913 - what a free is made of
         self,
         row: Free,
@@ -121,10 +127,12 @@ class Frees(Sleeps):
         """What a freed variable leads to, by its type: an element of an array of pointers, or what one points to, too.
         Not where pages are freed: an element may be a page of further pointers there.
 
-        Not a member's, whose type the text of the function does not tell: what else is such an object would not have
-        been looked for. It has where a cache is named (``evidence``).
+        Not where it is resized, nor a member's, whose type the text of the function does not tell: what else is such an
+        object would not have been looked for. It has where a cache is named (``evidence``).
         """
-        if ("." in path and row.cache is None) or (indices(target) and (row.single or row.order is not None)):
+        if row.name in self.kernel.resizers or ("." in path and row.cache is None):
+            return None
+        if indices(target) and (row.single or row.order is not None):
             return None
         kind, pointers = self.type_of_path(path)
         return object_of((kind, pointers - indices(target)), self.env)

@@ -53,6 +53,7 @@ def load(version: Version, probes: frozenset[str], masks: Mapping[str, Mask] | N
         families=reader.families(),
         allocators=reader.allocators(),
         frees=reader.positional("frees", Free, _FREE_WORDS),
+        resizers=reader.positional("resizers", Free, _FREE_WORDS),
         kinds=reader.kinds(),
         context_ops=reader.positional("context_ops", ContextOp, {}),
         guards=reader.guards(),

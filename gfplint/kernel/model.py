@@ -298,6 +298,8 @@ class Kernel(msgspec.Struct, frozen=True):
     families: dict[str, Family]
     allocators: dict[str, Allocator]
     frees: dict[str, Free]
+    #: What frees memory where it makes it larger (``krealloc``).
+    resizers: dict[str, Free]
     kinds: dict[str, ContextKind]
     context_ops: dict[str, ContextOp]
     guards: dict[str, GuardClass]
@@ -312,3 +314,7 @@ class Kernel(msgspec.Struct, frozen=True):
     forms: dict[tuple[str, str], Form]
     #: By role and name.
     roles: dict[tuple[str, str], Role]
+
+    def freeing(self, name: str) -> Free:
+        """What frees, or resizes, under a name."""
+        return self.frees.get(name) or self.resizers[name]
