@@ -14,19 +14,20 @@ def word_set(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_FIRST_ARGUMENT = re.compile(r"\s*+([A-Za-z_]\w*+)")
+_FIRST_ARGUMENT = re.compile(r"\s*+([A-Za-z_]\w*+)", re.ASCII)
 _KEYWORDS = frozenset(("if", "while", "for", "switch", "return", "sizeof"))
-_TRAILING = re.compile(r"__\w++|noinline\w*+|notrace|asmlinkage|[A-Z][A-Z_]++")
-_TRAILING_CALL = re.compile(r"__\w++")
-_IDENTIFIER = re.compile(r"[A-Za-z_]\w*+")
-_LAST_WORD = re.compile(r"\w++\Z")
-_PAREN = re.compile(r"[()]")
+_TRAILING = re.compile(r"__\w++|noinline\w*+|notrace|asmlinkage|[A-Z][A-Z_]++", re.ASCII)
+_TRAILING_CALL = re.compile(r"__\w++", re.ASCII)
+_IDENTIFIER = re.compile(r"[A-Za-z_]\w*+", re.ASCII)
+_LAST_WORD = re.compile(r"\w++\Z", re.ASCII)
+_PAREN = re.compile(r"[()]", re.ASCII)
 #: Longest identifier at a header's end; the C standard asks for 63 characters.
 _LONGEST_NAME = 256
 _ANNOTATION = re.compile(
-    r"\b(__(?!u8|u16|u32|u64|s8|s16|s32|s64|le16|le32|le64|be16|be32|be64|sum16|wsum|poll_t|kernel_\w+)\w+)\b"
+    r"\b(__(?!u8|u16|u32|u64|s8|s16|s32|s64|le16|le32|le64|be16|be32|be64|sum16|wsum|poll_t|kernel_\w+)\w+)\b",
+    re.ASCII,
 )
-_WORD = re.compile(r"[A-Za-z_]\w*")
+_WORD = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _QUALIFIERS = word_set(
     "const volatile restrict register static extern inline __inline __inline__ __always_inline noinline "
     "__user __iomem __rcu __percpu __force __bitwise __maybe_unused __always_unused __unused __kernel "
@@ -34,10 +35,16 @@ _QUALIFIERS = word_set(
 )
 
 
-#: A header as nearly all are, with the brace of the body in column 0. Annotations behind the parameters are not.
-PLAIN_HEADER = re.compile(
-    r"\s*+((?:[A-Za-z_]\w*+[ \t\n*]++)++)([A-Za-z]\w*+)\([^(){};]*+\)\n(?=\{\n(?!\s*+\.))", re.ASCII
+#: What begins nearly all items with braces, up to the brace: ``struct name`` (group 1); or words (2) and a name (3)
+#: with parameters, for a function whose brace is in column 0 and which has no annotations behind them; or the same of
+#: an initialised array, with its brackets (4); or words of which the last is another initialised variable's name (5).
+PLAIN_ITEM = re.compile(
+    r"\s*+(?:(?:struct|union)\s++([A-Za-z_]\w*+)\s*+(?=\{)"
+    r"|((?:[A-Za-z_]\w*+[ \t\n*]++)++)(?:(?!__)([A-Za-z_]\w*+)"
+    r"(?:\([^(){};]*+\)\n(?=\{\n(?!\s*+\.))|((?:\[[^\](){};=]*+\]\s*+)++)=\s*+(?=\{))|(=)\s*+(?=\{)))",
+    re.ASCII,
 )
+PLAIN_RECORD, PLAIN_FUNCTION, PLAIN_ARRAY = 1, 3, 4
 
 
 class Header(msgspec.Struct, frozen=True, gc=False):
@@ -69,13 +76,10 @@ def find_header(text: str) -> Header | None:
     return Header(name, at, cut, "static" in lead, "inline" in lead)
 
 
-def plain_header(match: re.Match[str]) -> Header | None:
-    """``find_header`` of what ``PLAIN_HEADER`` matches; None where it has to look closer."""
-    lead, name = match.groups()
-    if len(name) >= _LONGEST_NAME or name in _KEYWORDS or _is_defining(name) or "typedef" in lead:
-        return None
-    start = match.start()
-    return Header(name, match.start(2) - start, 0, "static" in lead, "inline" in lead)
+def is_plain_header(lead: str, name: str) -> bool:
+    """Whether ``find_header`` has nothing else to say of a ``PLAIN_ITEM`` that may be a function."""
+    odd = not name.islower() and _is_defining(name)
+    return not odd and name not in _KEYWORDS and len(name) < _LONGEST_NAME and "typedef" not in lead
 
 
 def signature(header: str) -> Signature:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from functools import cached_property
+from itertools import chain, compress
+from operator import ne
 
 from gfplint.facts import (
     Definition,
@@ -21,84 +22,100 @@ from gfplint.facts import (
     Store,
     Table,
 )
-from gfplint.frontend.blank import Directive, Source, blank
-from gfplint.frontend.header import PLAIN_HEADER, Header, find_header, plain_header, split_top, word_set
+from gfplint.frontend.blank import Directive, Source, blank, holds_code
+from gfplint.frontend.header import (
+    PLAIN_ARRAY,
+    PLAIN_FUNCTION,
+    PLAIN_ITEM,
+    PLAIN_RECORD,
+    find_header,
+    is_plain_header,
+    split_top,
+    word_set,
+)
+from gfplint.frontend.initialiser import table_entries
 from gfplint.frontend.slicer import Item, Slicer
 
-#: A call in reversed code: an expression engine looks for a literal ``(`` far faster than for every word's start.
-_REVERSED_CALL = re.compile(r"\(\s?+(\w++)(?<=[A-Za-z_])")
+#: A call in reversed code: an expression engine looks for a literal ``(`` far faster than for every word's start. The
+#: commonest words that are none are left out here.
+_REVERSED_CALL = re.compile(
+    r"\(\s?+(?!(?:f(?:i|oe(?:zis|pyt))|rof|elihw|hctiws|nruter|ylekil(?:nu)?+)\b)(\w++)(?<=[A-Za-z_])", re.ASCII
+)
 #: A literal first, which is found fast; what stands before it is looked at then.
-_MASK = re.compile(r"GFP_(?:(?<=\bGFP_)|(?<=\b(__)GFP_))\w++")
+_MASK = re.compile(r"GFP_(?:(?<=\bGFP_)|(?<=\b(__)GFP_))\w++", re.ASCII)
 _NOT_CALLS = word_set(
     "if while for switch return sizeof typeof __typeof__ defined do else case goto likely unlikely "
     "__attribute__ __aligned offsetof asm volatile"
 )
-_DEFINE = re.compile(r"[ \t]*+([A-Za-z_]\w*+)(\(([^)]*+)\))?+")
-_ALIAS = re.compile(r"\(?&?[A-Za-z_]\w*+\)?\Z")
+_DEFINE = re.compile(r"[ \t]*+([A-Za-z_]\w*+)(\(([^)]*+)\))?+", re.ASCII)
+_ALIAS = re.compile(r"\(?&?[A-Za-z_]\w*+\)?\Z", re.ASCII)
 _RECORD = re.compile(
-    r"\b(?:struct|union)\s++(?:__\w++\s++(?=\w))*+([A-Za-z_]\w*+)(?:\s++__\w++(?:\([^)]*+\))?+)*+\s*+\Z"
+    r"\b(?:struct|union)\s++(?:__\w++\s++(?=\w))*+([A-Za-z_]\w*+)(?:\s++__\w++(?:\([^)]*+\))?+)*+\s*+\Z",
+    re.ASCII,
 )
-_TYPEDEF_RECORD = re.compile(r"\btypedef\s++(?:struct|union)\b[^;{}]*+\Z")
-_TYPEDEF_NAME = re.compile(r"\s*+(?:__\w++(?:\([^;]{0,40}\))?\s++)?+([A-Za-z_]\w*+)\s*+[;,]")
-#: An element of an array that a macro makes of two names.
-_ELEMENT = re.compile(r"\b([A-Z][A-Z0-9_]+)\(\s*([a-z]\w*)\s*,\s*([a-z_]\w*)\s*\)")
-_TABLE_NAME = re.compile(r"\b([A-Za-z_]\w*+)\s*+((?:\[[^\]]*+\]\s*+)*+)(?:__\w++(?:\([^()]*+\)){0,2}\s*+)*+=\s*+\Z")
-_TYPE_WORDS = re.compile(r"[\w\s*]*+\Z")
-#: A value of one word comes along.
-_TABLE_TOKEN = re.compile(r"\.([A-Za-z_]\w*+)\s*+=\s*+(?:(?:&\s*+)?+(\w{1,50}+)\s{0,9}+(?=[,}]))?+|([{}])", re.ASCII)
-_TABLE_VALUE = re.compile(r"(?:&\s*+)?+(?:\([^()]*+\)\s*+)?([^,{}]{1,60})")
-_LITERAL = re.compile(
-    r"&?\s*+\(\s*+(?:const\s++)?+(?:struct\s++|union\s++)?+(\w++)\s*+(?:\[[^\]]{0,40}\]\s*+)?+\)\s*+\{"
+_TYPEDEF_RECORD = re.compile(r"\btypedef\s++(?:struct|union)\b[^;{}]*+\Z", re.ASCII)
+_TYPEDEF_NAME = re.compile(r"\s*+(?:__\w++(?:\([^;]{0,40}\))?\s++)?+([A-Za-z_]\w*+)\s*+[;,]", re.ASCII)
+#: An element of an array that a macro makes of two names, and the second of two names in parentheses.
+_ELEMENT = re.compile(r"\b([A-Z][A-Z0-9_]+)\(\s*([a-z]\w*)\s*,\s*([a-z_]\w*)\s*\)", re.ASCII)
+_SECOND_NAME = re.compile(r"\(\s*+[a-z]\w*+\s*+,\s*+([a-z_]\w*+)\s*+\)", re.ASCII)
+_TABLE_NAME = re.compile(
+    r"\b([A-Za-z_]\w*+)\s*+((?:\[[^\]]*+\]\s*+)*+)(?:__\w++(?:\([^()]*+\)){0,2}\s*+)*+=\s*+\Z", re.ASCII
 )
-_INVOKED = re.compile(r"\s*+(?:(?:static|const|extern|__\w++)\s++(?!\())*+([A-Za-z_]\w*+)\s*+\(")
-_DECLARATOR = re.compile(r"\s*(\**)\s*([A-Za-z_]\w*)\s*(?=[=\[]|$)")
+_TYPE_WORDS = re.compile(r"[\w\s*]*+\Z", re.ASCII)
+_INVOKED = re.compile(r"\s*+(?:(?:static|const|extern|__\w++)\s++(?!\())*+([A-Za-z_]\w*+)\s*+\(", re.ASCII)
+_DECLARATOR = re.compile(r"\s*(\**)\s*([A-Za-z_]\w*)\s*(?=[=\[]|$)", re.ASCII)
 _GLOBAL = re.compile(
-    r"\s*+((?:[A-Za-z_]\w*+[\s*]*+)+?)\b([A-Za-z_]\w*+)\s*+(?:\[[^\]]*+\]\s*+)*+(?:__\w++(?:\([^)]*+\))?\s*+)*+[=;,]"
+    r"\s*+((?:[A-Za-z_]\w*+[\s*]*+)+?)\b([A-Za-z_]\w*+)\s*+(?:\[[^\]]*+\]\s*+)*+(?:__\w++(?:\([^)]*+\))?\s*+)*+[=;,]",
+    re.ASCII,
 )
 #: ``->member = name;`` in reversed code: semicolons are found fast, and are rarer than points.
-_REVERSED_STORE = re.compile(r";\s*+(\w++)(?<=[A-Za-z_])(?:\s*+&)?+\s*+=\s*+(\w++)(?<=[A-Za-z_])\s*+(?:>-|\.)")
+_REVERSED_STORE = re.compile(
+    r";\s*+(\w++)(?<=[A-Za-z_])(?:\s*+&)?+\s*+=\s*+(\w++)(?<=[A-Za-z_])\s*+(?:>-|\.)", re.ASCII
+)
+#: What may be such a store, at a glance.
+_STORED = re.compile(r"=\s*+(?:&\s*+)?+([A-Za-z_]\w*+)\s*+;", re.ASCII)
 _INCLUDE = re.compile(r'\s*+(?:<([^>\n]++)>|"([^"\n]++)")')
 #: The end of an item's header that is searched for what it declares, and the start of a declaration.
 _TAIL = 600
 _DECLARATION_LIMIT = 1_000
 _HEADER_LIMIT = 40_000
-#: Nested braces whose members' names a table's entry carries.
-_MAX_PATH = 16
-_MEMBER_FIRST = re.compile(r"\{\s*+\.\s*+[A-Za-z_]\w*+\s*+=")
-_PAREN = re.compile(r"[()]")
+_MEMBER_FIRST = re.compile(r"\{\s*+\.\s*+[A-Za-z_]\w*+\s*+=", re.ASCII)
+_PAREN = re.compile(r"[()]", re.ASCII)
 _STORAGE = word_set("static extern const volatile register inline struct union enum typedef __initdata __read_mostly")
-_KERNEL_TYPE = re.compile(r"__(?:[us]|le|be)(?:8|16|32|64)")
+_KERNEL_TYPE = re.compile(r"__(?:[us]|le|be)(?:8|16|32|64)", re.ASCII)
 _SILENT_MACROS = ("EXPORT_", "MODULE_", "ASSERT_", "BUILD_BUG", "TRACE_", "DEFINE_EVENT", "DECLARE_EVENT", "__TP")
+#: Items that hold nothing that a skeleton lists: semicolons, what is told of a module, types, declarations.
+_IDLE = re.compile(
+    r"(?:\s*+(?:;"
+    r"|(?:EXPORT_|MODULE_|ASSERT_|BUILD_BUG)\w*+\([^(){};=]*+(?:\([^(){};=]*+\)[^(){};=]*+)*+\);"
+    r"|(?:struct|union|enum)\s++\w++\s*+;"
+    r"|extern\s++[^(){};=]*+;"
+    r"|typedef\s++[A-Za-z_][^(){};=]*+(?:\([^(){};=]*+(?:\([^(){};=]*+\)[^(){};=]*+)*+\)[^(){};=]*+)*+;"
+    r"|(?:(?:static|const|extern|__\w++)\s++)*+[A-Za-z_]\w*+[\s*]++(?:[A-Za-z_]\w*+[\s*]++)*+[A-Za-z_]\w*+"
+    r"\([^(){};=]*+(?:\([^(){};=]*+\)[^(){};=]*+)*+\)(?:\s++__\w++(?:\([^(){};=]*+\))?+)*+\s*+;"
+    r"))++",
+    re.ASCII,
+)
 #: Items of one file that are read; a real file has some thousands at most.
 MAX_ITEMS = 100_000
 #: Function-like macros longer than this are tables in disguise, not code.
 _MACRO_LIMIT = 8_000
 
 
+_NOTHING = FileFacts((), (), (), (), (), (), (), (), ())
+
+
 def skeleton(data: bytes) -> FileFacts:
     """Read a file's bytes into its skeleton. Never fails: what is not understood is left out."""
-    return skeleton_of(blank(data), data)
+    return skeleton_of(blank(data), data) if holds_code(data) else _NOTHING
 
 
 def skeleton_of(source: Source, data: bytes) -> FileFacts:
     """The skeleton of a source that is blanked already."""
     found = _Found(source)
-    slicer = Slicer(source.code)
-    last = len(source.code) if source.code.isspace() else 0
-    for _ in range(MAX_ITEMS):
-        end = found.plain_function(last, slicer)
-        if not end:
-            item = slicer.item(last)
-            if item is None:
-                break
-            found.take(item)
-            end = item.end
-        last = end
-    if len(source.code) > last and source.code[last:].strip():
-        found.errors.append(f"more than {MAX_ITEMS} items at file scope; the rest is left out")
+    found.items()
     found.leave_out(_never_compiled(source))
     macros, includes = found.directives(data)
-    known = {f.name for f in found.functions}
     return FileFacts(
         functions=tuple(found.functions),
         macros=macros,
@@ -106,7 +123,7 @@ def skeleton_of(source: Source, data: bytes) -> FileFacts:
         tables=tuple(found.tables),
         globals=tuple(found.globals),
         definitions=tuple(found.definitions),
-        stores=found.stores(known),
+        stores=found.stores(),
         includes=includes,
         suppressions=source.suppressions,
         errors=tuple(found.errors),
@@ -147,10 +164,12 @@ def _called(backwards: list[str]) -> tuple[str, ...]:
 
 def _in_order(backwards: list[str]) -> tuple[str, ...]:
     """Calls in the order of the text; of a name called again and again without others between, one."""
+    if not backwards:
+        return ()
     names = ",".join(backwards)[::-1].split(",")  # all turned around at once
-    return tuple(
-        [name for name, before in zip(names, ["", *names], strict=False) if name != before and name not in _NOT_CALLS]
-    )
+    if not _NOT_CALLS.isdisjoint(names):
+        names = [name for name in names if name not in _NOT_CALLS]
+    return tuple(compress(names, map(ne, names, chain(("",), names))))
 
 
 class _Found:
@@ -159,17 +178,43 @@ class _Found:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.code = source.code
-        self.backwards = self.code[::-1]
+        self.slicer = Slicer(source.code)
         masks = _masks(self.code)
         self.mask_offsets = [at for at, _ in masks]
         self.masks = [name for _, name in masks]
         self.functions: list[Function] = []
+        self.names: set[str] = set()
         self.records: list[Record] = []
         self.tables: list[Table] = []
         self.globals: list[Global] = []
         self.definitions: list[Definition] = []
         self.errors: list[str] = []
         self.cursor = (0, 1)
+
+    @cached_property
+    def backwards(self) -> str:
+        """The code in reverse."""
+        return self.code[::-1]
+
+    def items(self) -> None:
+        """Take all items, those whose text is as usual at a glance."""
+        code = self.code
+        last = len(code) if code.isspace() else 0
+        for _ in range(MAX_ITEMS):
+            match = PLAIN_ITEM.match(code, last)
+            if match is None and (idle := _IDLE.match(code, last)):
+                last = idle.end()
+                match = PLAIN_ITEM.match(code, last)
+            end = self.plain(match) if match is not None else 0
+            if not end:
+                item = self.slicer.item(last)
+                if item is None:
+                    return
+                self.take(item)
+                end = item.end
+            last = end
+        if code[last:].strip():
+            self.errors.append(f"more than {MAX_ITEMS} items at file scope; the rest is left out")
 
     def line(self, offset: int) -> int:
         """The line of an offset; items come in order, so counting on from the last is cheapest."""
@@ -186,17 +231,35 @@ class _Found:
         if spans:
             self.functions = [f for f in self.functions if not any(a <= f.start < b for a, b in spans)]
 
-    def plain_function(self, position: int, slicer: Slicer) -> int:
-        """Take a function whose text is as usual; returns its end, or 0 where ``take`` has to look closer."""
-        code = self.code
-        match = PLAIN_HEADER.match(code, position)
-        header = plain_header(match) if match is not None else None
-        if match is None or header is None or match.end() - position > _HEADER_LIMIT:
-            return 0
+    def plain(self, match: re.Match[str]) -> int:
+        """Take an item whose text is as usual; returns its end, or 0 where ``take`` has to look closer."""
         brace = match.end()
-        end = slicer.plain(brace)
-        if end:
-            self._add_function(header, code[position:brace], position + header.at, brace, end)
+        kind = match.lastindex
+        if kind == PLAIN_RECORD:
+            end = self.slicer.closing(brace)
+            self.records.append(Record(match[1], self.line(brace), brace, end))
+            return end
+        start = match.start(2)
+        _, lead, name, brackets, _ = match.groups()
+        if kind == PLAIN_FUNCTION:
+            if brace - start > _HEADER_LIMIT or not is_plain_header(lead, name):
+                return 0
+            end = self.slicer.plain(brace)
+            if end:
+                self._add_function(name, lead, self.code[start:brace], match.start(3), brace, end)
+            return end
+        if brace - start > _TAIL:
+            return 0
+        if kind == PLAIN_ARRAY:
+            at = match.start(3)
+        else:
+            name = lead.replace("*", " ").split()[-1]
+            if name.startswith("__"):
+                return 0
+            at = start + lead.rindex(name)
+            lead = lead[: at - start]
+        end = self.slicer.closing(brace)
+        self._add_table(lead, name, brackets or "", at, brace, end)
         return end
 
     def take(self, item: Item) -> None:
@@ -235,24 +298,28 @@ class _Found:
             return
         if header.cut and item.brace - len(text) == item.start:
             self._invocations(item, text[: header.cut])  # declaring macros without a semicolon stand before it
-        self._add_function(header, text[header.cut :], item.brace - len(text) + header.at, item.brace, item.end)
+        start = item.brace - len(text) + header.at
+        lead = text[header.cut : header.at]
+        self._add_function(header.name, lead, text[header.cut :], start, item.brace, item.end)
 
-    def _add_function(self, header: Header, text: str, start: int, brace: int, end: int) -> None:
+    def _add_function(self, name: str, lead: str, header: str, start: int, brace: int, end: int) -> None:
+        """``lead``: what stands before the name in its header."""
         callees, words = self._names(brace, end)
         line = self.line(start)
         end_line = line + self.code.count("\n", start, end - 1)
         self.cursor = (end - 1, end_line)
+        self.names.add(name)
         self.functions.append(
             Function(
-                header.name,
+                name,
                 line,
                 end_line,
                 start,
                 brace,
                 end,
-                header.static,
-                header.inline,
-                " ".join(text.split()),
+                "static" in lead,
+                "inline" in lead,
+                " ".join(header.split()),
                 callees,
                 words,
             )
@@ -264,31 +331,36 @@ class _Found:
         before = _TYPE_WORDS.search(tail, 0, match.start()) if match else None
         if match is None or before is None:
             return
-        words = before.group().replace("*", " ").split()
+        at = item.brace - len(tail) + match.start(1)
+        self._add_table(before.group(), match[1], match[2], at, item.brace, item.end)
+
+    def _add_table(self, lead: str, name: str, brackets: str, start: int, brace: int, end: int) -> None:
+        """``lead``: what stands before the name; ``brackets``: of an array."""
+        words = lead.replace("*", " ").split()
         kind = _type_name(words)
         if not kind:
             return
-        name, line, static = match.group(1), self.line(item.brace - len(tail) + match.start(1)), "static" in words
-        self.globals.append(Global(kind, before.group().count("*"), name, static, line))
-        body = self.code[item.brace : item.end]
-        if match.group(2):
-            for macro, entries in self._elements(body, item.brace):
+        line, static = self.line(start), "static" in words
+        self.globals.append(Global(kind, lead.count("*"), name, static, line))
+        body = self.code[brace:end]
+        if brackets and self.names:
+            for macro, entries in self._elements(body, brace):
                 self.tables.append(Table(macro, name, line, static, entries))
         if "." not in body:
             return
-        for literal, entries in table_entries(self.line, body, item.brace, 2 if match.group(2) else 1):
+        for literal, entries in table_entries(self.line(brace), body, 2 if brackets else 1):
             self.tables.append(Table(literal or kind, name, line, static, entries))
 
-    def _elements(self, body: str, base: int) -> Iterator[tuple[str, tuple[Entry, ...]]]:
+    def _elements(self, body: str, base: int) -> list[tuple[str, tuple[Entry, ...]]]:
         """Elements that a macro makes of a member's name and a function (``HOOK_INIT(open, my_open)``), by macro."""
         found: dict[str, list[Entry]] = {}
-        matches = list(_ELEMENT.finditer(body))
-        own = {f.name for f in self.functions} if matches else set()
-        for match in matches:
+        if self.names.isdisjoint(_SECOND_NAME.findall(body)):
+            return []
+        for match in _ELEMENT.finditer(body):
             macro, member, value = match.groups()
-            if value in own:
+            if value in self.names:
                 found.setdefault(macro, []).append(Entry(member, value, self.line(base + match.start())))
-        return ((macro, tuple(entries)) for macro, entries in found.items())
+        return [(macro, tuple(entries)) for macro, entries in found.items()]
 
     def _macro_table(self, item: Item, text: str) -> None:
         """``declaring_macro(name) { .member = value, ... };``: the macro stands for the type."""
@@ -298,7 +370,7 @@ class _Found:
             return
         name = split_top(text[match.end() : close])[0].strip()
         line = self.line(item.brace - len(text) + match.start(1))
-        for literal, entries in table_entries(self.line, self.code[item.brace : item.end], item.brace, 1):
+        for literal, entries in table_entries(self.line(item.brace), self.code[item.brace : item.end], 1):
             self.tables.append(Table(literal or match.group(1), name, line, False, entries))
 
     def _declaration(self, item: Item) -> None:
@@ -342,14 +414,17 @@ class _Found:
             if position < len(text) and text[position] == ";":
                 return
 
-    def stores(self, known: set[str]) -> tuple[Store, ...]:
+    def stores(self) -> tuple[Store, ...]:
         """The functions of this file that its functions assign to members."""
+        functions = self.functions
+        names = {f.name for f in functions}
+        if not names or names.isdisjoint(_STORED.findall(self.code)):
+            return ()
         found = []
         index = 0
-        functions = self.functions
-        known = {name[::-1] for name in known}
+        known = {name[::-1] for name in names}
         size = len(self.code)
-        matches = [m for m in _REVERSED_STORE.finditer(self.backwards) if m.group(1) in known] if functions else []
+        matches = [m for m in _REVERSED_STORE.finditer(self.backwards) if m.group(1) in known]
         for match in reversed(matches):
             at = size - match.end()
             while index < len(functions) and functions[index].end <= at:
@@ -409,52 +484,3 @@ def _close(text: str, opening: int) -> int:
         if depth == 0:
             return match.start()
     return -1
-
-
-class _Level(NamedTuple):
-    """Open braces of an initialiser: the members that lead here, the entries to add to, whose they are."""
-
-    path: tuple[str, ...]
-    entries: list[Entry]
-    owner: bool
-    literal: str
-
-
-def table_entries(line: Callable[[int], int], body: str, base: int, depth: int) -> list[tuple[str, tuple[Entry, ...]]]:
-    """The ``.member = value`` pairs of an initialiser, a group for each element of an array (``depth`` 2).
-
-    A group comes with ``""``, or with the type's name where it is a literal that a member points to.
-    """
-    groups: list[tuple[str, tuple[Entry, ...]]] = []
-    levels: list[_Level] = []
-    pending = literal = ""
-    for match in _TABLE_TOKEN.finditer(body):
-        member, value, brace = match.groups()
-        if value:
-            if levels:
-                path = levels[-1].path
-                member = ".".join([*path, member]) if path else member
-                levels[-1].entries.append(Entry(member, value, line(base + match.start())))
-        elif member:
-            at = match.end()
-            opening = _LITERAL.match(body, at, at + 120)
-            if opening or body.startswith("{", at):
-                pending = member
-                literal = opening.group(1) if opening and body[at] == "&" else ""
-            elif levels and (text := _TABLE_VALUE.match(body, at)):
-                member = ".".join([*levels[-1].path, member])
-                levels[-1].entries.append(Entry(member, text.group(1).strip(), line(base + match.start())))
-        elif brace == "{":
-            if literal or len(levels) < depth:
-                levels.append(_Level((), [], True, literal))
-            else:
-                above = levels[-1]
-                path_here = (*above.path, pending) if pending and len(above.path) < _MAX_PATH else above.path
-                levels.append(_Level(path_here, above.entries, False, ""))
-            pending = literal = ""
-        elif levels:
-            level = levels.pop()
-            if level.owner and level.entries:
-                groups.append((level.literal, tuple(level.entries)))
-    groups += [(level.literal, tuple(level.entries)) for level in levels if level.owner and level.entries]
-    return groups

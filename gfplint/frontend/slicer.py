@@ -10,7 +10,6 @@ import re
 
 import msgspec
 
-_STOP = re.compile(r"[;{]")
 _BRACE = re.compile(r"[{}]")
 _PAREN = re.compile(r"[()]")
 #: Longest line that is searched for an item's end, and longest text searched for a header's closing parenthesis.
@@ -31,7 +30,7 @@ class Slicer:
 
     def __init__(self, code: str) -> None:
         self.code = code
-        self.next_margin = -1
+        self.next_margin = self.next_semicolon = self.next_brace = -1
         #: Characters that may still be spent in looking for parentheses that never close.
         self.patience = 4 * len(code) + _HEADER_LIMIT
 
@@ -67,8 +66,7 @@ class Slicer:
     def stop(self, start: int) -> int:
         """The next ``;`` or ``{`` outside parentheses; -1 without any."""
         code, position = self.code, start
-        while match := _STOP.search(code, position):
-            at = match.start()
+        while (at := self._next(position)) < len(code):
             opened = code.count("(", position, at)
             if not opened or opened <= code.count(")", position, at):
                 return at
@@ -77,6 +75,16 @@ class Slicer:
                 return at
             position = close
         return -1
+
+    def _next(self, position: int) -> int:
+        """The next ``;`` or ``{``; the end of the code where there is none."""
+        if self.next_semicolon < position:
+            found = self.code.find(";", position)
+            self.next_semicolon = found if found >= 0 else len(self.code)
+        if self.next_brace < position:
+            found = self.code.find("{", position)
+            self.next_brace = found if found >= 0 else len(self.code)
+        return min(self.next_semicolon, self.next_brace)
 
     def _close_paren(self, start: int, at: int) -> int:
         """The end of the parenthesis that is open at ``at``; -1 where the margin shows that it never closes."""
@@ -108,7 +116,19 @@ class Slicer:
         margin = self.margin(brace)
         if code.startswith("\n", brace - 1) and code.find("\n{", brace, margin) < 0:
             return margin
+        if self._is_initialiser(brace, margin):
+            return margin
         return self._balanced(brace, margin) or margin
+
+    def _is_initialiser(self, brace: int, margin: int) -> bool:
+        """Whether what opens at ``brace`` is one initialiser that ends at ``margin``, as far as counting tells."""
+        code = self.code
+        return (
+            "=" in code[max(brace - 2, 0) : brace]
+            and code.startswith("}", margin - 1)
+            and code.find(";", brace, margin) < 0
+            and code.count("{", brace, margin) == code.count("}", brace, margin)
+        )
 
     def _balanced(self, brace: int, limit: int) -> int:
         """The end of the braces where they balance before ``limit``; 0 where they do not."""

@@ -178,7 +178,7 @@ def test_both_arms_at_file_scope_are_seen() -> None:
 
 
 def test_items_beyond_the_limit_are_named_as_left_out() -> None:
-    facts = _facts(";" * (MAX_ITEMS + 10))
+    facts = _facts("a b;" * (MAX_ITEMS + 10))
     assert str(MAX_ITEMS) in facts.errors[0]
     assert _facts("int a;").errors == ()
 

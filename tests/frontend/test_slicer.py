@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gfplint.frontend.header import PLAIN_HEADER, find_header, plain_header
+from gfplint.frontend.header import PLAIN_FUNCTION, PLAIN_ITEM, Header, find_header, is_plain_header
 from gfplint.frontend.slicer import Item, Slicer
 
 
@@ -42,10 +42,14 @@ _NAMES = ("f", "sizeof", "if", "SYSCALL_DEFINE1", "DEFINE_X", "READ", "get_typed
 )
 def test_what_looks_plain_is_read_as_if_looked_at_closely(lead: list[str], name: str, params: str, body: str) -> None:
     code = f"{''.join(lead)}{name}({params})\n{{\n{body}\n}}\nint g(void)\n{{\n}}\n"
-    match = PLAIN_HEADER.match(code)
+    match = PLAIN_ITEM.match(code)
     if match is None:
         return
-    assert plain_header(match) in (None, find_header(match.group()))
+    assert match.lastindex == PLAIN_FUNCTION
+    words, found = match.group(2, 3)
+    if is_plain_header(words, found):
+        plain = Header(found, match.start(3), 0, "static" in words, "inline" in words)
+        assert plain == find_header(match.group())
     assert Slicer(code).item(0) == Item(0, match.end(), Slicer(code).closing(match.end()))
     assert Slicer(code).plain(match.end()) in (0, Slicer(code).closing(match.end()))
 
