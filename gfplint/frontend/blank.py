@@ -175,6 +175,8 @@ def _by_turns(data: bytes) -> bytes | None:
     parts[1::2] = [_literal(text) for text in parts[1::2]]
     if characters:
         parts = _CHARACTER.split(b"".join(parts))
+        if _MARK in b"".join(parts[1::2]) or b"'" in b"".join(parts[::2]):
+            return None
         parts[1::2] = [_literal(text) for text in parts[1::2]]
     return b"".join(parts)
 

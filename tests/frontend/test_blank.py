@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gfplint.frontend.blank import blank
+from gfplint.frontend.blank import blank, holds_code
 
 _C_LIKE = st.text(alphabet="ab0 \t\n\r\\\"'/*#;(){}=.,\0é", max_size=120).map(lambda text: text.encode())
 
@@ -18,6 +18,51 @@ def test_offsets_and_newlines_stay(data: bytes) -> None:
     assert len(source.code) == len(data)
     assert source.code.isascii()
     assert [i for i, char in enumerate(source.code) if char == "\n"] == [i for i, b in enumerate(data) if b == 10]
+
+
+_LEXEMES = st.lists(
+    st.sampled_from(
+        ("/*", "*/", "//", '"', "'", "\\", "\n", "a", "\1", " ", "'\"'", "'\\''", '"s"', "# define X", "#", "\r\n")
+    ),
+    max_size=40,
+).map(lambda parts: "".join(parts).encode())
+
+
+@given(_C_LIKE | _LEXEMES)
+@example(b'"/*", "*/"')
+@example(b'\'"\', "/*"')
+@example(b'f("a//b"); // "c')
+def test_what_is_found_by_turns_is_what_one_after_the_other_shows(data: bytes) -> None:
+    first = b"/* gfplint */\n"  # every comment is looked at then
+    one, other = blank(data), blank(first + data)
+    assert one.code == other.code[len(first) :]
+    assert [(d.name, d.text, d.start + len(first)) for d in one.directives] == [
+        (d.name, d.text, d.start) for d in other.directives
+    ]
+
+
+@pytest.mark.parametrize(
+    "text", ["#define A 1\n", "/* a */\n#ifndef A\n#define A\n#define B 0x1f // b\n#endif\n", "\n"]
+)
+def test_files_of_numbers_hold_no_code(text: str) -> None:
+    assert not holds_code(text.encode())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "#define A GFP_KERNEL\n",
+        "#define A B\n",
+        "#define F(x) g(x)\n",
+        "#define A 1 + \\\n g()\n",
+        '#include "a.h"\n',
+        "int a;\n",
+        "#define A 1\n/* gfplint: ignore */\n",
+        "/* #define A",
+    ],
+)
+def test_other_files_hold_code(text: str) -> None:
+    assert holds_code(text.encode())
 
 
 @given(_C_LIKE)
