@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import msgspec
 
+from gfplint import collection, workers
 from gfplint import select as selection_of_findings
-from gfplint import workers
 from gfplint.analysis.holders import Holder
 from gfplint.analysis.interprocedural import Linker
 from gfplint.analysis.meeting import Members, freeing, holder_of, refined, scattered, touching
@@ -89,10 +89,10 @@ def lint(run: Run, state: State, built: Built, renamed: Mapping[str, str] | None
 def looked_over(run: Run, built: Built) -> Linted:
     """What is found in each file, and then in the functions that only all files together make worth it."""
     linker, subjects = built.linker, built.subjects
-    with run.phases("linking"):
+    with run.phases("linking"), collection.put_off():
         whole = whole_of(built.program, linker, run.selected.root.linted, run.running, subjects)
-        gc.freeze()
         wanted = Wanted(linker, run.running, whole, subjects)
+        gc.freeze()
     first = lint_files(run, linker, wanted, whole, subjects)
     path = built.program.paths.__getitem__
     evidence = {at: result.members for at, result in sorted(first.items()) if isinstance(result, FileResult)}

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
 
-from gfplint import workers
+from gfplint import collection, workers
 from gfplint.facts import FileFacts
 from gfplint.findings import Skipped
 from gfplint.index.contents import Contents, Key, content_key
@@ -127,16 +126,14 @@ class Gatherer:
                 by_key.setdefault(found.keys[path] + self._front, []).append(path)
         if self.store is not None and by_key:
             decode = msgspec.msgpack.Decoder(FileFacts).decode
-            gc.disable()
             try:
-                for key, data in self.store.get_many("facts", list(by_key)):
-                    for path in by_key.pop(key):
-                        found.made[path] = _interned(decode(data), self._names)
-                        self.reused += 1
+                with collection.put_off():
+                    for key, data in self.store.get_many("facts", list(by_key)):
+                        for path in by_key.pop(key):
+                            found.made[path] = _interned(decode(data), self._names)
+                            self.reused += 1
             except (StoreError, msgspec.DecodeError):
                 self.store.damaged()
-            finally:
-                gc.enable()
         return [path for paths_ in by_key.values() for path in paths_]
 
     def _make(self, files: Sequence[str], found: Gathered) -> None:
@@ -160,24 +157,23 @@ class Gatherer:
             return b"=" + key + (b"" if key + front in have else encode(skeleton(data)))
 
         decode = msgspec.msgpack.Decoder(FileFacts).decode
-        gc.disable()
-        for done, (at, data) in enumerate(workers.run(len(files), work, self.jobs, BATCH), 1):
-            path = files[at]
-            if isinstance(data, workers.Failure):
-                found.failed.append(Skipped(path, data.reason, failed=True))
-                found.complete = False
-            elif data[:1] == _UNREADABLE:
-                found.failed.append(Skipped(path, data[1:].decode(), failed=True))
-            else:
-                key, blob = data[1 : 1 + _KEY_BYTES], data[1 + _KEY_BYTES :]
-                found.keys[path] = key
-                if blob:
-                    found.made[path] = _interned(decode(blob), self._names)
-                    if self.store is not None:
-                        self.store.put("facts", key + front, blob)
-            if self.progress is not None:
-                self.progress(done, 2 * len(files))
-        gc.enable()
+        with collection.put_off():
+            for done, (at, data) in enumerate(workers.run(len(files), work, self.jobs, BATCH), 1):
+                path = files[at]
+                if isinstance(data, workers.Failure):
+                    found.failed.append(Skipped(path, data.reason, failed=True))
+                    found.complete = False
+                elif data[:1] == _UNREADABLE:
+                    found.failed.append(Skipped(path, data[1:].decode(), failed=True))
+                else:
+                    key, blob = data[1 : 1 + _KEY_BYTES], data[1 + _KEY_BYTES :]
+                    found.keys[path] = key
+                    if blob:
+                        found.made[path] = _interned(decode(blob), self._names)
+                        if self.store is not None:
+                            self.store.put("facts", key + front, blob)
+                if self.progress is not None:
+                    self.progress(done, 2 * len(files))
 
 
 def _interned(facts: FileFacts, names: dict[str, str]) -> FileFacts:
@@ -189,9 +185,10 @@ def _interned(facts: FileFacts, names: dict[str, str]) -> FileFacts:
             put(function, "line", _LINES[function.line])
             put(function, "end_line", _LINES[function.end_line])
         put(function, "name", share(function.name, function.name))
-        put(function, "callees", tuple([share(c, c) for c in function.callees]))
-        if function.words:
-            put(function, "words", tuple([share(w, w) for w in function.words]))
+        if callees := function.callees:
+            put(function, "callees", tuple(map(share, callees, callees)))
+        if words := function.words:
+            put(function, "words", tuple(map(share, words, words)))
     for table in facts.tables:
         put(table, "struct", share(table.struct, table.struct))
         for entry in table.entries:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from gfplint import collection
 from gfplint.config import Settings
 from gfplint.facts import FileFacts
 from gfplint.findings import Degraded, Finding, Skipped
@@ -92,7 +93,7 @@ def outcome_of(
         found = gatherer.gather(files, whole=whole or whole_tree)
     with run.phases("kernel"):
         kernel = _kernel(run, state, found, whole or whole_tree)
-        key = _key(run, kernel, found, only, renamed)
+        key = _key(run, kernel, found, only, renamed) if run.store is not None else b""
         outcome = _kept(run.store, key) if found.complete and not run.keep else None
     known = outcome is not None
     if outcome is None and whole_tree and found.complete and run.store is not None and run.store.oldest(0, LINKED):
@@ -196,7 +197,7 @@ def _lint(
     with run.phases("skeletons"):
         facts = gatherer.facts(found, paths)
     gc.freeze()  # facts have no cycles: none are looked for in millions of them
-    with run.phases("linking"):
+    with run.phases("linking"), collection.put_off():
         program = Program(paths, facts)
         subjects = [at for at, path in enumerate(paths) if run.linted(path) and (only is None or path in only)]
         relevance = relevance_of(program, kernel, run.selected, depth_for(run.settings))
