@@ -19,6 +19,7 @@ from gfplint.analysis.looks import DEFINE
 from gfplint.analysis.meeting import MemberEvidence, Members, bare, holder_of, scattered
 from gfplint.analysis.operations import Coverage, coverage
 from gfplint.analysis.ownership import MAX_COPIES, FreeAt, StoreAt, asked_of, kept_under, rests_on
+from gfplint.analysis.program import STUB_BYTES
 from gfplint.facts import FileFacts, Function
 from gfplint.index import kept as keeping
 from gfplint.index.items import Items, differs
@@ -185,7 +186,7 @@ class Concerned:
         return found
 
     def _shape(self, function: Function) -> tuple[object, ...]:
-        stub = not function.callees and function.end - function.body < 60
+        stub = not function.callees and function.end - function.body < STUB_BYTES
         asks = bool(function.callees) and self.asking.issuperset(function.callees)
         contains = not self.containing.isdisjoint(function.callees)
         return (function.static, function.header, stub, contains, function.callees if asks else None)

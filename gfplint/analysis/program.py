@@ -22,6 +22,8 @@ FunctionId = tuple[int, int]
 Sign = frozenset[tuple[str, str]]
 #: Calls up to which names tell of contexts that are entered or left.
 EFFECT_LEVELS = 3
+#: A body without calls that is shorter than this stands in for another one.
+STUB_BYTES = 60
 
 
 class Program:
@@ -211,7 +213,7 @@ class Program:
     def _trivial(self, candidate: FunctionId) -> bool:
         """A stub: no call, and a body of a line or two."""
         function = self.function(candidate)
-        return not function.callees and function.end - function.body < 60
+        return not function.callees and function.end - function.body < STUB_BYTES
 
     def _fullest(self, candidates: list[FunctionId]) -> FunctionId:
         return max(candidates, key=lambda c: (len(set(self.function(c).callees)), -c[1]))

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from gfplint.analysis.environment import LONG_CHAIN
 from gfplint.analysis.program import (
     EFFECT_LEVELS,
+    STUB_BYTES,
     Direct,
     FunctionId,
     Sign,
@@ -65,7 +66,11 @@ class Update:
         self.program = program
         self.kernel = kernel
         self.linked = program.linked
-        self.before = before
+        # Files that only moved what they define change nothing here.
+        moved = {
+            at for at, after in program.files.changed.items() if after is not None and _alike(before.get(at), after)
+        }
+        self.before = {at: facts for at, facts in before.items() if at not in moved}
         self.calls = Calls(program, kernel, linted)
         self.operations = StoredOperations(program)
         self.within = depth
@@ -74,7 +79,7 @@ class Update:
         self.names: set[str] = set()
         self.files: set[int] = set()
         self.looks = 0
-        self.changed = program.files.changed
+        self.changed = {at: facts for at, facts in program.files.changed.items() if at not in moved}
         self.tabled = tabled_names(program, kernel)
         self.direct = Direct(program, kernel)
         self.anew: dict[FunctionId, int | None] = {}
@@ -489,6 +494,27 @@ class Update:
 _NOTHING = FileFacts((), (), (), (), (), (), (), (), ())
 
 
+def _alike(before: FileFacts | None, after: FileFacts) -> bool:
+    """Whether two skeletons say the same of all that has a name, in the same order, wherever it stands."""
+    return before is not None and _said(before) == _said(after)
+
+
+def _said(facts: FileFacts) -> tuple[object, ...]:
+    return (
+        [
+            (f.name, f.static, f.inline, f.header, f.callees, f.words, f.end - f.body < STUB_BYTES)
+            for f in facts.functions
+        ],
+        [(m.name, m.params, m.callees, m.words, m.text) for m in facts.macros],
+        [record.name for record in facts.records],
+        [(t.struct, t.name, t.static, [(e.member, e.value) for e in t.entries]) for t in facts.tables],
+        [(v.type, v.pointers, v.name, v.static) for v in facts.globals],
+        [(d.macro, d.args) for d in facts.definitions],
+        [(s.function, s.member, s.value) for s in facts.stores],
+        facts.includes,
+    )
+
+
 def _freeing(facts: FileFacts | None, frees: frozenset[str]) -> dict[str, set[str]]:
     """The frees that functions and macros of a file call, by name."""
     found: dict[str, set[str]] = {}
@@ -530,7 +556,7 @@ def _shapes(facts: FileFacts | None, level: Callable[[int], int | None]) -> dict
     """By name, all of a file's functions that decides which one a name means, and whether that may sleep."""
     found: dict[str, list[tuple[object, ...]]] = {}
     for index, function in enumerate((facts or _NOTHING).functions):
-        stub = not function.callees and function.end - function.body < 60
+        stub = not function.callees and function.end - function.body < STUB_BYTES
         shape = (function.static, stub, len(set(function.callees)), level(index) is not None)
         found.setdefault(function.name, []).append(shape)
     return found
