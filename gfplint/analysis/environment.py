@@ -108,6 +108,9 @@ class Environment(Protocol):
         know to be one: it returns another type, or is not known and named so.
         """
 
+    def returned_record(self, name: str) -> str:
+        """The struct, as holders name it, that ``name`` returns a pointer to; "" for what returns anything else."""
+
     def may_free(self, name: str) -> bool:
         """Whether ``name`` may free what its caller gives it, as far as names tell."""
 

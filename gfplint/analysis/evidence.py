@@ -92,7 +92,8 @@ class Called(NamedTuple):
 
 class Text(NamedTuple):
     """A function as text: its blanked body, its header, and the names that it calls; the files of variables at file
-    scope by the names that it may mean them by ("" for no such), and the structs that its members are of.
+    scope by the names that it may mean them by ("" for no such), the structs that its members are of, and those that
+    what it calls returns ("" for none).
     """
 
     code: str
@@ -100,6 +101,7 @@ class Text(NamedTuple):
     callees: frozenset[str]
     variables: Callable[[str], str]
     bases: Bases
+    returned: Callable[[str], str]
 
 
 class _Spot(NamedTuple):
@@ -255,6 +257,7 @@ class Reader:
         members.update((known, frozenset(parted(family))) for known, family in returned)
         members.update((k, names.families(t.key)) for t in stored for k in self._cached(t, names, text))
         frees.update((k, free) for t, free in freed if t.member and "@" in free for k in t.objects(text.bases))
+        frees.update(self._called(text))
         return Evidence(
             False,
             frozenset(),
@@ -278,6 +281,16 @@ class Reader:
         """What a member leads to that is given an object of a cache."""
         if target.member and any(family.startswith("@") for family in names.families(target.key)):
             yield from target.objects(text.bases)
+
+    def _called(self, text: Text) -> Iterator[tuple[str, str]]:
+        """The objects that calls name by their results whose objects go back to caches (``FOO_I(inode)``)."""
+        for name in text.callees & self.measures.cached.keys():
+            number = self.frees[name].arg
+            for args in arguments(text.code, name):
+                call = _only_call(args[number]) if number < len(args) else ""
+                key = text.returned(call) if call and call not in self.passing else ""
+                if key:
+                    yield f"*{key}", name + self.measures.freed(name, args)
 
     def _returned(self, text: Text) -> Iterator[tuple[str, str]]:
         """The structs of which a function returns objects straight from a cache, each with the family and the cache."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from gfplint.analysis.holders import Holder, conditions, object_of
+from gfplint.analysis.holders import OBJECT, Holder, conditions, object_of
 from gfplint.analysis.paths import path_of, root_of
 from gfplint.analysis.sleeps import Sleeps
 from gfplint.analysis.state import State
@@ -134,8 +134,17 @@ class Frees(Sleeps):
             return None
         if indices(target) and (row.single or row.order is not None):
             return None
+        if isinstance(target, Call):
+            return self.returned_object(row, target)
         kind, pointers = self.type_of_path(path)
         return object_of((kind, pointers - indices(target)), self.env)
+
+    def returned_object(self, row: Free, target: Call) -> Holder | None:
+        """What a function names by its result whose object goes back to a cache (``FOO_I(inode)``)."""
+        if row.cache is None or not isinstance(target.func, Name):
+            return None
+        key = self.env.returned_record(target.func.name)
+        return (key, OBJECT) if key else None
 
     def elements(self, path: str, state: State) -> Memory | None:
         """What the elements of an array hold that the function has filled itself."""

@@ -500,6 +500,18 @@ class FileEnvironment:
         returns = signature(program.function(fid).header).returns if fid is not None else ""
         return self.record_key(returns.replace("*", "").removeprefix("struct ").strip()) != record
 
+    def returned_record(self, name: str) -> str:
+        """See flow.Environment."""
+        program = self.linker.program
+        fid = program.resolve(name, self.file) if name in program.functions else None
+        if fid is None:
+            return ""
+        if self.linker.looks is not None:
+            self.linker.looks.at(fid[0], name)
+        kind = signature(program.function(fid).header).returns
+        key = self.record_key(kind.removeprefix("struct ").rstrip("* ")) if kind.count("*") == 1 else ""
+        return key if ":" in key else ""
+
     def may_free(self, name: str) -> bool:
         """See flow.Environment."""
         return bool(self.linker.relevance.wrappers.freeing(name, self.file))

@@ -147,7 +147,7 @@ class Worth:
             return odd, ()
         callees = frozenset(function.callees)
         bases = Bases(function.header, code, seen)
-        text = EvidenceText(code, function.header, callees, seen.global_key, bases)
+        text = EvidenceText(code, function.header, callees, seen.global_key, bases, seen.returned_record)
         wrapped = _Wrapped(self.wrappers, self.tabled, fid[0], seen)
         found = self.reader.read(text, wrapped.of(callees))
         while found.conflict and wrapped.look_into(found.by):
@@ -163,6 +163,9 @@ class Seen(Declared, Protocol):
 
     def global_key(self, name: str) -> str:
         """As holders have it: the file of a static variable at file scope; "" where there is no such variable."""
+
+    def returned_record(self, name: str) -> str:
+        """The struct, as holders name it, that a function returns a pointer to; "" for any other."""
 
     def summary(self, name: str, depth: int) -> Summary | None:
         """The summary of what a name calls."""
