@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from pathlib import Path
 
@@ -109,3 +110,33 @@ def test_an_index_that_is_not_kept_is_told(tmp_path: Path) -> None:
     place.write_text("")
     with pytest.raises(GfplintError, match=r"the index could not be kept: .*no folder"):
         engine.index(load_settings(Options(paths=(str(tree),), jobs=1, cache_dir=str(place)), tree))
+
+
+@pytest.mark.parametrize("unseen", [False, True])
+def test_what_git_does_not_follow_counts(tmp_path: Path, unseen: bool) -> None:
+    tree = make(tmp_path / "linux")
+    write(tree, ".gitignore", "built.c\n")
+    repository = Repository(tree)
+    repository.commit()
+    options = Options(paths=(str(tree),), jobs=1, cache_dir=str(tmp_path / "cache"), diff="HEAD")
+    engine.index(load_settings(msgspec.structs.replace(options, diff=None), tree))
+    write(tree, "drivers/four/built.c", "void *built(int n)\n{\n\tn++;\n\treturn kmalloc(n, GFP_KERNEL);\n}\n")
+    (tree / "drivers/four/link.c").symlink_to("mode.c")
+    if unseen:  # then git takes what somebody said for true
+        file = tree / "drivers/core/deep.c"
+        repository.git("update-index", "--assume-unchanged", str(file))
+        file.write_text(file.read_text().replace("inner(n)", "kmalloc(n, GFP_ATOMIC)"))
+    write(
+        tree,
+        "drivers/four/new.c",
+        "#include <linux/ring.h>\nvoid f(struct ring *r)\n{\n\tspin_lock(&r->lock);\n\tr->p = built(2);\n"
+        "\tr->name = ring_deep(2);\n}\n",
+    )
+    settings, selected = load_settings(options, tree), select((str(tree),))
+    comparison = since(selected, "HEAD")
+    with contextlib.closing(Store(tmp_path / "cache")) as store:
+        linked = indexed.outcomes(Run(settings, selected, RULES, RULES, store), comparison)
+    assert linked is not None
+    assert _said(linked[1]) == _said(_anew(Run(settings, selected, RULES, RULES), comparison)[1])
+    lines = [f.line for f in linked[1].findings if f.path == "drivers/four/new.c"]
+    assert lines == [5] if unseen else [5, 6]
