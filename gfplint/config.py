@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 import os
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -197,6 +196,8 @@ def find_config(start: Path) -> Path | None:
 
 def parse_config(text: bytes, where: str) -> ConfigFile:
     """The configuration in ``text``; ``where`` names it in errors. Raises ConfigError."""
+    import tomllib  # noqa: PLC0415 -- a start costs what it uses
+
     try:
         data = tomllib.loads(text.decode("utf-8"))
     except UnicodeDecodeError as error:

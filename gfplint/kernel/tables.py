@@ -17,7 +17,6 @@ One text a group keeps the tables readable and quick to load: parsing TOML is mo
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -42,6 +41,8 @@ def read_table(name: str) -> list[Group]:
 
 def read_toml(name: str) -> dict[str, Any]:
     """The built-in TOML file ``name``."""
+    import tomllib  # noqa: PLC0415 -- a start costs what it uses
+
     return tomllib.loads((_TABLES / f"{name}.toml").read_text(encoding="utf-8"))
 
 
