@@ -144,8 +144,14 @@ def _with_bare(members: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]
     for member, folders in members.items():
         name = bare(member)
         if name != member and name not in members:
-            around.setdefault(name, set()).update(folders or (posixpath.dirname(member.partition(":")[0]),))
+            around.setdefault(name, set()).update(folders or (_home(member),))
     return members | {name: tuple(sorted(folders)) for name, folders in around.items()}
+
+
+def _home(member: str) -> str:
+    """The folder whose files know a member's struct: of one in ``arch/x/include/asm`` that is ``arch/x``."""
+    folder = posixpath.dirname(member.partition(":")[0])
+    return folder.partition("/include/")[0] if "/include/" in f"{folder}/" else folder
 
 
 @functools.lru_cache(maxsize=1 << 16)

@@ -188,3 +188,24 @@ def test_what_is_put_back_makes_room_for_memory_of_others(back: str, found: list
     head = '#include "valve.h"\n'
     files = {"valve.h": _VALVE, "swap.c": head + _SWAP, "valve.c": head + _SEATS % back}
     assert [f.rule for f in lint_all({f"drivers/valve/{n}": t for n, t in files.items()}, only=("GFP401",))] == found
+
+
+_MODULE = "struct module {\n\tint slots;\n\tstruct mod_arch arch;\n};\n"
+_ARCH = "struct mod_arch {\n\tvoid *info;\n};\n"
+_LOADS = """int load(struct module *m)
+{
+	m->arch.info = vmalloc(SLOTS * m->slots);
+	return m->arch.info ? 0 : -ENOMEM;
+}
+"""
+_ENDS = "void end(struct module *m)\n{\n\tkfree(m->arch.info);\n}\n"
+
+
+def test_a_struct_of_an_architecture_s_headers_is_all_of_the_architecture_s() -> None:
+    files = {
+        "include/linux/module.h": _MODULE,
+        "arch/one/include/asm/module.h": _ARCH,
+        "arch/two/include/asm/module.h": _ARCH,
+        "arch/one/kernel/module.c": f"#include <linux/module.h>\n#include <asm/module.h>\n{_LOADS}{_ENDS}",
+    }
+    assert [f.rule for f in lint_all(files, only=("GFP401",))] == ["GFP401"]
