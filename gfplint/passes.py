@@ -14,7 +14,8 @@ from gfplint.analysis.holders import Holder
 from gfplint.analysis.interprocedural import Linker
 from gfplint.analysis.meeting import Members, freeing, holder_of, refined, scattered, touching
 from gfplint.analysis.operations import Coverage, coverage
-from gfplint.analysis.program import Program, Relevance
+from gfplint.analysis.program import FunctionId, Program, Relevance
+from gfplint.analysis.summary import Summary
 from gfplint.facts import Suppression
 from gfplint.findings import Degraded, Finding, Skipped
 from gfplint.joining import Ours, findings_of, tell_all
@@ -122,7 +123,7 @@ def lint_files(run: Run, linker: Linker, wanted: Wanted, whole: Whole, files: Se
             run.progress(len(files) + number, 2 * len(files))
 
     with run.phases("linting"):
-        return _worked(run, files, work, _RENEWED, done)
+        return _worked(run, linker, files, work, _RENEWED, done)
 
 
 def lint_again(
@@ -136,18 +137,35 @@ def lint_again(
         return encode(lint_functions(files[item], functions[files[item]], linker, wanted, whole))
 
     with run.phases("linting of members"):
-        return _worked(run, files, work, _RENEWED // 4)
+        return _worked(run, linker, files, work, _RENEWED // 4)
 
 
 def _worked(
-    run: Run, files: Sequence[int], work: workers.Work, renewed: int, done: Callable[[int], None] = lambda _: None
+    run: Run,
+    linker: Linker,
+    files: Sequence[int],
+    work: workers.Work,
+    renewed: int,
+    done: Callable[[int], None] = lambda _: None,
 ) -> Results:
     decode = msgspec.msgpack.Decoder(FileResult).decode
     found: Results = {}
-    for number, (item, data) in enumerate(workers.run(len(files), work, run.jobs, BATCH, renewed=renewed), 1):
+    # Looks are noted where something is computed: there every worker does that for itself.
+    estate = _estate(linker) if linker.looks is None else None
+    found_out = workers.run(len(files), work, run.jobs, BATCH, renewed=renewed, estate=estate)
+    for number, (item, data) in enumerate(found_out, 1):
         done(number)
         found[files[item]] = data if isinstance(data, workers.Failure) else decode(data)
     return found
+
+
+def _estate(linker: Linker) -> workers.Estate:
+    """Summaries go from worker to worker."""
+    encode = msgspec.msgpack.Encoder().encode
+    decode = msgspec.msgpack.Decoder(list[tuple[FunctionId, int, Summary]]).decode
+    return workers.Estate(
+        lambda: encode(list(linker.shared_summaries())), lambda data: linker.take_summaries(decode(data))
+    )
 
 
 # ---- joining -------------------------------------------------------------------------------------------------

@@ -34,13 +34,24 @@ class Failure(NamedTuple):
     reason: str
 
 
+class Estate(NamedTuple):
+    """What a worker found out on the way that others may use: it leaves it, as bytes, to the parent, which takes it
+    over; who is forked later has it.
+    """
+
+    left: Callable[[], bytes]
+    taken: Callable[[bytes], None]
+
+
 class _Worker:
     """One forked process and the batch that it has in hand."""
 
-    def __init__(self, work: Work, others: list[_Worker]) -> None:
+    def __init__(self, work: Work, others: list[_Worker], estate: Estate | None = None) -> None:
         self.connection, child = _FORK.Pipe()
-        inherited = [w.connection for w in others]
-        self.process = _FORK.Process(target=_serve, args=(work, child, [*inherited, self.connection]), daemon=True)
+        inherited = [*(w.connection for w in others), self.connection]
+        self.estate = estate
+        left = estate.left if estate is not None else None
+        self.process = _FORK.Process(target=_serve, args=(work, child, inherited, left), daemon=True)
         self.process.start()
         child.close()
         self.batch: tuple[int, ...] = ()
@@ -51,6 +62,14 @@ class _Worker:
         self.batch = batch
         self.started = time.monotonic()
         self.connection.send(batch)
+
+    def leave(self, seconds: float) -> None:
+        """Take over what an idle worker found out."""
+        if self.estate is not None:
+            with contextlib.suppress(EOFError, OSError):
+                self.connection.send(())
+                if self.connection.poll(seconds):
+                    self.estate.taken(self.connection.recv_bytes())
 
     def stop(self, kill: bool = False) -> None:
         if kill:
@@ -66,20 +85,26 @@ class _Worker:
 
 
 def run(
-    count: int, work: Work, jobs: int, batch: int = 1, seconds: float = ITEM_SECONDS, renewed: int = sys.maxsize
+    count: int,
+    work: Work,
+    jobs: int,
+    batch: int = 1,
+    seconds: float = ITEM_SECONDS,
+    renewed: int = sys.maxsize,
+    estate: Estate | None = None,
 ) -> Iterator[tuple[int, bytes | Failure]]:
     """Run ``work(0)`` to ``work(count - 1)`` in ``jobs`` processes; yields (item, its bytes or failure) as they come.
 
     ``batch`` items are handed out at a time, fewer towards the end, so that all end together; a batch that fails is
     tried again item by item. ``seconds``: wall time of an item. ``renewed``: items after which another process takes
-    the place of one, whose copies of the parent's memory go with it.
+    the place of one, whose copies of the parent's memory go with it. ``estate``: what it leaves, as do all at the end.
     """
     queue = deque(_batches(count, jobs, batch))
     workers: list[_Worker] = []
     busy: list[_Worker] = []
     try:
         while len(workers) < min(jobs, len(queue)):
-            workers.append(_Worker(work, workers))
+            workers.append(_Worker(work, workers, estate))
         idle = list(workers)
         while queue or busy:
             while idle and queue:
@@ -96,7 +121,7 @@ def run(
                         queue.extendleft((item,) for item in reversed(worker.batch))
                     else:
                         yield worker.batch[0], answer
-                    workers.append(_Worker(work, workers))
+                    workers.append(_Worker(work, workers, estate))
                     idle.append(workers[-1])
                 else:
                     yield from zip(worker.batch, answer, strict=True)
@@ -105,9 +130,12 @@ def run(
                         idle.append(worker)
                         continue
                     workers.remove(worker)
+                    worker.leave(seconds)
                     worker.stop()
-                    workers.append(_Worker(work, workers))
+                    workers.append(_Worker(work, workers, estate))
                     idle.append(workers[-1])
+        for worker in idle:
+            worker.leave(seconds)
     finally:
         for worker in workers:
             worker.stop(kill=worker in busy)
@@ -143,15 +171,20 @@ def _answer(worker: _Worker, seconds: float) -> list[bytes | Failure] | Failure:
         )
 
 
-def _serve(work: Work, connection: Connection, inherited: Sequence[Connection]) -> None:
-    """A worker's life: answer batches until told to stop."""
+def _serve(
+    work: Work, connection: Connection, inherited: Sequence[Connection], left: Callable[[], bytes] | None
+) -> None:
+    """A worker's life: answer batches until told to stop; an empty one asks for what it leaves."""
     for other in inherited:
         other.close()
     # Results are trees without cycles: what is collected again and again is hardly ever there.
     gc.set_threshold(_NEW_OBJECTS, 20, 20)
     try:
         while (batch := connection.recv()) is not None:
-            connection.send([_one(work, item) for item in batch])
+            if batch:
+                connection.send([_one(work, item) for item in batch])
+            elif left is not None:
+                connection.send_bytes(left())
     except (EOFError, OSError, KeyboardInterrupt):
         pass
     finally:

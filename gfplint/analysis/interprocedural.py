@@ -142,6 +142,7 @@ class Linker:
         self._provisional: dict[Key, tuple[Summary, int]] = {}
         self._unsettled: list[Key] = []
         self._cycles: dict[Key, frozenset[Key] | None] = {}
+        self._taken: set[Key] = set()
         self._stack: dict[Key, int] = {}
         self._lowest = MAX_DEPTH + 1
         self._environments: OrderedDict[int, FileEnvironment] = OrderedDict()
@@ -206,6 +207,22 @@ class Linker:
             self._unsettled.append(key)
             self._lowest = min(outer, lowest)
         return result
+
+    def shared_summaries(self) -> Iterator[tuple[FunctionId, int, Summary]]:
+        """The summaries that were computed here of functions that other files call, with their depths."""
+        for key, summary in self._summaries.items():
+            if key in self._cycles or key in self._taken or not isinstance(key[0], tuple):
+                continue
+            fid, depth = key
+            callers = self.relevance.callers.get(self.program.function(fid).name, ())
+            if any(file != fid[0] for file, _ in callers):
+                yield fid, depth, summary
+
+    def take_summaries(self, found: Iterable[tuple[FunctionId, int, Summary]]) -> None:
+        """Take over the ``shared_summaries`` of a linker of the same program: this one would compute the same."""
+        for fid, depth, summary in found:
+            self._summaries.setdefault((fid, depth), summary)
+            self._taken.add((fid, depth))
 
     def _serves(self, key: Key) -> bool:
         """Whether a known summary is what a computation here and now would come to."""
