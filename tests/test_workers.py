@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from gfplint.workers import Failure, Work, run
+from gfplint.workers import Estate, Failure, Work, run
 
 
 def _text(item: int) -> bytes:
@@ -125,3 +125,22 @@ def test_workers_are_renewed() -> None:
     answers = dict(run(10, lambda item: os.getpid().to_bytes(8, "little"), jobs=1, renewed=3))
     assert sorted(answers) == list(range(10))
     assert len(set(answers.values())) == 4
+
+
+def test_what_workers_leave_is_known_to_those_after_them() -> None:
+    known: list[bytes] = []
+    estate = Estate(lambda: b"%d" % len(known), known.append)
+    answers = dict(run(10, lambda item: b"%d" % len(known), jobs=1, renewed=3, estate=estate))
+    assert [answers[item] for item in range(10)] == [b"0", b"0", b"0", b"1", b"1", b"1", b"2", b"2", b"2", b"3"]
+    assert known == [b"0", b"1", b"2", b"3"]
+
+
+def test_workers_that_die_leave_nothing() -> None:
+    def left() -> bytes:
+        os.kill(os.getpid(), signal.SIGKILL)
+        return b""
+
+    known: list[bytes] = []
+    answers = dict(run(4, _text, jobs=2, renewed=2, estate=Estate(left, known.append)))
+    assert sorted(answers) == list(range(4))
+    assert not known
