@@ -59,7 +59,8 @@ UNKNOWN = Constant("?")
 
 def annotated(function: Function) -> bool:
     """Whether a function's header says that a lock is held when it is called."""
-    return any(word in function.header for word in HELD_ON_ENTRY)
+    header = function.header
+    return "__" in header and any(word in header for word in HELD_ON_ENTRY)
 
 
 class Environment(Protocol):

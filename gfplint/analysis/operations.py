@@ -37,13 +37,21 @@ class Operations:
         self.program = program
         self._named: dict[tuple[str, str], dict[tuple[int, str], tuple[int, str]]] = {}
         naming: dict[str, list[int]] = {}
+        named = self._named
         for at, table in program.tables():
+            struct, name = table.struct, table.name
             for entry in table.entries:
-                if entry.value.isidentifier():
-                    entries = self._named.setdefault((table.struct, entry.member), {})
-                    entries.setdefault((at, entry.value), (entry.line, table.name))
-                    files = naming.setdefault(entry.value, [])
-                    if not files or files[-1] != at:
+                value = entry.value
+                if value.isidentifier():
+                    member = struct, entry.member
+                    entries = named.get(member)
+                    if entries is None:
+                        entries = named[member] = {}
+                    entries.setdefault((at, value), (entry.line, name))
+                    files = naming.get(value)
+                    if files is None:
+                        naming[value] = [at]
+                    elif files[-1] != at:
                         files.append(at)
         self._files = {name: tuple(files) for name, files in naming.items()}
 
@@ -76,8 +84,13 @@ class Operations:
     def _may_sleep(
         self, entries: Iterable[tuple[int, str]], sleeping: Callable[[FunctionId], bool], doubtful: bool
     ) -> bool:
-        ids = [self.program.resolve(name, file) for file, name in entries]
-        known = [sleeping(fid) for fid in ids if fid is not None]
+        known = []
+        for file, name in entries:
+            fid = self.program.resolve(name, file)
+            if fid is not None:
+                known.append(sleeping(fid))
+                if not doubtful and not known[-1]:
+                    return False  # nor may all do that are known
         return may_sleep(sum(known), len(known), doubtful)
 
     def implementations(self, struct: str, member: str, file: int) -> tuple[Implementation, ...]:

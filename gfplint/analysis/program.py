@@ -11,6 +11,7 @@ from __future__ import annotations
 import posixpath
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from itertools import repeat
 
 from gfplint.analysis.wrappers import Wrappers
 from gfplint.facts import Definition, FileFacts, Function, Global, Macro, Record, Table
@@ -48,7 +49,7 @@ class Program:
         self.functions = _packed(functions)
 
     def _add(self, at: int, file: FileFacts, functions: dict[str, list[FunctionId]]) -> None:
-        ids = tuple([(at, index) for index in range(len(file.functions))])
+        ids = tuple(zip(repeat(at), range(len(file.functions)), strict=False))
         self.ids.append(ids)
         for fid, function in zip(ids, file.functions, strict=True):
             functions[function.name].append(fid)
@@ -464,8 +465,10 @@ def _callers(program: Program, files: frozenset[int] | None) -> dict[str, tuple[
         if files is not None and at not in files:
             continue
         for fid, function in zip(program.ids[at], file.functions, strict=True):
-            for callee in dict.fromkeys(function.callees):
-                callers[callee].append(fid)
+            for callee in function.callees:
+                known = callers[callee]
+                if not known or known[-1] is not fid:
+                    known.append(fid)
     return _packed(callers)
 
 
