@@ -1,6 +1,6 @@
 """The reviewed findings of Linux 6.12.117: all that a default scan shows, random samples of advice and previews.
 
-Those of 6.1.192 are of a scan before their mistakes were mended.
+Those of 6.1.192 are all that a default scan showed.
 
 The two readers did not see each other's verdicts. ``reviewed.jsonl`` holds tree, rule, path, function and both
 verdicts, and no source. The figures here are recomputed from it. What was read once is there too (``unread``) and does
