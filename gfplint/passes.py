@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import msgspec
@@ -12,7 +13,7 @@ from gfplint import collection, workers
 from gfplint import select as selection_of_findings
 from gfplint.analysis.holders import Holder
 from gfplint.analysis.interprocedural import Linker
-from gfplint.analysis.meeting import Members, freeing, holder_of, refined, scattered, touching
+from gfplint.analysis.meeting import Meetings, Members, freeing, holder_of, refined, scattered, touching
 from gfplint.analysis.operations import Coverage, coverage
 from gfplint.analysis.program import FunctionId, Program, Relevance
 from gfplint.analysis.summary import Summary
@@ -95,20 +96,39 @@ def looked_over(run: Run, built: Built) -> Linted:
         wanted = Wanted(linker, run.running, whole, subjects)
         gc.freeze()
     first = lint_files(run, linker, wanted, whole, subjects)
-    path = built.program.paths.__getitem__
+
+    def again(functions: Mapping[int, Sequence[int]]) -> Results:
+        return lint_again(run, linker, wanted, whole, functions)
+
+    rounds, far = in_rounds(wanted.meetings, first, again, lambda: run.phases("joining"))
+    return Linted(first, rounds, far, whole)
+
+
+def in_rounds(
+    meetings: Meetings,
+    first: Results,
+    lint: Callable[[Mapping[int, Sequence[int]]], Results],
+    joining: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> tuple[tuple[Round, ...], frozenset[Holder]]:
+    """What is found in functions that only all files together make worth it, and what is scattered (``Linted``).
+
+    ``first``: of all files; ``lint``: looks at functions, by file; ``joining``: around what is done in between.
+    """
     evidence = {at: result.members for at, result in sorted(first.items()) if isinstance(result, FileResult)}
     rounds: list[Round] = []
     for chosen in ROUNDS:
-        with run.phases("joining"):
-            members = wanted.meetings.members(list(evidence.items()))
-            again = {at: numbers for at, items in evidence.items() if (numbers := chosen(path(at), items, members))}
-        rounds.append(Round(members, again, lint_again(run, linker, wanted, whole, again)))
+        with joining():
+            members = meetings.members(evidence.items())
+            again = {
+                at: found for at, items in evidence.items() if (found := chosen(meetings.path(at), items, members))
+            }
+        rounds.append(Round(members, again, lint(again)))
         for at, result in rounds[-1].results.items():
             if isinstance(result, FileResult):
                 evidence[at] = refined(evidence[at], again[at], result.members)
-    with run.phases("joining"):
-        far = frozenset(map(holder_of, scattered(path, list(evidence.items()), rounds[-1].members)))
-    return Linted(first, tuple(rounds), far, whole)
+    with joining():
+        far = scattered(meetings.path, evidence.items(), rounds[-1].members)
+    return tuple(rounds), frozenset(map(holder_of, far))
 
 
 def lint_files(run: Run, linker: Linker, wanted: Wanted, whole: Whole, files: Sequence[int]) -> Results:

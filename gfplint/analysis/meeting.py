@@ -48,7 +48,7 @@ class MemberEvidence(msgspec.Struct, frozen=True, array_like=True):
 
 
 #: Evidence by the numbers of files.
-Evidence = Sequence[tuple[int, Sequence[MemberEvidence]]]
+Evidence = Iterable[tuple[int, Sequence[MemberEvidence]]]
 
 
 class Meetings:
@@ -66,21 +66,19 @@ class Meetings:
         """
         stored: Deeds = {}
         freed: Deeds = {}
-        here = {(file, item.member) for file, items in evidence for item in items if item.families}
-        for file, items in evidence:
-            for item in items:
-                if item.free:
-                    if self._joined(item.member, file) or (file, item.member) in here:
-                        freed.setdefault(item.member, {}).setdefault(item.free, set()).add((file, item.function))
-                else:
-                    for family in item.families:
-                        stored.setdefault(item.member, {}).setdefault(family, set()).add((file, item.function))
         sure: dict[str, set[str]] = {}
-        for _, items in evidence:
+        for file, items in evidence:
+            here = {item.member for item in items if item.families}
             for item in items:
-                family, _ = parted(item.sure)
-                if family and family != CACHES:
-                    sure.setdefault(item.member, set()).add(family)
+                member, function = item.member, (file, item.function)
+                if item.free:
+                    if member in here or self._joined(member, file):
+                        freed.setdefault(member, {}).setdefault(item.free, set()).add(function)
+                    continue
+                for family in item.families:
+                    stored.setdefault(member, {}).setdefault(family, set()).add(function)
+                if item.sure and (family := parted(item.sure)[0]) != CACHES:
+                    sure.setdefault(member, set()).add(family)
         for member, families in sure.items():  # objects are of one family, or nothing is said of them
             only = families if len(families) == 1 else set()
             stored[member] = {
@@ -88,7 +86,8 @@ class Meetings:
                 for family, places in stored.get(member, {}).items()
                 if family in only or (only and family.startswith("@"))
             }
-        meeting = ((member, self._meets(member, stored, freed)) for member in stored.keys() | freed.keys())
+        asked = [member for member in stored.keys() | freed.keys() if member in freed or bare(member) in freed]
+        meeting = ((member, self._meets(member, stored, freed)) for member in asked)
         return _with_bare({member: tuple(sorted(folders)) for member, folders in meeting if folders is not None})
 
     def made(self, path: str, function: str, members: Iterable[MemberEvidence]) -> Iterator[StoreAt]:

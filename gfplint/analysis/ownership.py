@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Sequence, Set
 import msgspec
 
 from gfplint.analysis.holders import OBJECT, Holder, contradict, of_file
+from gfplint.analysis.paths import last_of
 from gfplint.analysis.summary import FreeSite, MemberStore
 from gfplint.analysis.values import CACHES, Memory
 
@@ -68,7 +69,7 @@ def asked_of(item: FreeAt) -> tuple[Holder, ...]:
 def _caches(holders: tuple[Holder, ...], named: Memory | FreeSite | None) -> tuple[Holder, ...]:
     if named is None or not named.cache or all(member != OBJECT for _, member in holders):
         return ()
-    return ((_last(named.cache), _CACHE),)
+    return ((last_of(named.cache), _CACHE),)
 
 
 #: Whether a free (its callee's name) may free memory.
@@ -106,7 +107,7 @@ class Books:
         memory = item.store.memory
         for holder in item.store.holders:
             if holder[1] == OBJECT and memory is not None and memory.cache:
-                self.objects.setdefault(_last(memory.cache), set()).add((holder, item.path))
+                self.objects.setdefault(last_of(memory.cache), set()).add((holder, item.path))
                 if memory.family == CACHES:
                     continue  # what a cache is made for is none of its objects
             self.stores.setdefault(holder, []).append(item)
@@ -160,9 +161,9 @@ class Books:
     def _cached(self, kind: Holder, memories: Sequence[Memory], free: FreeAt) -> Memory:
         """What the objects of a struct are, with their cache where a free names one that is not theirs."""
         real = [m for m in memories if m.path != NO_FILE] or list(memories)
-        freed = _last(free.site.cache)
-        others = [m for m in real if _last(m.cache) != freed]
-        back = [f for f in self.frees.get(kind, ()) if f.path == free.path and _last(f.site.cache) != freed]
+        freed = last_of(free.site.cache)
+        others = [m for m in real if last_of(m.cache) != freed]
+        back = [f for f in self.frees.get(kind, ()) if f.path == free.path and last_of(f.site.cache) != freed]
         if freed and len(others) < len(real) and not back:
             real = others or real  # all of them go back to one cache, which not all of them are from
         known = _nearest(real, free.path)
@@ -188,7 +189,7 @@ class Books:
     def _served(self, cache: str, free: FreeAt) -> set[Holder]:
         """The structs of which objects come from a cache, in the folder of a free."""
         folder = posixpath.dirname(free.path)
-        return {made for made, path in self.objects.get(_last(cache), ()) if posixpath.dirname(path) == folder}
+        return {made for made, path in self.objects.get(last_of(cache), ()) if posixpath.dirname(path) == folder}
 
     def _stored(self, holder: Holder, places: Sequence[Holder]) -> list[StoreAt]:
         """The stores to a place; for the inner struct of one that is known, not those into it within others."""
@@ -203,7 +204,7 @@ class Books:
         resolved = self._resolved(holder, fitting)
         doubt = 1 if free.site.when else 0
         if not private(holder, free.path):
-            own = [(m, path) for m, path in resolved if path == free.path or self._put_back(holder)]
+            own = resolved if self._put_back(holder) else [(m, path) for m, path in resolved if path == free.path]
             doubt = doubt if own else doubt + 1
             here = holder not in self.scattered and _belongs(holder, free.path) and _near(stores, free.path)
             far = _everybodys(holder) and not here
@@ -267,11 +268,6 @@ class Books:
             else:
                 found.append((None, item.path))
         return found
-
-
-def _last(cache: str) -> str:
-    """A cache as other paths to it name it, too."""
-    return cache.rpartition(".")[2]
 
 
 def _everybodys(holder: Holder) -> bool:

@@ -354,6 +354,38 @@ static void part_outer(struct part *part)
 	memalloc_noio_restore(flags);
 }
 """,
+    "include/sound/card.h": "struct card { int n; void *mixer; char *label; };\n",
+    "sound/core/make.c": """\
+#include <sound/card.h>
+void card_make(struct card *card)
+{
+	card->mixer = vmalloc(30);
+	card->label = kmalloc(30, GFP_ATOMIC);
+}
+""",
+    "sound/core/drop.c": """\
+#include <sound/card.h>
+void card_drop(struct card *card)
+{
+	kfree(card->mixer);
+	kfree(card->label);
+}
+""",
+    "sound/usb/card.c": """\
+#include <sound/card.h>
+static void usb_make(struct card *card)
+{
+	card->label = vmalloc(40);
+}
+static void usb_drop(struct card *card)
+{
+	kfree(card->label);
+}
+static void usb_other(struct unknown *card)
+{
+	card->mixer = kmalloc(30, GFP_ATOMIC);
+}
+""",
     "tools/lib.c": (
         "void *ring_new(int n)\n{\n\tn++;\n\treturn malloc(n);\n}\n"
         "void *tool_ring(int n)\n{\n\tn++;\n\treturn ring_deep(n);\n}\n"
@@ -362,6 +394,12 @@ static void part_outer(struct part *part)
 
 #: Each replaces the first by the second, or back.
 _EDITS = (
+    ("vmalloc(30)", "kmalloc(30, GFP_ATOMIC)"),
+    ("vmalloc(40)", "kmalloc(30, GFP_ATOMIC)"),
+    ("label", "mixer"),
+    ("struct unknown *card", "struct card *card"),
+    ("kfree(card->label)", "vfree(card->label)"),
+    ("\tcard->label", "\tcard->n = 0;\n\tcard->label"),
     ("PART_WAIT 1", "PART_WAIT 0"),
     ("memalloc_noio_save()", "memalloc_nofs_save()"),
     ("\tpart_inner(part);\n\tmemalloc_noio_restore(flags);", "\tmemalloc_noio_restore(flags);\n\tpart_inner(part);"),

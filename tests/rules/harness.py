@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 from gfplint.analysis.interprocedural import Linker
-from gfplint.analysis.meeting import holder_of, refined, scattered
 from gfplint.analysis.program import Program, Relevance
 from gfplint.findings import Confidence, Finding
 from gfplint.frontend.skeleton import skeleton
@@ -20,7 +19,7 @@ from gfplint.kernel.load import load
 from gfplint.kernel.model import Kernel, Version
 from gfplint.kernel.probe import probes_of
 from gfplint.linting import DEPTH, Wanted, lint_file, lint_functions, whole_of
-from gfplint.passes import ROUNDS, ours_of_all
+from gfplint.passes import Results, in_rounds, ours_of_all
 from gfplint.rules import catalogue
 from gfplint.target import NEWEST
 
@@ -74,16 +73,13 @@ def lint_all(
     whole = whole_of(program, linker, lambda path: True, rules, every)
     wanted = Wanted(linker, rules, whole, every)
     done = [(at, lint_file(at, linker, wanted, whole)) for at in every]
-    evidence = {at: result.members for at, result in done}
-    path = program.paths.__getitem__
-    for chosen in ROUNDS:
-        members = wanted.meetings.members(list(evidence.items()))
-        again = {at: numbers for at, items in evidence.items() if (numbers := chosen(path(at), items, members))}
-        for at, numbers in again.items():
-            result = lint_functions(at, numbers, linker, wanted, whole)
-            done.append((at, result))
-            evidence[at] = refined(evidence[at], numbers, result.members)
-    far = set(map(holder_of, scattered(path, list(evidence.items()), members)))
+
+    def again(functions: Mapping[int, Sequence[int]]) -> Results:
+        found = {at: lint_functions(at, numbers, linker, wanted, whole) for at, numbers in functions.items()}
+        done.extend(found.items())
+        return {**found}
+
+    _, far = in_rounds(wanted.meetings, dict(done), again)
     findings = [finding for _, result in done for finding in result.findings]
     findings += findings_of(tell_all(ours_of_all(done), far, linker.kernel, rules))
     records = [record for _, result in done for record in result.records]

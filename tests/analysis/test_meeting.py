@@ -1,0 +1,74 @@
+"""Members in which memory meets a free that is not for it: near whom, and what stands too far away to be looked at."""
+
+from __future__ import annotations
+
+import pytest
+
+from gfplint.analysis.meeting import MemberEvidence, freeing, related, scattered, touching
+from tests.rules.harness import lint_all
+
+CARD = {"include/sound/card.h": "struct card { int n; void *mixer; };\n"}
+HEAD = "#include <sound/card.h>\n"
+MADE = HEAD + "void card_%s(struct card *card)\n{\n\tcard->mixer = %s;\n}\n"
+DROPPED = HEAD + "void card_drop(struct card *card)\n{\n\tkfree(card->mixer);\n}\n"
+NEAR = {**CARD, "sound/core/make.c": MADE % ("make", "vmalloc(30)"), "sound/core/drop.c": DROPPED}
+
+
+def _found(**more: str) -> list[tuple[str, str]]:
+    files = NEAR | {path.replace("__", "/") + ".c": text for path, text in more.items()}
+    return [(finding.rule, finding.path) for finding in lint_all(files)]
+
+
+def test_a_struct_of_the_whole_tree_is_told_of_by_its_own_folder() -> None:
+    assert _found() == [("GFP401", "sound/core/drop.c")]
+
+
+@pytest.mark.parametrize("value", ["kmalloc(30, GFP_ATOMIC)", "vmalloc(30)"])
+def test_not_where_others_store_there_that_stand_far_away(value: str) -> None:
+    assert _found(sound__usb__make=MADE % ("usb", value)) == []
+
+
+def test_what_a_file_stores_itself_counts_whoever_else_does() -> None:
+    own = (MADE % ("own", "vmalloc(8)")) + "static void put(struct card *card)\n{\n\tkfree(card->mixer);\n}\n"
+    assert ("GFP401", "sound/usb/own.c") in _found(sound__usb__own=own)
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "near"),
+    [
+        ("fs/a", "fs/a", True),
+        ("fs/a", "fs/b", False),
+        ("fs/a", "fs/ab", False),
+        ("fs/a", "fs/a/b/c", True),
+        ("drivers/net/a", "drivers/net/b", False),
+        ("drivers/net/a/b", "drivers/net/a/c", True),
+        ("", "fs/a", False),
+    ],
+)
+def test_folders_around_which_a_struct_may_be_shared(one: str, two: str, near: bool) -> None:
+    assert related(one, two) is near
+    assert related(two, one) is near
+
+
+EVIDENCE = (
+    MemberEvidence(0, "x.h:x.buf", ("vmalloc",)),
+    MemberEvidence(1, "x.h:x.buf", free="kfree"),
+    MemberEvidence(2, "buf", ("kmalloc",)),
+    MemberEvidence(3, "x.h:x.buf", ("kmalloc",), open=False),
+)
+MEMBERS = {"x.h:x.buf": ("fs/a",), "buf": ("fs/a",)}
+
+
+def test_who_frees_is_chosen_among_who_touches() -> None:
+    assert touching("fs/a/a.c", EVIDENCE, MEMBERS) == [0, 1, 2]
+    assert freeing("fs/a/a.c", EVIDENCE, MEMBERS) == [1]
+    assert touching("fs/b/b.c", EVIDENCE, MEMBERS) == []
+    assert touching("fs/b/b.c", EVIDENCE, {"x.h:x.buf": ()}) == [0, 1]
+
+
+def test_what_is_scattered() -> None:
+    paths = ["fs/a/a.c", "fs/b/b.c"]
+    assert scattered(paths.__getitem__, [(0, EVIDENCE)], MEMBERS) == set()
+    assert scattered(paths.__getitem__, [(1, EVIDENCE[:1])], MEMBERS) == {"x.h:x.buf"}
+    assert "x.h:x.buf" in scattered(paths.__getitem__, [(1, EVIDENCE[2:3])], MEMBERS)  # of a struct that is not known
+    assert scattered(paths.__getitem__, [(1, EVIDENCE[1:2] + EVIDENCE[3:])], MEMBERS) == set()
