@@ -16,7 +16,7 @@ from gfplint.analysis.environment import NOWHERE
 from gfplint.analysis.evidence import Reader, known_as, variable
 from gfplint.analysis.holders import OBJECT, Holder, of_file
 from gfplint.analysis.measures import cache_of, measure_of, parted
-from gfplint.analysis.ownership import NO_FILE, StoreAt, private
+from gfplint.analysis.ownership import NO_FILE, StoreAt, named, private
 from gfplint.analysis.program import FunctionId
 from gfplint.analysis.summary import FreeSite, MemberStore
 from gfplint.analysis.values import CACHES, Memory
@@ -239,10 +239,9 @@ def _known_as(holders: tuple[Holder, ...]) -> Iterator[str]:
     """What the texts of functions call the most general place that holds something, and the object in it."""
     places = [h for h in holders if h[1] != OBJECT]
     if places:
-        key, name = places[-1]
-        member = name.rpartition(".")[2].rstrip("[]")
+        key, member = named(places[-1])
         if of_file(key):
-            yield member if "." in name else variable(key, member)
+            yield member if "." in places[-1][1] else variable(key, member)
         else:
             yield known_as(key, member)
     if len(places) < len(holders):

@@ -50,6 +50,12 @@ class FreeAt(msgspec.Struct, frozen=True, array_like=True):
     site: FreeSite
 
 
+def named(holder: Holder) -> Holder:
+    """A place as texts name it: without the way to it inside its struct, its elements like itself."""
+    record, name = holder
+    return record, last_of(name).rstrip("[]")
+
+
 def kept_under(item: StoreAt) -> tuple[Holder, ...]:
     """What a store may tell something of: the places, the objects of a struct, and the cache that these are of."""
     return (*item.store.holders, *_caches(item.store.holders, item.store.memory))
@@ -63,7 +69,8 @@ def rests_on(item: StoreAt) -> tuple[Holder, ...]:
 
 def asked_of(item: FreeAt) -> tuple[Holder, ...]:
     """What may tell of a free."""
-    return (*item.site.holders, *_caches(item.site.holders, item.site))
+    holders = item.site.holders
+    return (*dict.fromkeys((*holders, *map(named, holders))), *_caches(holders, item.site))
 
 
 def _caches(holders: tuple[Holder, ...], named: Memory | FreeSite | None) -> tuple[Holder, ...]:
@@ -87,8 +94,8 @@ class Books:
         apart: frozenset[str] = frozenset(),
         scattered: Set[Holder] = frozenset(),
     ) -> None:
-        """``apart``: families that are no evidence for other functions (test-managed memory); ``scattered``: places
-        to which others than these stores may be, in other folders.
+        """``apart``: families that are no evidence for other functions (test-managed memory); ``scattered``: places,
+        as texts name them, to which others than these stores may be, in other folders.
         """
         self.legal = legal
         self.scattered = scattered
@@ -206,7 +213,7 @@ class Books:
         if not private(holder, free.path):
             own = resolved if self._put_back(holder) else [(m, path) for m, path in resolved if path == free.path]
             doubt = doubt if own else doubt + 1
-            here = holder not in self.scattered and _belongs(holder, free.path) and _near(stores, free.path)
+            here = named(holder) not in self.scattered and _belongs(holder, free.path) and _near(stores, free.path)
             far = _everybodys(holder) and not here
             resolved = own or ([] if far or len(resolved) != len(stores) else resolved)
         if not resolved:

@@ -15,8 +15,12 @@ NEAR = {**CARD, "sound/core/make.c": MADE % ("make", "vmalloc(30)"), "sound/core
 
 
 def _found(**more: str) -> list[tuple[str, str]]:
-    files = NEAR | {path.replace("__", "/") + ".c": text for path, text in more.items()}
-    return [(finding.rule, finding.path) for finding in lint_all(files)]
+    return _told(NEAR | {path.replace("__", "/") + ".c": text for path, text in more.items()})
+
+
+def _told(files: dict[str, str]) -> list[tuple[str, str]]:
+    """What is found where no other rule makes functions worth a look."""
+    return [(finding.rule, finding.path) for finding in lint_all(files, only=("GFP401",))]
 
 
 def test_a_struct_of_the_whole_tree_is_told_of_by_its_own_folder() -> None:
@@ -26,6 +30,18 @@ def test_a_struct_of_the_whole_tree_is_told_of_by_its_own_folder() -> None:
 @pytest.mark.parametrize("value", ["kmalloc(30, GFP_ATOMIC)", "vmalloc(30)"])
 def test_not_where_others_store_there_that_stand_far_away(value: str) -> None:
     assert _found(sound__usb__make=MADE % ("usb", value)) == []
+
+
+def test_elements_go_by_the_name_of_what_holds_them() -> None:
+    head = "#include <sound/many.h>\n"
+    files = {
+        "include/sound/many.h": "struct many { int n; void *parts[4]; };\n",
+        "sound/core/make.c": head + "void make(struct many *many)\n{\n\tmany->parts[1] = vmalloc(30);\n}\n",
+        "sound/core/drop.c": head + "void drop(struct many *many, int i)\n{\n\tkfree(many->parts[i]);\n}\n",
+    }
+    assert _told(files) == [("GFP401", "sound/core/drop.c")]
+    files["sound/usb/make.c"] = files["sound/core/make.c"].replace("make(", "usb_make(")
+    assert _told(files) == []
 
 
 def test_what_a_file_stores_itself_counts_whoever_else_does() -> None:
