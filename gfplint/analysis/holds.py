@@ -6,11 +6,13 @@ held there. Where it can't tell, it says so.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from typing import Any, Protocol
 
 from gfplint.analysis.paths import children
+from gfplint.analysis.summary import Sleep, Summary
 from gfplint.analysis.syntax import all_calls, has_default, is_endless
+from gfplint.analysis.values import Constant, MaskValue, blocking, constant
 from gfplint.facts import (
     Arms,
     Binary,
@@ -38,7 +40,8 @@ from gfplint.facts import (
     Stmt,
     Switch,
 )
-from gfplint.kernel.model import ContextOp, GuardClass, Kernel
+from gfplint.kernel.masks import DIRECT_RECLAIM
+from gfplint.kernel.model import ContextOp, GuardClass, Kernel, Mask
 
 #: Contexts that are held at a time, the last entered last; behind "-" those of the caller that were left.
 Held = tuple[str, ...]
@@ -69,6 +72,12 @@ class Seen(Protocol):
     def guard_class(self, name: str) -> GuardClass | None:
         """A guard class that the tree defines itself."""
 
+    #: Calls between a context and an allocation that are looked through.
+    reach: int
+
+    def summary(self, name: str, depth: int) -> Summary | None:
+        """The summary of what a name calls (``flow.analyse``)."""
+
 
 class Unclear(Exception):  # noqa: N818 - no error
     """Contexts alone don't tell."""
@@ -84,9 +93,9 @@ class Holds:
         self.said = frozenset(n for n, query in kernel.queries.items() if query.true_means == "held")
 
     def meets(self, body: Body, seen: Seen, names: Set[str]) -> bool:
-        """Whether one of ``names`` may be called where a context that forbids sleeping is held."""
+        """Whether one of ``names`` may be called, and sleep, where a context that forbids sleeping is held."""
         try:
-            _Walk(self, seen, names).body(body)
+            _Meeting(self, seen, names).body(body)
         except Unclear:
             return True
         return False
@@ -96,7 +105,7 @@ class Holds:
         what it left of its caller's; None where contexts alone don't tell. With it, whether it is sure that the whole
         flow sees no more left: where a lock of one kind is taken twice, it may be the same one.
         """
-        walk = _Walk(self, seen, frozenset())
+        walk = _Walk(self, seen)
         try:
             walk.body(body)
         except Unclear:
@@ -117,10 +126,9 @@ def _net(state: Held) -> Held:
 class _Walk:
     """One body. ``exits``: what is held where it ends; ``doubtful``: whether the order of things may matter."""
 
-    def __init__(self, holds: Holds, seen: Seen, names: Set[str]) -> None:
+    def __init__(self, holds: Holds, seen: Seen) -> None:
         self.holds = holds
         self.seen = seen
-        self.names = names
         self.exits: set[Held] = set()
         self.doubtful = False
         self.labels: dict[str, States] = {}
@@ -256,11 +264,9 @@ class _Walk:
 
     def call(self, call: Call, states: States) -> States:
         func = call.func
-        name = func.name if isinstance(func, Name) else func.field if isinstance(func, Member) else ""
-        if name in self.names and any(not self.holds.atomic.isdisjoint(s) or _SAID in s for s in states):
-            raise Unclear
-        if type(func) is not Name:
+        if not isinstance(func, Name):
             return states
+        name = func.name
         if not self.seen.shadowed(name):
             op = self.holds.ops.get(name)
             if op is not None:
@@ -272,8 +278,12 @@ class _Walk:
             if name in self.holds.kernel.allocators or name in self.holds.kernel.context_ops:
                 return states
         if self.seen.may_change_context(name):
-            return self.changed(self.seen.outcomes(name), states)
+            return self.changed(self.outcomes(name), states)
         return states
+
+    def outcomes(self, name: str) -> States | None:
+        """What a callee may do to the context; None where that is not clear."""
+        return self.seen.outcomes(name)
 
     def changed(self, outcomes: States | None, states: States) -> States:
         """What a callee may make of the states; where that is several things, it may be nothing."""
@@ -332,6 +342,86 @@ class _Walk:
         if len(state) > _MAX_HELD:
             raise Unclear
         return state
+
+
+class _Meeting(_Walk):
+    """A walk that ends where one of some names may sleep with a context held.
+
+    What the callees do is asked for as the whole flow of this body would: their summaries serve both.
+    """
+
+    def __init__(self, holds: Holds, seen: Seen, names: Set[str]) -> None:
+        super().__init__(holds, seen)
+        self.names = names
+
+    def call(self, call: Call, states: States) -> States:
+        func = call.func
+        name = func.name if isinstance(func, Name) else func.field if isinstance(func, Member) else ""
+        held = name in self.names and any(not self.holds.atomic.isdisjoint(s) or _SAID in s for s in states)
+        if held and (not isinstance(func, Name) or self.may_sleep(name, call)):
+            raise Unclear
+        return super().call(call, states)
+
+    def may_sleep(self, name: str, call: Call) -> bool:
+        """Whether a call sleeps in some state, as far as its callee and the masks and constants that it gets tell."""
+        kernel = self.holds.kernel
+        if not self.seen.shadowed(name):
+            row = kernel.allocators.get(name)
+            if row is not None:
+                takes = row.mask if row.sleeps == "mask" else None
+                mask = self.mask(call.args[takes]) if takes is not None and takes < len(call.args) else None
+                return mask is None or DIRECT_RECLAIM in mask
+            if name in kernel.frees or name in kernel.context_ops or name in kernel.sleepers:
+                return True
+        summary = self.seen.summary(name, self.seen.reach)
+        if summary is None:
+            return True
+        passed = dict(zip(summary.params, call.args, strict=False))
+        return any(self.may_reach(sleep, passed) for sleep in summary.sleeps)
+
+    def may_reach(self, sleep: Sleep, passed: Mapping[str, Expr]) -> bool:
+        """Whether a callee comes to a sleep with what it is passed."""
+        base = sleep.mask.base if sleep.mask is not None else ""
+        if sleep.mask is not None and base and base in passed and (mask := self.mask(passed[base])) is not None:
+            bits = sleep.mask.rebased(MaskValue("", mask))
+            if bits is not None and blocking(bits) is False:
+                return False
+        for kind, text, truth in sleep.guards:
+            arg = passed.get(text)
+            if kind == "blocking":
+                mask = self.mask(arg)
+                if mask is not None and (DIRECT_RECLAIM in mask) is not truth:
+                    return False
+            elif (known := _plain(arg)) is not None and known is not truth:
+                return False
+        return True
+
+    def mask(self, expr: Expr | None) -> Mask | None:
+        """The bits of a mask that is given by its name."""
+        return self.holds.kernel.masks.get(expr.name) if isinstance(expr, Name) else None
+
+    def outcomes(self, name: str) -> States | None:
+        found = super().outcomes(name)
+        if found is None and (summary := self.seen.summary(name, 0)) is not None:
+            return self.effects(summary)
+        return found
+
+    def effects(self, summary: Summary) -> States:
+        """What a summary says that a function does to the context: in one case, or also nothing."""
+        if not summary.effects:
+            return UNCHANGED
+        atomic = self.holds.atomic
+        ways = [
+            (*("-" + k for k, _ in e.leaves if k in atomic), *(k for k, _ in e.enters if k in atomic))
+            for e in summary.effects
+        ]
+        return frozenset(ways) if all(e.when == "always" for e in summary.effects) else frozenset([(), *ways])
+
+
+def _plain(expr: Expr | None) -> bool | None:
+    """Whether an argument that is a plain constant is true; None for any other."""
+    value = Constant(expr.text) if isinstance(expr, Number) else constant(expr.name) if isinstance(expr, Name) else None
+    return value.truth if isinstance(value, Constant) else None
 
 
 def _left(entry: str, state: Held) -> Held:
