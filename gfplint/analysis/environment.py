@@ -67,6 +67,8 @@ class Environment(Protocol):
     """What a function's flow may ask about the rest of the program."""
 
     kernel: Kernel
+    #: The contexts that forbid sleeping.
+    atomic: frozenset[str]
     #: Functions that need memory of the linear map, each with the numbers of the arguments.
     linear: dict[str, tuple[int, ...]]
     #: Families of what a struct holds: their allocators fill the struct that they are given.
@@ -94,6 +96,9 @@ class Environment(Protocol):
 
     def may_change_context(self, name: str) -> bool:
         """Whether ``name`` may take or drop a lock of its caller, as far as names tell."""
+
+    def inert(self, name: str) -> bool:
+        """Whether nothing is known of what ``name`` calls but, perhaps, that it changes the context."""
 
     def drops(self, name: str) -> bool:
         """Whether ``name`` is a macro that drops a spinning lock, if only for a while."""

@@ -9,6 +9,7 @@ import msgspec
 
 from gfplint.analysis.callees import Callees
 from gfplint.analysis.environment import NOWHERE, REST, variadic
+from gfplint.analysis.inert import lent_by
 from gfplint.analysis.paths import children, path_of, text_of
 from gfplint.analysis.state import State
 from gfplint.analysis.texts import called_expr, decision, with_bits
@@ -160,7 +161,24 @@ class Expressions(Callees):
         return None
 
     def call(self, expr: Call, state: State) -> Value:
-        self.calls += 1
+        if self.begins_scopes or self.wanted == id(expr):
+            return self.followed(expr, state)
+        key = id(expr)
+        if key not in self.inert_calls:
+            self.inert_calls[key] = lent_by(expr, self.is_inert)
+        lent = self.inert_calls[key]
+        if lent is None:
+            return self.followed(expr, state)
+        for name in lent:
+            state.env.pop(name + REST, None)
+        return None
+
+    def is_inert(self, name: str) -> bool:
+        """Whether a call of a name does nothing that this run is about."""
+        return self.env.inert(name) and not (self.depth >= 0 and self.env.may_change_context(name))
+
+    def followed(self, expr: Call, state: State) -> Value:
+        """A call, with what it does to the state."""
         expr = self.with_variadic(expr)
         deferred = self.defers(expr, state)
         self.deferred += deferred

@@ -122,7 +122,6 @@ class _Flow(Conditions):
             gives=self.gifts(),
             linear_uses=tuple(self.linear_uses.values()),
             degraded=tuple(self.degraded),
-            calls=self.calls,
             masks=(masks := self.masks()),
             idle=tuple(m for m in masks if next(uses(self.body.stmts, m), None) is None),
             waits=self.waits,
@@ -288,9 +287,8 @@ class _Flow(Conditions):
             self.discarded.add(expr.place)  # nothing could end it: it is meant for the rest of the thread
         for state in states:
             self.eval(expr, state)
-            if not self.ends_here(expr):
-                live.append(state)
-        return live
+            live.append(state)
+        return [] if self.ends_here(expr) else live
 
     def ends_here(self, expr: Expr) -> bool:
         """Whether the call never returns."""

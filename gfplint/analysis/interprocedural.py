@@ -13,7 +13,15 @@ import msgspec
 
 from gfplint.analysis.balance import Balance
 from gfplint.analysis.containers import Containers
-from gfplint.analysis.environment import LONG_CHAIN, NOWHERE, VARIADIC, annotated, doubt_of_length, variadic
+from gfplint.analysis.environment import (
+    LONG_CHAIN,
+    NOWHERE,
+    RECLAIM_LEVELS,
+    VARIADIC,
+    annotated,
+    doubt_of_length,
+    variadic,
+)
 from gfplint.analysis.evidence import ALLOCATES
 from gfplint.analysis.flow import analyse
 from gfplint.analysis.given import Given
@@ -120,7 +128,9 @@ class Linker:
         self._outcomes: dict[FunctionId | tuple[int, str], tuple[States | None, bool]] = {}
         self.balance = Balance(program, kernel, relevance, self.code, self.balanced, self.looking)
         self.weak = weak_names(program, kernel)
-        self.tabled = frozenset(kernel.allocators.keys() | kernel.frees.keys())
+        self.tabled = frozenset[str]().union(
+            kernel.allocators, kernel.frees, kernel.scopes, kernel.context_ops, kernel.queries, kernel.sleepers
+        )
         self.content_families = _content_families(kernel)
         self.linear = linear_users(kernel)
         self.fields: dict[tuple[int, int], dict[str, Param]] = {}
@@ -450,11 +460,13 @@ class FileEnvironment:
         self.linker = linker
         self.file = file
         self.kernel = linker.kernel
+        self.atomic = linker.holds.atomic
         self.content_families = linker.content_families
         self.linear = linker.linear
         self.reach = linker.relevance.depth
         self.reclaim = linker.reclaim
         self._levels: dict[str, int] = {}
+        self._inert: dict[str, bool] = {}
         self._fields: dict[str, dict[str, Param]] = {}
         self._keys: dict[str, str] = {}
         self._globals: dict[str, Param | None] = {}
@@ -489,6 +501,21 @@ class FileEnvironment:
     def may_change_context(self, name: str) -> bool:
         """See flow.Environment."""
         return name in self.linker.relevance.effects and not self.linker.balance.name(name, self.file)
+
+    def inert(self, name: str) -> bool:
+        """See flow.Environment."""
+        known = self._inert.get(name)
+        if known is None:
+            known = self._inert[name] = not (
+                name in self.linker.tabled
+                or name in self.linear
+                or self.may_sleep(name, max(self.reach + 1, RECLAIM_LEVELS))
+                or self.locks_and_allocates(name)
+                or self.may_return_memory(name)
+                or self.may_free(name)
+                or self.may_give_memory(name)
+            )
+        return known
 
     def drops(self, name: str) -> bool:
         """See flow.Environment."""

@@ -131,6 +131,8 @@ class Run(ABC):
         self.paths: dict[int, str] = {}
         self.branching: dict[int, tuple[Expr, ...]] = {}
         self.loop_names: dict[int, set[str]] = {}
+        #: Of calls that nothing follows what they get as it is, and None of those that do more.
+        self.inert_calls: dict[int, tuple[str, ...] | None] = {}
         self.local_memory: dict[str, dict[Memory | None, None]] = {}
         self.origins: dict[str, dict[tuple[Holder, ...], None]] = {}
         self.written: set[str] = set()
@@ -141,11 +143,10 @@ class Run(ABC):
         self.discarded: set[Place] = set()
         self.degraded: list[str] = list(body.errors)
         #: ``deferred``: macros whose arguments are being looked at that may run elsewhere than where they stand.
-        self.steps = self.calls = self.wanted = self.deferred = 0
+        self.steps = self.wanted = self.deferred = 0
         self._operations: set[str] | None = None
         self._set_here: set[str] | None = None
-        self.kinds_by_type = {v.type: k for k, v in self.kernel.kinds.items() if v.type}
-        self.atomic = frozenset(k for k, v in self.kernel.kinds.items() if v.atomic)
+        self.atomic = env.atomic
 
     @abstractmethod
     def eval(self, expr: Expr, state: State) -> Value:
@@ -166,6 +167,11 @@ class Run(ABC):
             self._set_here = set()
             set_paths(self.body.stmts, self._set_here)
         return self._set_here
+
+    @functools.cached_property
+    def kinds_by_type(self) -> dict[str, str]:
+        """What kind of context a lock of a type is: asked for where somebody says that one is held."""
+        return {v.type: k for k, v in self.kernel.kinds.items() if v.type}
 
     @functools.cached_property
     def ended(self) -> tuple[str, ...]:

@@ -262,7 +262,6 @@ class Summary(msgspec.Struct, frozen=True, gc=False):
     linear_uses: tuple[FreeSite, ...] = ()
     scoped_calls: tuple[ScopedCall, ...] = ()
     degraded: tuple[str, ...] = ()
-    calls: int = 0
     masks: tuple[str, ...] = ()
     idle: tuple[str, ...] = ()
     waits: bool = False
