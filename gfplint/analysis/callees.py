@@ -63,7 +63,7 @@ class Callees(Contexts):
                 return True
         return False
 
-    def passed_by_reference(self, path: str, result: Value, state: State) -> None:
+    def passed_by_reference(self, path: str, state: State) -> None:
         """A callee may change what it gets the address of: plain values and members that are zero, as they are before
         something fills them, are forgotten; locks and other members stay.
         """

@@ -9,7 +9,7 @@ import msgspec
 
 from gfplint.analysis.callees import Callees
 from gfplint.analysis.environment import NOWHERE, REST, variadic
-from gfplint.analysis.inert import lent_by
+from gfplint.analysis.inert import inert
 from gfplint.analysis.paths import children, path_of, text_of
 from gfplint.analysis.state import State
 from gfplint.analysis.texts import called_expr, decision, with_bits
@@ -161,17 +161,23 @@ class Expressions(Callees):
         return None
 
     def call(self, expr: Call, state: State) -> Value:
-        if self.begins_scopes or self.wanted == id(expr):
-            return self.followed(expr, state)
         key = id(expr)
         if key not in self.inert_calls:
-            self.inert_calls[key] = lent_by(expr, self.is_inert)
-        lent = self.inert_calls[key]
-        if lent is None:
+            self.inert_calls[key] = inert(expr, self.is_inert)
+        gets = self.inert_calls[key]
+        if gets is None or self.begins_scopes or (self.wanted == key and self.names_container(expr)):
             return self.followed(expr, state)
-        for name in lent:
+        for arg in gets.lent:
+            self.lend(arg, state, by=expr)
+        for name in gets.names:
             state.env.pop(name + REST, None)
+        for arg in gets.lent:
+            self.passed_by_reference(self.access(arg), state)
         return None
+
+    def names_container(self, expr: Call) -> bool:
+        """Whether what a call returns may be the object around its argument."""
+        return type(expr.func) is Name and len(expr.args) == 1 and self.env.container(expr.func.name) != ""
 
     def is_inert(self, name: str) -> bool:
         """Whether a call of a name does nothing that this run is about."""
@@ -186,16 +192,10 @@ class Expressions(Callees):
         self.deferred -= deferred
         lent: dict[str, Memory] = {}
         for arg in expr.args:
-            if isinstance(arg, Unary) and arg.op == "&" and isinstance(arg.operand, Name):
-                name = arg.operand.name
-                if not self.allocates_into(expr):
-                    self.local_memory.setdefault(name, {})[None] = None
-                    self.origins.setdefault(name, {})[()] = None
-                known = state.env.get(name)
-                if isinstance(known, Memory):
-                    lent[name] = known
-                if isinstance(known, (Memory, MaskValue)):
-                    state.forget(name)
+            if isinstance(arg, Unary) and arg.op == "&":
+                known = self.lend(arg, state, by=expr)
+                if known is not None and isinstance(arg.operand, Name):
+                    lent[arg.operand.name] = known
         self.lent = lent
         if self.begins_scopes:
             self.note_scoped(expr, state)
@@ -204,10 +204,23 @@ class Expressions(Callees):
         result = self.dispatch(expr, values, state)
         for arg in expr.args:
             if isinstance(arg, Unary) and arg.op == "&" and isinstance(arg.operand, (Name, Member)):
-                self.passed_by_reference(self.access(arg), result, state)
+                self.passed_by_reference(self.access(arg), state)
             elif type(arg) is Name and arg.name + REST in state.env:
                 del state.env[arg.name + REST]
         return result
+
+    def lend(self, arg: Unary, state: State, by: Call) -> Memory | None:
+        """A call gets the address of what may be a variable: the memory that the variable held until then."""
+        if not isinstance(arg.operand, Name):
+            return None
+        name = arg.operand.name
+        if not self.allocates_into(by):
+            self.local_memory.setdefault(name, {})[None] = None
+            self.origins.setdefault(name, {})[()] = None
+        known = state.env.get(name)
+        if isinstance(known, (Memory, MaskValue)):
+            state.forget(name)
+        return known if isinstance(known, Memory) else None
 
     def defers(self, expr: Call, state: State) -> bool:
         """Whether calls among the arguments of a macro may run where it drops a lock (``wait_event_cmd()``)."""

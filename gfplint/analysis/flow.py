@@ -297,7 +297,7 @@ class _Flow(Conditions):
         return self.means(expr.func.name, "never") or self.env.never_returns(expr.func.name)
 
     def declare(self, stmt: Declare, states: list[State]) -> list[State]:
-        self.types[stmt.name] = (stmt.type, stmt.pointers + stmt.array)
+        self.declared(stmt.name, (stmt.type, stmt.pointers + stmt.array))
         if stmt.init is not None:
             states = self.split(stmt.init, states)
         for state in states:

@@ -21,6 +21,7 @@ from gfplint.analysis.holders import (
     parts_of,
     type_of_parts,
 )
+from gfplint.analysis.inert import Inert
 from gfplint.analysis.paths import last_of, path_of, root_of, text_of
 from gfplint.analysis.state import State
 from gfplint.analysis.summary import (
@@ -128,11 +129,6 @@ class Run(ABC):
         self.returned: dict[Memory, None] = {}
         self.freed_params: dict[FreedParam, None] = {}
         self.hoisted: dict[int, Value] = {}
-        self.paths: dict[int, str] = {}
-        self.branching: dict[int, tuple[Expr, ...]] = {}
-        self.loop_names: dict[int, set[str]] = {}
-        #: Of calls that nothing follows what they get as it is, and None of those that do more.
-        self.inert_calls: dict[int, tuple[str, ...] | None] = {}
         self.local_memory: dict[str, dict[Memory | None, None]] = {}
         self.origins: dict[str, dict[tuple[Holder, ...], None]] = {}
         self.written: set[str] = set()
@@ -147,6 +143,18 @@ class Run(ABC):
         self._operations: set[str] | None = None
         self._set_here: set[str] | None = None
         self.atomic = env.atomic
+        self.remember()
+
+    def remember(self) -> None:
+        """Begin what is found out once: of nodes by their identities, of types by paths."""
+        self.paths: dict[int, str] = {}
+        self.branching: dict[int, tuple[Expr, ...]] = {}
+        self.loop_names: dict[int, set[str]] = {}
+        self.inert_calls: dict[int, Inert | None] = {}
+        self.noted: set[int] = set()
+        #: Forgotten where a variable is declared.
+        self.known_types: dict[str, Type] = {}
+        self.known_holders: dict[tuple[str, int], tuple[Holder, ...]] = {}
 
     @abstractmethod
     def eval(self, expr: Expr, state: State) -> Value:
@@ -351,7 +359,10 @@ class Run(ABC):
         nothing.
         """
         if memory is None:
-            call = called_expr(source) if source is not None else None
+            if source is None or id(source) in self.noted:
+                return
+            self.noted.add(id(source))
+            call = called_expr(source)
             if isinstance(call, Call) and (holder := object_of(self.type_of_path(path), self.env)) is not None:
                 name = call.func.name if isinstance(call.func, Name) else last_of(self.access(call.func))
                 if self.env.may_be_fresh(name, holder[0]):
@@ -398,15 +409,22 @@ class Run(ABC):
         """
         path = self.access(expr)
         resolved = state.resolve(path)
-        own = holders_of(path, indices(expr), self.types, self.env)
+        own = self.holders_at(path, indices(expr))
         if not path or resolved == path:
             return own
         elements = elements_of(resolved) + indices(expr) - elements_of(path)
         alias = state.env.get(path)
         if type(alias) is Ref and alias.address and elements:
             elements -= 1  # what a pointer to the place leads to is the place itself
-        found = holders_of(self.typed(resolved, state), elements, self.types, self.env)
+        found = self.holders_at(self.typed(resolved, state), elements)
         return own if own and own[-1:] != found[-1:] else found
+
+    def holders_at(self, path: str, elements: int) -> tuple[Holder, ...]:
+        """``holders_of``, found out once."""
+        known = self.known_holders.get((path, elements))
+        if known is None:
+            known = self.known_holders[path, elements] = holders_of(path, elements, self.types, self.env)
+        return known
 
     def typed(self, path: str, state: State) -> str:
         """A path by an alias that has a struct's type, where its root is a ``void *``."""
@@ -422,10 +440,20 @@ class Run(ABC):
         if isinstance(value, Cookie):
             state.scopes = tuple(c for c in state.scopes if c != value)
 
-    def type_of_path(self, path: str) -> tuple[str, int]:
-        parts = parts_of(path)
-        known = type_of_parts(parts, self.types, self.env)
-        return known[-1] if len(known) == len(parts) else ("", 0)
+    def type_of_path(self, path: str) -> Type:
+        known = self.known_types.get(path)
+        if known is None:
+            parts = parts_of(path)
+            found = type_of_parts(parts, self.types, self.env)
+            known = self.known_types[path] = found[-1] if len(found) == len(parts) else ("", 0)
+        return known
+
+    def declared(self, name: str, kind: Type) -> None:
+        """A variable is of a type from here on."""
+        if self.types.get(name) != kind:
+            self.types[name] = kind
+            self.known_types.clear()
+            self.known_holders.clear()
 
     def argument_path(self, expr: Call, number: int | None, state: State) -> str:
         if number is None or number >= len(expr.args):
