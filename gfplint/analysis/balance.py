@@ -53,6 +53,15 @@ class Balance:
         with self.looking(fid[0], name, self.program.function(fid).callees):
             return self._once(fid, lambda: self._function(fid) or self._operations(fid))
 
+    def mark(self) -> int:
+        """Where what is found out from now on begins."""
+        return len(self._known)
+
+    def forget(self, mark: int) -> None:
+        """Forget what was found out since a mark."""
+        for key in list(self._known)[mark:]:
+            del self._known[key]
+
     def drops(self, name: str, file: int) -> bool:
         """Whether ``name`` is a macro that drops a lock on the way: what it is given may run where none is held."""
         known = self._dropping.get((name, file))

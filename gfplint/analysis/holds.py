@@ -50,7 +50,7 @@ _NONE: States = frozenset()
 #: What a call leaves alone.
 UNCHANGED: States = frozenset([()])
 #: Bounds beyond which the whole flow is asked: ways at one point, contexts at a time, rounds until nothing changes.
-_MAX_STATES, _MAX_HELD, _MAX_ROUNDS = 24, 8, 8
+_MAX_STATES, _MAX_HELD, _MAX_ROUNDS = 64, 8, 8
 #: How often one context is told apart that is held, and that was left of the caller's, as loops may do without end.
 _MAX_SAME, _MAX_LEFT = 3, 2
 #: A context that somebody said is held.

@@ -18,7 +18,6 @@ from gfplint.analysis.environment import (
     NOWHERE,
     RECLAIM_LEVELS,
     VARIADIC,
-    annotated,
     doubt_of_length,
     variadic,
 )
@@ -32,6 +31,7 @@ from gfplint.analysis.holds import UNCHANGED, Holds, States
 from gfplint.analysis.locks import LockClass, Taken
 from gfplint.analysis.looks import OWN, Looks
 from gfplint.analysis.operations import Operations, shared
+from gfplint.analysis.outcomes import Outcomes
 from gfplint.analysis.program import FunctionId, Program, Relevance, weak_names
 from gfplint.analysis.queries import ASKS, asked
 from gfplint.analysis.roots import Root, Roots, forbidding
@@ -125,8 +125,8 @@ class Linker:
         #: Those roots that forbid sleeping.
         self.forbidding = Roots(program, forbidding(kernel), self.handed_out, self._asked_for)
         self.holds = Holds(kernel)
-        self._outcomes: dict[FunctionId | tuple[int, str], tuple[States | None, bool]] = {}
         self.balance = Balance(program, kernel, relevance, self.code, self.balanced, self.looking)
+        self._outcomes = Outcomes(self.balance)
         self.weak = weak_names(program, kernel)
         self.tabled = frozenset[str]().union(
             kernel.allocators, kernel.frees, kernel.scopes, kernel.context_ops, kernel.queries, kernel.sleepers
@@ -339,18 +339,13 @@ class Linker:
         fid = self.program.resolve(name, file)
         if fid is None:
             return UNCHANGED
-        if annotated(self.program.function(fid)):
-            return None
         return self._outcomes_of(fid, fid[0], lambda: self.body(fid))[0]
 
     def _outcomes_of(
         self, key: FunctionId | tuple[int, str], file: int, body: Callable[[], Body]
     ) -> tuple[States | None, bool]:
         with self.looking(file, self.named(key), self._callees(key) if self.looks is not None else ()):
-            if key not in self._outcomes:
-                self._outcomes[key] = (None, False)  # what calls itself is not clear
-                self._outcomes[key] = self.holds.outcomes(body(), self.environment(file))
-            return self._outcomes[key]
+            return self._outcomes.of(key, lambda: self.holds.outcomes(body(), self.environment(file)))
 
     def named(self, key: FunctionId | tuple[int, str]) -> str:
         """The name of a function or macro."""

@@ -414,7 +414,7 @@ class Relevance:
             for at, index in sorted(users):
                 function = self.program.facts[at].functions[index]
                 if function.name not in signs:
-                    sign = sign_of(function.name, function.callees, signs)
+                    sign = sign_of(function.name, function.callees, signs, said=says_change(function))
                     if sign is not None:
                         found[function.name] = sign
             for macro in sorted(macros):
@@ -442,8 +442,17 @@ def leaving(signs: Mapping[str, tuple[int, Sign]]) -> frozenset[str]:
     return frozenset(n for n, (_, sign) in signs.items() if sign and all(effect == "leave" for effect, _ in sign))
 
 
-def sign_of(name: str, callees: Iterable[str], signs: Mapping[str, Sign]) -> Sign | None:
-    """What a body enters and leaves in the end, by what its callees do; None where that is even."""
+def says_change(function: Function) -> bool:
+    """Whether a header says that a lock is taken or dropped (include/linux/compiler_types.h)."""
+    header = function.header
+    return "__" in header and ("__releases" in header or "__acquires" in header)
+
+
+def sign_of(name: str, callees: Iterable[str], signs: Mapping[str, Sign], *, said: bool = False) -> Sign | None:
+    """What a body enters and leaves in the end, by what its callees do; None where that is even.
+
+    Names of lock functions, and headers that say so (``said``), tell that it is not even on every path.
+    """
     total: set[tuple[str, str]] = set()
     for callee in callees:
         total |= signs.get(callee, frozenset())
@@ -451,7 +460,7 @@ def sign_of(name: str, callees: Iterable[str], signs: Mapping[str, Sign]) -> Sig
     left = {kind for effect, kind in total if effect == "leave"}
     if (entered ^ left) - {"lock_irq", "irq"}:
         return frozenset({("enter", kind) for kind in entered - left} | {("leave", kind) for kind in left - entered})
-    return frozenset() if total and _names_a_lock(name) else None
+    return frozenset() if total and (said or _names_a_lock(name)) else None
 
 
 def _names_a_lock(name: str) -> bool:

@@ -22,6 +22,7 @@ from gfplint.analysis.program import (
     context_signs,
     leaving,
     locks_with_mask,
+    says_change,
     sign_of,
     tabled_names,
 )
@@ -334,9 +335,9 @@ class Update:
         signs = _Below(below)
         best: Sign | None = None
         for fid in self._named(name):
-            callees = self._function(fid).callees
-            if any(fresh(c) for c in callees):
-                sign = sign_of(name, callees, signs)
+            function = self._function(fid)
+            if any(fresh(c) for c in function.callees):
+                sign = sign_of(name, function.callees, signs, said=says_change(function))
                 best = sign if sign is not None else best
         if any(fresh(c) for c in self._macro_callees(name)):
             sign = sign_of(name, self._macro_callees(name, every=True), signs)

@@ -1,0 +1,69 @@
+"""What functions may do to the context, kept; those that call each other are told together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gfplint.analysis.balance import Balance
+from gfplint.analysis.holds import UNCHANGED, States
+from gfplint.analysis.program import FunctionId
+
+#: A function, or a macro of a file.
+Key = FunctionId | tuple[int, str]
+#: As ``Holds.outcomes`` has it.
+Outcome = tuple[States | None, bool]
+_UNCLEAR: Outcome = (None, False)
+#: Further down than any function that is being asked about.
+_NONE = 1 << 30
+
+
+class Outcomes:
+    """Outcomes by function.
+
+    Functions that call each other are taken for such as change nothing. Where all of them then come out so, that is
+    what they do, by induction over the calls; else it is not clear what any of them does. Neither depends on which of
+    them is asked about first (Tarjan, Depth-first search and linear graph algorithms, 1972).
+    """
+
+    def __init__(self, balance: Balance) -> None:
+        """``balance``: is told to forget what it found out from an assumption that did not hold."""
+        self._balance = balance
+        self._known: dict[Key, Outcome] = {}
+        self._asked: dict[Key, int] = {}
+        #: Those that wait for one that is being asked about, with the one furthest up.
+        self._waiting: dict[Key, tuple[Outcome, int]] = {}
+        self._lowest = _NONE
+
+    def of(self, key: Key, compute: Callable[[], Outcome]) -> Outcome:
+        """The outcomes of a function; ``compute``: from its body."""
+        known = self._known.get(key)
+        if known is not None:
+            return known
+        if key in self._waiting:
+            outcome, lowest = self._waiting[key]
+            self._lowest = min(self._lowest, lowest)
+            return outcome
+        if key in self._asked:
+            self._lowest = min(self._lowest, self._asked[key])
+            return UNCHANGED, True
+        return self._computed(key, compute)
+
+    def _computed(self, key: Key, compute: Callable[[], Outcome]) -> Outcome:
+        depth, outer, waiting, mark = len(self._asked), self._lowest, len(self._waiting), self._balance.mark()
+        self._lowest = _NONE
+        self._asked[key] = depth
+        found = compute()
+        del self._asked[key]
+        lowest, self._lowest = self._lowest, outer
+        if lowest < depth:
+            self._waiting[key] = found, lowest
+            self._lowest = min(outer, lowest)
+            return found
+        circle = {other: self._waiting.pop(other)[0] for other in list(self._waiting)[waiting:]}
+        assumed = lowest == depth
+        circle[key] = found
+        if assumed and any(states != UNCHANGED for states, _ in circle.values()):
+            circle = dict.fromkeys(circle, _UNCLEAR)
+            self._balance.forget(mark)
+        self._known.update(circle)
+        return circle[key]
