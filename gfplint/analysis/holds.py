@@ -7,20 +7,22 @@ held there. Where it can't tell, it says so.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from gfplint.analysis.paths import children
 from gfplint.analysis.summary import Sleep, Summary
 from gfplint.analysis.syntax import all_calls, has_default, is_endless
-from gfplint.analysis.values import Constant, MaskValue, blocking, constant
+from gfplint.analysis.values import Constant, MaskValue, blocking, constant, is_constant
 from gfplint.facts import (
     Arms,
+    Assign,
     Binary,
     Block,
     Body,
     Break,
     Call,
     Case,
+    Cast,
     Conditional,
     Continue,
     Declare,
@@ -39,6 +41,7 @@ from gfplint.facts import (
     StatementExpr,
     Stmt,
     Switch,
+    Unary,
 )
 from gfplint.kernel.masks import DIRECT_RECLAIM
 from gfplint.kernel.model import ContextOp, GuardClass, Kernel, Mask
@@ -47,8 +50,23 @@ from gfplint.kernel.model import ContextOp, GuardClass, Kernel, Mask
 Held = tuple[str, ...]
 States = frozenset[Held]
 _NONE: States = frozenset()
+
+
+class Ways(NamedTuple):
+    """What a call may do to the context, by what it returns: what is entered, and behind "-" what is left."""
+
+    zero: States
+    nonzero: States
+
+    @property
+    def all(self) -> States:
+        """Whatever it returns."""
+        return self.zero | self.nonzero
+
+
+_NOTHING: States = frozenset([()])
 #: What a call leaves alone.
-UNCHANGED: States = frozenset([()])
+UNCHANGED = Ways(_NOTHING, _NOTHING)
 #: Bounds beyond which the whole flow is asked: ways at one point, contexts at a time, rounds until nothing changes.
 _MAX_STATES, _MAX_HELD, _MAX_ROUNDS = 64, 8, 8
 #: How often one context is told apart that is held, and that was left of the caller's, as loops may do without end.
@@ -66,7 +84,7 @@ class Seen(Protocol):
     def may_change_context(self, name: str) -> bool:
         """Whether a call may leave another context than it found."""
 
-    def outcomes(self, name: str) -> States | None:
+    def outcomes(self, name: str) -> Ways | None:
         """What a call may do to the context (``Holds.outcomes``); None where that is not clear."""
 
     def guard_class(self, name: str) -> GuardClass | None:
@@ -91,6 +109,9 @@ class Holds:
         self.atomic = frozenset(k for k, v in kernel.kinds.items() if v.atomic)
         self.ops = {n: op for n, op in kernel.context_ops.items() if not self.atomic.isdisjoint(op.kinds)}
         self.said = frozenset(n for n, query in kernel.queries.items() if query.true_means == "held")
+        self.passing = frozenset(
+            n for n, query in kernel.queries.items() if query.true_means in ("argument", "warning")
+        )
 
     def meets(self, body: Body, seen: Seen, names: Set[str]) -> bool:
         """Whether one of ``names`` may be called, and sleep, where a context that forbids sleeping is held."""
@@ -100,7 +121,7 @@ class Holds:
             return True
         return False
 
-    def outcomes(self, body: Body, seen: Seen) -> tuple[States | None, bool]:
+    def outcomes(self, body: Body, seen: Seen) -> tuple[Ways | None, bool]:
         """What a body may do to the context that it found: each what it holds at an end and did not at the start, and
         what it left of its caller's; None where contexts alone don't tell. With it, whether it is sure that the whole
         flow sees no more left: where a lock of one kind is taken twice, it may be the same one.
@@ -110,7 +131,10 @@ class Holds:
             walk.body(body)
         except Unclear:
             return None, False
-        return frozenset([_net(state) for state in walk.exits]) or UNCHANGED, not walk.doubtful
+        zero, nonzero = (frozenset([_net(state) for state in walk.exits[truth]]) for truth in (False, True))
+        # What never returns one of them is not told from one that does.
+        ways = Ways(zero or nonzero or _NOTHING, nonzero or zero or _NOTHING)
+        return ways, not walk.doubtful
 
 
 def _net(state: Held) -> Held:
@@ -124,12 +148,14 @@ def _net(state: Held) -> Held:
 
 
 class _Walk:
-    """One body. ``exits``: what is held where it ends; ``doubtful``: whether the order of things may matter."""
+    """One body. ``exits``: what is held where it ends, and returns what is false or true; ``doubtful``: whether the
+    order of things may matter.
+    """
 
     def __init__(self, holds: Holds, seen: Seen) -> None:
         self.holds = holds
         self.seen = seen
-        self.exits: set[Held] = set()
+        self.exits: dict[bool, States] = {False: _NONE, True: _NONE}
         self.doubtful = False
         self.labels: dict[str, States] = {}
         self.breaks: list[set[Held]] = []
@@ -141,7 +167,7 @@ class _Walk:
         """Walk until the states at all labels are known."""
         for _ in range(_MAX_ROUNDS):
             before = dict(self.labels)
-            self.exits |= self.block(body.stmts, frozenset([()]))
+            self.leave(self.block(body.stmts, _NOTHING))
             if self.labels == before:
                 return
         raise Unclear
@@ -164,13 +190,26 @@ class _Walk:
         return self.expr(stmt.init, states)
 
     def if_(self, stmt: If, states: States) -> States:
-        states = self.expr(stmt.test, states)
-        then = self.statement(stmt.then, states)
-        return then | (self.statement(stmt.otherwise, states) if stmt.otherwise is not None else states)
+        true, false = self.branch(stmt.test, states)
+        then = self.statement(stmt.then, true)
+        return then | (self.statement(stmt.otherwise, false) if stmt.otherwise is not None else false)
 
     def return_(self, stmt: Return, states: States) -> States:
-        self.exits |= self.expr(stmt.value, states)
+        truth = _truth(stmt.value)
+        if truth is not None:
+            self.leave(states, truth)
+        elif stmt.value is None:
+            self.leave(states)
+        else:
+            true, false = self.branch(stmt.value, states)
+            self.leave(true, truth=True)
+            self.leave(false, truth=False)
         return _NONE
+
+    def leave(self, states: States, truth: bool | None = None) -> None:
+        """The body ends, and returns what is true, false, or nobody knows."""
+        for value in (False, True) if truth is None else (truth,):
+            self.exits[value] |= states
 
     def goto(self, stmt: Goto, states: States) -> States:
         self.labels[stmt.name] = self.labels.get(stmt.name, _NONE) | states
@@ -215,10 +254,11 @@ class _Walk:
         for _ in range(_MAX_ROUNDS):
             self.breaks.append(set())
             self.continues.append(set())
-            tested = states if stmt.kind == "do" else self.expr(stmt.test, states)
+            tested, left = (states, _NONE) if stmt.kind == "do" else self.branch(stmt.test, states)
             after = self.statement(stmt.body, tested) | self.continues.pop()
-            after = self.expr(stmt.test, after) if stmt.kind == "do" else self.expr(stmt.step, after)
-            left = after if stmt.kind == "do" else tested
+            if stmt.kind == "do":
+                after, left = self.branch(stmt.test, after)
+            after = self.expr(stmt.step, after)
             out |= self.breaks.pop() if is_endless(stmt) else left | self.breaks.pop()
             if after <= states:
                 return out
@@ -244,6 +284,52 @@ class _Walk:
         if row is not None and not self.holds.atomic.isdisjoint(row.kinds):
             raise Unclear
 
+    # ---- conditions
+
+    def branch(self, test: Expr | None, states: States) -> tuple[States, States]:
+        """What may be held where a condition is true, and where it is false."""
+        test = self.looked_through(test)
+        if isinstance(test, Unary) and test.op == "!":
+            true, false = self.branch(test.operand, states)
+            return false, true
+        if isinstance(test, Binary) and test.op in ("&&", "||"):
+            return self.both(test, states)
+        if isinstance(test, Binary) and test.op in ("==", "!=") and _truth(test.right) is False:
+            true, false = self.branch(test.left, states)
+            return (false, true) if test.op == "==" else (true, false)
+        if isinstance(test, Assign) and test.op == "=" and type(test.target) is Name:
+            return self.branch(test.value, states)
+        if isinstance(test, Call) and isinstance(test.func, Name):
+            states = self.all(test.args, states)
+            return self.called(test, states, True), self.called(test, states, False)
+        states = self.expr(test, states)
+        return states, states
+
+    def looked_through(self, test: Expr | None) -> Expr | None:
+        """A condition without casts, and calls that hand on what they get (``likely()``, ``WARN_ON()``)."""
+        while True:
+            if isinstance(test, Cast):
+                test = test.value
+            elif (
+                isinstance(test, Call)
+                and isinstance(test.func, Name)
+                and test.func.name in self.holds.passing
+                and test.args
+                and not self.seen.shadowed(test.func.name)
+            ):
+                test = test.args[0]
+            else:
+                return test
+
+    def both(self, test: Binary, states: States) -> tuple[States, States]:
+        """Of two conditions the second is asked where the first leaves it open."""
+        true, false = self.branch(test.left, states)
+        if test.op == "&&":
+            true, failed = self.branch(test.right, true)
+            return true, false | failed
+        more, false = self.branch(test.right, false)
+        return true | more, false
+
     # ---- expressions
 
     def all(self, exprs: Sequence[Expr], states: States) -> States:
@@ -263,34 +349,45 @@ class _Walk:
         return states
 
     def call(self, call: Call, states: States) -> States:
+        """What a call makes of the states, whatever it returns."""
+        return self.called(call, states, None)
+
+    def called(self, call: Call, states: States, truth: bool | None) -> States:
+        """What a call makes of the states where it returns what is true, false, or nobody asks."""
         func = call.func
-        if not isinstance(func, Name):
+        if not isinstance(func, Name) or not states:
             return states
         name = func.name
         if not self.seen.shadowed(name):
             op = self.holds.ops.get(name)
             if op is not None:
+                if truth is not None and op.when in _WHEN and op.effect == "enter" and truth is not _WHEN[op.when]:
+                    return states
                 after = frozenset([self.applied(op, state) for state in states])
-                return after | states if op.typed or op.when != "always" else after
+                surely = op.when == "always" or (truth is not None and op.when in _WHEN)
+                return after if surely and not op.typed else after | states
             if name in self.holds.said:
                 self.doubtful = True
                 return frozenset([s if _SAID in s else (*s, _SAID) for s in states])
             if name in self.holds.kernel.allocators or name in self.holds.kernel.context_ops:
                 return states
         if self.seen.may_change_context(name):
-            return self.changed(self.outcomes(name), states)
+            return self.changed(self.outcomes(name), states, truth)
         return states
 
-    def outcomes(self, name: str) -> States | None:
+    def outcomes(self, name: str) -> Ways | None:
         """What a callee may do to the context; None where that is not clear."""
         return self.seen.outcomes(name)
 
-    def changed(self, outcomes: States | None, states: States) -> States:
+    def changed(self, ways: Ways | None, states: States, truth: bool | None) -> States:
         """What a callee may make of the states; where that is several things, it may be nothing."""
-        if outcomes is None:
+        if ways is None:
             raise Unclear
-        after = frozenset([self.with_outcome(outcome, state) for outcome in outcomes for state in states])
-        return after if len(outcomes) == 1 else after | states
+        found = ways.all if truth is None else ways.nonzero if truth else ways.zero
+        after = frozenset([self.with_outcome(outcome, state) for outcome in found for state in states])
+        # Of what is left only sometimes, the whole flow may see nothing.
+        sure = len(found) == 1 and (len(ways.all) == 1 or not any(e.startswith("-") for o in found for e in o))
+        return after if sure else after | states
 
     def with_outcome(self, outcome: Held, state: Held) -> Held:
         found = False
@@ -354,13 +451,13 @@ class _Meeting(_Walk):
         super().__init__(holds, seen)
         self.names = names
 
-    def call(self, call: Call, states: States) -> States:
+    def called(self, call: Call, states: States, truth: bool | None) -> States:
         func = call.func
         name = func.name if isinstance(func, Name) else func.field if isinstance(func, Member) else ""
         held = name in self.names and any(not self.holds.atomic.isdisjoint(s) or _SAID in s for s in states)
         if held and (not isinstance(func, Name) or self.may_sleep(name, call)):
             raise Unclear
-        return super().call(call, states)
+        return super().called(call, states, truth)
 
     def may_sleep(self, name: str, call: Call) -> bool:
         """Whether a call sleeps in some state, as far as its callee and the masks and constants that it gets tell."""
@@ -392,7 +489,7 @@ class _Meeting(_Walk):
                 mask = self.mask(arg)
                 if mask is not None and (DIRECT_RECLAIM in mask) is not truth:
                     return False
-            elif (known := _plain(arg)) is not None and known is not truth:
+            elif (known := _truth(arg)) is not None and known is not truth:
                 return False
         return True
 
@@ -400,26 +497,32 @@ class _Meeting(_Walk):
         """The bits of a mask that is given by its name."""
         return self.holds.kernel.masks.get(expr.name) if isinstance(expr, Name) else None
 
-    def outcomes(self, name: str) -> States | None:
+    def outcomes(self, name: str) -> Ways | None:
         found = super().outcomes(name)
         if found is None and (summary := self.seen.summary(name, 0)) is not None:
             return self.effects(summary)
         return found
 
-    def effects(self, summary: Summary) -> States:
-        """What a summary says that a function does to the context: in one case, or also nothing."""
-        if not summary.effects:
-            return UNCHANGED
+    def effects(self, summary: Summary) -> Ways:
+        """What a summary says that a function does to the context."""
         atomic = self.holds.atomic
-        ways = [
-            (*("-" + k for k, _ in e.leaves if k in atomic), *(k for k, _ in e.enters if k in atomic))
-            for e in summary.effects
-        ]
-        return frozenset(ways) if all(e.when == "always" for e in summary.effects) else frozenset([(), *ways])
+        found: dict[str, States] = {}
+        for effect in summary.effects:
+            left = ["-" + kind for kind, _ in effect.leaves if kind in atomic]
+            way = (*left, *(kind for kind, _ in effect.enters if kind in atomic))
+            found[effect.when] = found.get(effect.when, _NONE) | {way}
+        always = found.get("always", _NOTHING)
+        return Ways(found.get("zero", always), found.get("nonzero", always))
 
 
-def _plain(expr: Expr | None) -> bool | None:
-    """Whether an argument that is a plain constant is true; None for any other."""
+#: Which results of a call say that it has entered a context.
+_WHEN = {"nonzero": True, "nonnull": True, "zero": False}
+
+
+def _truth(expr: Expr | None) -> bool | None:
+    """Whether a plain constant, or the negative of one, is true; None for anything else."""
+    if isinstance(expr, Unary) and expr.op == "-":
+        return True if isinstance(expr.operand, Name) and is_constant(expr.operand.name) else _truth(expr.operand)
     value = Constant(expr.text) if isinstance(expr, Number) else constant(expr.name) if isinstance(expr, Name) else None
     return value.truth if isinstance(value, Constant) else None
 

@@ -27,7 +27,7 @@ from gfplint.analysis.given import Given
 from gfplint.analysis.guards import MACROS as GUARD_MACROS
 from gfplint.analysis.guards import class_name, guard_class
 from gfplint.analysis.holders import INNER
-from gfplint.analysis.holds import UNCHANGED, Holds, States
+from gfplint.analysis.holds import UNCHANGED, Holds, Ways
 from gfplint.analysis.locks import LockClass, Taken
 from gfplint.analysis.looks import OWN, Looks
 from gfplint.analysis.operations import Operations, shared
@@ -330,7 +330,7 @@ class Linker:
         """Whether a function's body plainly leaves the context that it found."""
         return self._outcomes_of(fid, fid[0], lambda: self.body(fid)) == (UNCHANGED, True)
 
-    def outcomes(self, name: str, file: int) -> States | None:
+    def outcomes(self, name: str, file: int) -> Ways | None:
         """What a call of a name in a file may do to the context; None where that is not clear."""
         found = self.program.macro(name, file)
         if found is not None and found[1].params is not None:
@@ -343,7 +343,7 @@ class Linker:
 
     def _outcomes_of(
         self, key: FunctionId | tuple[int, str], file: int, body: Callable[[], Body]
-    ) -> tuple[States | None, bool]:
+    ) -> tuple[Ways | None, bool]:
         with self.looking(file, self.named(key), self._callees(key) if self.looks is not None else ()):
             return self._outcomes.of(key, lambda: self.holds.outcomes(body(), self.environment(file)))
 
@@ -516,7 +516,7 @@ class FileEnvironment:
         """See flow.Environment."""
         return self.linker.balance.drops(name, self.file)
 
-    def outcomes(self, name: str) -> States | None:
+    def outcomes(self, name: str) -> Ways | None:
         """See ``analysis.holds``."""
         return self.linker.outcomes(name, self.file)
 

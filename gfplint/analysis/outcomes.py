@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gfplint.analysis.balance import Balance
-from gfplint.analysis.holds import UNCHANGED, States
+from gfplint.analysis.holds import UNCHANGED, Ways
 from gfplint.analysis.program import FunctionId
 
 #: A function, or a macro of a file.
 Key = FunctionId | tuple[int, str]
 #: As ``Holds.outcomes`` has it.
-Outcome = tuple[States | None, bool]
+Outcome = tuple[Ways | None, bool]
 _UNCLEAR: Outcome = (None, False)
 #: Further down than any function that is being asked about.
 _NONE = 1 << 30
@@ -62,7 +62,7 @@ class Outcomes:
         circle = {other: self._waiting.pop(other)[0] for other in list(self._waiting)[waiting:]}
         assumed = lowest == depth
         circle[key] = found
-        if assumed and any(states != UNCHANGED for states, _ in circle.values()):
+        if assumed and any(ways != UNCHANGED for ways, _ in circle.values()):
             circle = dict.fromkeys(circle, _UNCLEAR)
             self._balance.forget(mark)
         self._known.update(circle)

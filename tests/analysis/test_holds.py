@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gfplint.analysis.holds import UNCHANGED
+from gfplint.analysis.holds import UNCHANGED, Ways
 from tests.rules.harness import program_of
 
 HEAD = "struct x { spinlock_t lock; int n; };\nint rest(void);\n"
@@ -69,21 +69,21 @@ def test_flags_say_what_was_off_before() -> None:
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
-        ("spin_lock(&x->lock); if (x->n) { spin_unlock(&x->lock); return; } spin_unlock(&x->lock);", UNCHANGED),
-        ("spin_unlock(&x->lock); rest(); spin_lock(&x->lock);", UNCHANGED),
+        ("spin_lock(&x->lock); if (x->n) { spin_unlock(&x->lock); return; } spin_unlock(&x->lock);", UNCHANGED.all),
+        ("spin_unlock(&x->lock); rest(); spin_lock(&x->lock);", UNCHANGED.all),
         ("spin_lock(&x->lock);", frozenset([("spin",)])),
         ("spin_unlock(&x->lock);", frozenset([("-spin",)])),
         ("if (x->n) spin_lock(&x->lock);", frozenset([(), ("spin",)])),
         ("while (x->n) spin_lock(&x->lock);", frozenset([(), ("spin",), ("spin",) * 2, ("spin",) * 3])),
         ("while (x->n) spin_unlock(&x->lock);", frozenset([(), ("-spin",), ("-spin",) * 2])),
         ("lockdep_assert_held(&x->lock); spin_unlock(&x->lock);", frozenset([("-spin",)])),
-        ("spin_lock(&x->lock); spin_lock(&x->lock); spin_unlock(&x->lock); spin_unlock(&x->lock);", UNCHANGED),
+        ("spin_lock(&x->lock); spin_lock(&x->lock); spin_unlock(&x->lock); spin_unlock(&x->lock);", UNCHANGED.all),
     ],
 )
-def test_what_is_left_behind(body: str, expected: object) -> None:
+def test_what_is_left_behind(body: str, expected: frozenset[tuple[str, ...]]) -> None:
     text = f"{HEAD}static void f(struct x *x)\n{{\n{body}\n}}\n"
     _, linker = program_of({"drivers/a/a.c": text}, (6, 12))
-    assert linker.outcomes("f", 0) == expected
+    assert linker.outcomes("f", 0) == Ways(expected, expected)
 
 
 def test_a_lock_that_is_taken_twice_may_be_one() -> None:
@@ -92,3 +92,83 @@ def test_a_lock_that_is_taken_twice_may_be_one() -> None:
     fid = program.resolve("f", 0)
     assert fid is not None
     assert not linker.balanced(fid)
+
+
+@pytest.mark.parametrize(
+    ("body", "zero", "nonzero"),
+    [
+        ("return spin_trylock(&x->lock);", (), ("spin",)),
+        ("if (!spin_trylock(&x->lock)) return 0; x->n++; return 1;", (), ("spin",)),
+        ("if (x->n || likely(spin_trylock(&x->lock))) return -EBUSY; return 0;", (), None),
+        ("spin_lock(&x->lock); if (x->n) { spin_unlock(&x->lock); return true; } return false;", ("spin",), ()),
+        ("spin_lock(&x->lock); if (x->n) return rest(); spin_unlock(&x->lock); return 0;", None, ("spin",)),
+    ],
+)
+def test_results_tell_what_is_left_behind(body: str, zero: object, nonzero: object) -> None:
+    """None stands for both, where something else than the result decides."""
+    text = f"{HEAD}static int f(struct x *x)\n{{\n{body}\n}}\n"
+    _, linker = program_of({"drivers/a/a.c": text}, (6, 12))
+    ways = linker.outcomes("f", 0)
+    assert ways is not None
+    for found, expected in ((ways.zero, zero), (ways.nonzero, nonzero)):
+        assert found == (frozenset([(), ("spin",)]) if expected is None else frozenset([expected]))
+
+
+CONDITIONAL = (
+    "static int my_trylock(struct x *x)\n{\nspin_lock(&x->lock);\n"
+    "if (x->n) { spin_unlock(&x->lock); return 0; }\nreturn 1;\n}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("if (!my_trylock(x)) { rest(); return 0; } spin_unlock(&x->lock); return 1;", False),
+        ("if (my_trylock(x) == 0) { rest(); return 0; } spin_unlock(&x->lock); return 1;", False),
+        ("if (my_trylock(x) && x->n) spin_unlock(&x->lock); else rest(); return 1;", True),
+        ("if (my_trylock(x)) { rest(); spin_unlock(&x->lock); } return 1;", True),
+        ("int got = my_trylock(x); rest(); if (got) spin_unlock(&x->lock); return 1;", True),
+    ],
+)
+def test_callees_that_lock_by_their_result(body: str, expected: bool) -> None:
+    assert _meets(body, CONDITIONAL) is expected
+
+
+def test_callees_that_do_not_sleep() -> None:
+    text = (
+        f"{HEAD}static void *plain(gfp_t gfp) {{ return kmalloc(8, gfp); }}\n"
+        "static void *lazy(gfp_t gfp, bool now) { return now ? 0 : kmalloc(8, GFP_KERNEL); }\n"
+        "void %s(struct x *x) { spin_lock(&x->lock); %s; spin_unlock(&x->lock); }\n"
+    )
+    for call, expected in (
+        ("plain(GFP_ATOMIC)", False),
+        ("plain(GFP_KERNEL)", True),
+        ("kmalloc(8, GFP_NOWAIT)", False),
+    ):
+        program, linker = program_of({"drivers/a/a.c": text % ("f", call)}, (6, 12))
+        fid = program.resolve("f", 0)
+        assert fid is not None
+        assert linker.meets(fid, frozenset(("plain", "kmalloc"))) is expected, call
+
+
+RING = (
+    "static void lock_one(struct x *x, int n)\n{\nspin_lock(&x->lock); %s\nif (n) lock_two(x, n - 1);\n}\n"
+    "static void lock_two(struct x *x, int n)\n{\nspin_lock(&x->lock); spin_unlock(&x->lock); lock_one(x, n);\n}\n"
+)
+
+
+@pytest.mark.parametrize("first", ["lock_one", "lock_two"])
+@pytest.mark.parametrize(("end", "clear"), [("spin_unlock(&x->lock);", True), ("", False)])
+def test_functions_that_call_each_other_are_told_together(first: str, end: str, clear: bool) -> None:
+    _, linker = program_of({"drivers/a/a.c": HEAD + RING % end}, (6, 12))
+    assert (linker.outcomes(first, 0) == UNCHANGED) is clear
+    for name in ("lock_one", "lock_two"):
+        assert linker.outcomes(name, 0) == (UNCHANGED if clear else None)
+
+
+def test_headers_say_what_is_dropped() -> None:
+    drop = (
+        "static void drop(struct x *x) __releases(&x->lock)\n{\nif (x->n) { spin_unlock(&x->lock); "
+        "spin_lock(&x->other); spin_unlock(&x->other); } else spin_unlock(&x->lock);\n}\n"
+    )
+    assert not _meets("spin_lock(&x->lock); drop(x); rest(); return 0;", drop)
