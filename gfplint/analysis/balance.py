@@ -15,6 +15,19 @@ _MACROS = 3
 _SCOPED = frozenset(("guard", "scoped_guard", "scoped_cond_guard"))
 
 
+#: Further down than any function that is being asked about.
+NOBODY = 1 << 30
+
+
+class Waits:
+    """What is being found out rests on assumptions about functions that are being asked about: how far up they are."""
+
+    __slots__ = ("lowest",)
+
+    def __init__(self) -> None:
+        self.lowest = NOBODY
+
+
 class Balance:
     """Which of the functions that may change their caller's context, as far as names tell, do not."""
 
@@ -39,6 +52,9 @@ class Balance:
             name: op for name, op in kernel.context_ops.items() if any(kernel.kinds[k].atomic for k in op.kinds)
         }
         self._known: dict[FunctionId | tuple[int, str], bool] = {}
+        #: Those that an assumption is behind, with the function furthest up that it is about.
+        self._waiting: dict[FunctionId | tuple[int, str], int] = {}
+        self.waits = Waits()
         self._dropping: dict[tuple[str, int], bool] = {}
 
     def name(self, name: str, file: int) -> bool:
@@ -61,6 +77,11 @@ class Balance:
         """Forget what was found out since a mark."""
         for key in list(self._known)[mark:]:
             del self._known[key]
+            self._waiting.pop(key, None)
+
+    def hold(self, depth: int) -> None:
+        """What was assumed of a function that was asked about at a depth, and of those below it, is so."""
+        self._waiting = {key: lowest for key, lowest in self._waiting.items() if lowest < depth}
 
     def drops(self, name: str, file: int) -> bool:
         """Whether ``name`` is a macro that drops a lock on the way: what it is given may run where none is held."""
@@ -83,7 +104,13 @@ class Balance:
         known = self._known.get(key)
         if known is None:
             self._known[key] = False  # what calls itself is not plain
+            outer, self.waits.lowest = self.waits.lowest, NOBODY
             known = self._known[key] = compute()
+            if self.waits.lowest != NOBODY:
+                self._waiting[key] = self.waits.lowest
+            self.waits.lowest = min(outer, self.waits.lowest)
+        elif key in self._waiting:
+            self.waits.lowest = min(self.waits.lowest, self._waiting[key])
         return known
 
     def _macro(self, callees: Iterable[str], file: int) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from gfplint.analysis.balance import Balance
+from gfplint.analysis.balance import NOBODY, Balance
 from gfplint.analysis.holds import UNCHANGED, Ways
 from gfplint.analysis.program import FunctionId
 
@@ -13,8 +13,6 @@ Key = FunctionId | tuple[int, str]
 #: As ``Holds.outcomes`` has it.
 Outcome = tuple[Ways | None, bool]
 _UNCLEAR: Outcome = (None, False)
-#: Further down than any function that is being asked about.
-_NONE = 1 << 30
 
 
 class Outcomes:
@@ -32,7 +30,6 @@ class Outcomes:
         self._asked: dict[Key, int] = {}
         #: Those that wait for one that is being asked about, with the one furthest up.
         self._waiting: dict[Key, tuple[Outcome, int]] = {}
-        self._lowest = _NONE
 
     def of(self, key: Key, compute: Callable[[], Outcome]) -> Outcome:
         """The outcomes of a function; ``compute``: from its body."""
@@ -41,29 +38,34 @@ class Outcomes:
             return known
         if key in self._waiting:
             outcome, lowest = self._waiting[key]
-            self._lowest = min(self._lowest, lowest)
+            self._wait(lowest)
             return outcome
         if key in self._asked:
-            self._lowest = min(self._lowest, self._asked[key])
+            self._wait(self._asked[key])
             return UNCHANGED, True
         return self._computed(key, compute)
 
     def _computed(self, key: Key, compute: Callable[[], Outcome]) -> Outcome:
-        depth, outer, waiting, mark = len(self._asked), self._lowest, len(self._waiting), self._balance.mark()
-        self._lowest = _NONE
+        waits = self._balance.waits
+        depth, outer, waiting, mark = len(self._asked), waits.lowest, len(self._waiting), self._balance.mark()
+        waits.lowest = NOBODY
         self._asked[key] = depth
         found = compute()
         del self._asked[key]
-        lowest, self._lowest = self._lowest, outer
+        lowest, waits.lowest = waits.lowest, outer
         if lowest < depth:
             self._waiting[key] = found, lowest
-            self._lowest = min(outer, lowest)
+            self._wait(lowest)
             return found
         circle = {other: self._waiting.pop(other)[0] for other in list(self._waiting)[waiting:]}
-        assumed = lowest == depth
         circle[key] = found
-        if assumed and any(ways != UNCHANGED for ways, _ in circle.values()):
-            circle = dict.fromkeys(circle, _UNCLEAR)
-            self._balance.forget(mark)
+        if lowest == depth:
+            if any(ways != UNCHANGED for ways, _ in circle.values()):
+                circle = dict.fromkeys(circle, _UNCLEAR)
+                self._balance.forget(mark)
+            self._balance.hold(depth)
         self._known.update(circle)
         return circle[key]
+
+    def _wait(self, lowest: int) -> None:
+        self._balance.waits.lowest = min(self._balance.waits.lowest, lowest)
