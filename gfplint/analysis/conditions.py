@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gfplint.analysis.expressions import Expressions
 from gfplint.analysis.paths import text_of
+from gfplint.analysis.run import Asked
 from gfplint.analysis.state import State
 from gfplint.analysis.summary import Hold
 from gfplint.analysis.texts import comparison, is_zero, ordered
@@ -28,47 +29,58 @@ class Conditions(Expressions):
 
     def leaf(self, test: Expr, state: State) -> list[tuple[bool, State]]:
         """Decide one atomic condition in one state: what it is known to be, or both with what each tells."""
-        equal, subject, other = comparison(test)
-        value = self.eval(subject, state)
-        right = self.eval(other, state) if other is not None else None
-        text = text_of(subject) if other is None else f"({text_of(subject)} == {text_of(other)})"
-        if other is not None and is_zero(other, right):
-            other, text, equal = None, text_of(subject), not equal
-        if other is None and (opposite := ordered(subject)):
-            text, equal = opposite, not equal
-        known = self.known(subject, value, other, right, text, state)
+        known_of = self.tests.get(id(test))
+        if known_of is None:
+            known_of = self.tests[id(test)] = self.asked(test)
+        asked, of_zero = known_of
+        value = self.eval(asked.subject, state)
+        right = None
+        if asked.other is not None:
+            right = self.eval(asked.other, state)
+            if is_zero(asked.other, right):
+                asked = of_zero
+        known = self.known(asked, value, right, state)
         if known is not None:
-            return [(known == equal, state)]
-        if isinstance(value, Pending) and other is None:
+            return [(known == asked.equal, state)]
+        if isinstance(value, Pending) and asked.other is None:
             taken, failed = self.decide(value, state)
             out = []
             for branch, truth in ((taken, True), (failed, False)):
                 if branch is not None:
-                    path = self.access(subject)
-                    if path:
-                        branch.env[path] = ONE if truth else ZERO
-                    out.append((truth == equal, branch))
+                    if asked.path:
+                        branch.env[asked.path] = ONE if truth else ZERO
+                    out.append((truth == asked.equal, branch))
             return out
         one, two = state.copy(), state
-        self.learn(subject, value, other, right, text, one, truth=True)
-        self.learn(subject, value, other, right, text, two, truth=False)
-        return [(equal, one), (not equal, two)]
+        self.learn(asked, value, right, one, truth=True)
+        self.learn(asked, value, right, two, truth=False)
+        return [(asked.equal, one), (not asked.equal, two)]
 
-    def known(
-        self, subject: Expr, value: Value, other: Expr | None, right: Value, text: str, state: State
-    ) -> bool | None:
-        """Whether ``subject`` is true (or equals ``other``) in this state; None where unknown."""
-        recorded = state.conds.get(text) if text else None
+    def asked(self, test: Expr) -> tuple[Asked, Asked]:
+        """What a condition asks: as it is written, and where what it compares with turns out to be zero."""
+        equal, subject, other = comparison(test)
+        alone = text_of(subject)
+        opposite = ordered(subject)
+        path, query = self.access(subject), self.query_of(subject)
+        truth = Asked(subject, None, opposite or alone, equal is not bool(opposite), path, query)
+        if other is None:
+            return truth, truth
+        of_zero = truth._replace(equal=not truth.equal)
+        return Asked(subject, other, f"({alone} == {text_of(other)})", equal, path, query), of_zero
+
+    def known(self, asked: Asked, value: Value, right: Value, state: State) -> bool | None:
+        """Whether what is asked is so in this state; None where unknown. ``right``: the other side's value."""
+        recorded = state.conds.get(asked.text) if asked.text else None
         if recorded is not None:
             return recorded
-        if other is None:
+        if asked.other is None:
+            subject = asked.subject
             if isinstance(value, Constant):
                 return self.truth(value)
             if isinstance(value, Memory) and value.nofail:
                 return True
-            query = self.query_of(subject)
-            if query is not None:
-                return self.query_known(query, subject, state)
+            if asked.query is not None:
+                return self.query_known(asked.query, subject, state)
             if isinstance(subject, Binary) and subject.op == "&":
                 return self.mask_test(subject, state)
             return None
@@ -133,12 +145,10 @@ class Conditions(Expressions):
             return value if isinstance(value, MaskValue) else None
         return None
 
-    def learn(
-        self, subject: Expr, value: Value, other: Expr | None, right: Value, text: str, state: State, *, truth: bool
-    ) -> None:
+    def learn(self, asked: Asked, value: Value, right: Value, state: State, *, truth: bool) -> None:
         """Record what a decided condition tells."""
-        path = self.access(subject)
-        if other is not None:
+        subject, text, path = asked.subject, asked.text, asked.path
+        if asked.other is not None:
             if text:
                 state.conds[text] = truth
             if truth and path and isinstance(right, (Constant, MaskValue)) and value is None:
@@ -156,9 +166,8 @@ class Conditions(Expressions):
                 state.env[path] = right
                 state.conds["blocking:" + value.base] = bool(blocking(right))
             return
-        query = self.query_of(subject)
-        if query is not None:
-            self.learn_query(query, subject, state, truth)
+        if asked.query is not None:
+            self.learn_query(asked.query, subject, state, truth)
             return
         if isinstance(subject, Binary) and subject.op == "&":
             left = self.eval(subject.left, state)

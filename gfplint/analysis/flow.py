@@ -334,7 +334,10 @@ class _Flow(Conditions):
 
     def forget_decision(self, test: Expr, states: list[State]) -> list[State]:
         """Behind an ``if``, states that differ in nothing but its condition are one, unless it is asked again."""
-        asked = [leaf for leaf in leaves(test) if self.seen_conditions.get(leaf, 0) < 2]
+        asked = self.asked_once.get(id(test))
+        if asked is None:
+            asked = [leaf for leaf in leaves(test) if self.seen_conditions.get(leaf, 0) < 2]
+            self.asked_once[id(test)] = asked
         if not any(leaf in state.conds for state in states for leaf in asked):
             return states
         groups: dict[object, list[State]] = {}

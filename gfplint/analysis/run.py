@@ -7,6 +7,7 @@ import operator
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -91,6 +92,21 @@ MADE = "@made"
 MAX_MACROS = 4
 
 
+class Asked(NamedTuple):
+    """What an atomic condition asks: whether ``subject`` is true, or equals ``other``.
+
+    ``text``: what a state knows the answer by; ``equal``: which answer makes the condition true; ``path``: the
+    subject's; ``query``: what a call that it is asks.
+    """
+
+    subject: Expr
+    other: Expr | None
+    text: str
+    equal: bool
+    path: str
+    query: Query | None
+
+
 class Run(ABC):
     """Everything that a run over one function keeps; the layers above add what they do with it."""
 
@@ -152,6 +168,8 @@ class Run(ABC):
         self.loop_names: dict[int, set[str]] = {}
         self.inert_calls: dict[int, Inert | None] = {}
         self.noted: set[int] = set()
+        self.tests: dict[int, tuple[Asked, Asked]] = {}
+        self.asked_once: dict[int, list[str]] = {}
         #: Forgotten where a variable is declared.
         self.known_types: dict[str, Type] = {}
         self.known_holders: dict[tuple[str, int], tuple[Holder, ...]] = {}
