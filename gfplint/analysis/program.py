@@ -443,9 +443,9 @@ def leaving(signs: Mapping[str, tuple[int, Sign]]) -> frozenset[str]:
 
 
 def says_change(function: Function) -> bool:
-    """Whether a header says that a lock is taken or dropped (include/linux/compiler_types.h)."""
+    """Whether a header says that more locks are taken than dropped, or fewer (include/linux/compiler_types.h)."""
     header = function.header
-    return "__" in header and ("__releases" in header or "__acquires" in header)
+    return "__" in header and header.count("__releases(") != header.count("__acquires(")
 
 
 def sign_of(name: str, callees: Iterable[str], signs: Mapping[str, Sign], *, said: bool = False) -> Sign | None:

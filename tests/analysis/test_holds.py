@@ -172,3 +172,11 @@ def test_headers_say_what_is_dropped() -> None:
         "spin_lock(&x->other); spin_unlock(&x->other); } else spin_unlock(&x->lock);\n}\n"
     )
     assert not _meets("spin_lock(&x->lock); drop(x); rest(); return 0;", drop)
+
+
+def test_headers_that_drop_and_retake_leave_the_context_as_it_was() -> None:
+    pause = (
+        "static void pause(struct x *x) __releases(&x->lock) __acquires(&x->lock)\n{\n"
+        "spin_unlock_irq(&x->lock); spin_lock_irq(&x->lock);\n}\n"
+    )
+    assert _meets("spin_lock(&x->lock); pause(x); rest(); spin_unlock(&x->lock); return 0;", pause)
