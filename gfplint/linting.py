@@ -80,16 +80,8 @@ class Wanted:
         self.meetings = Meetings(linker.program.paths.__getitem__, linker.kernel, self.worth.reader)
         self.callers = Callers(linker, self.worth.regions.contexts)
         names = self.readers.calls | (whole.reclaim.names if whole.reclaim is not None else frozenset())
-        facts = linker.program.facts
         # Found out before workers are forked: what they don't touch they share.
-        self.candidates = {
-            at: [
-                index
-                for index, function in enumerate(facts[at].functions)
-                if self.worth.may_be(function) or not names.isdisjoint(function.callees)
-            ]
-            for at in subjects
-        }
+        self.candidates = self.worth.candidates(subjects, names)
         if self.rules:
             linker.forbidding.look_over(subjects)
 

@@ -114,7 +114,9 @@ def in_rounds(
 
     ``first``: of all files; ``lint``: looks at functions, by file; ``joining``: around what is done in between.
     """
-    evidence = {at: result.members for at, result in sorted(first.items()) if isinstance(result, FileResult)}
+    evidence = {
+        at: result.members for at, result in sorted(first.items()) if isinstance(result, FileResult) and result.members
+    }
     rounds: list[Round] = []
     for chosen in ROUNDS:
         with joining():

@@ -21,6 +21,7 @@ _UNREADABLE = b"!"
 _LINES = tuple(range(10_000))
 _EMPTY = FileFacts((), (), (), (), (), (), (), (), ())
 _KEY_BYTES = 16
+_NO_KEY = bytes(_KEY_BYTES)
 #: Files whose skeletons are made sooner than the store says which it has.
 _FEW = 50
 
@@ -56,10 +57,12 @@ class Gatherer:
         loaded: dict[Key, FileFacts] | None = None,
         *,
         remember: bool = True,
+        keyed: bool = True,
     ) -> None:
         """``root``: names the tree in the store; ``loaded``: skeletons by content that another state's has at hand.
 
         ``remember``: whether to look into, and keep, what files contain by their status; for a few it is not worth it.
+        ``keyed``: whether anybody asks for the keys of contents; else they are all alike.
         """
         self._loaded = loaded
         self.state = state
@@ -67,6 +70,7 @@ class Gatherer:
         self.jobs = jobs
         self.progress = progress
         self.contents = Contents(store, root) if store is not None and remember else None
+        self.keyed = keyed or store is not None or loaded is not None
         self.reused = 0
         self._front = frontend_digest() if store is not None else b""
         self._names: dict[str, str] = {}
@@ -143,7 +147,7 @@ class Gatherer:
         from gfplint.frontend.skeleton import skeleton  # noqa: PLC0415 -- once, not in every worker
 
         encode = msgspec.msgpack.Encoder().encode
-        state, front = self.state, self._front
+        state, front, keyed = self.state, self._front, self.keyed
         some = _FEW < len(files) < 30_000
         have = self.store.keys("facts") if self.store is not None and some else set()
 
@@ -153,7 +157,7 @@ class Gatherer:
                 data = state.read(files[at])
             except UnreadableError as error:
                 return _UNREADABLE + (error.reason if hasattr(error, "reason") else str(error)).encode()
-            key = content_key(data)
+            key = content_key(data) if keyed else _NO_KEY
             return b"=" + key + (b"" if key + front in have else encode(skeleton(data)))
 
         decode = msgspec.msgpack.Decoder(FileFacts).decode

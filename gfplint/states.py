@@ -46,10 +46,10 @@ class Run(msgspec.Struct, frozen=True):
     keep: bool = False
     phases: Phases = msgspec.field(default_factory=Phases)
 
-    def gatherer(self, state: State) -> Gatherer:
-        """What reads the files of a state."""
+    def gatherer(self, state: State, *, keyed: bool = True) -> Gatherer:
+        """What reads the files of a state; ``keyed``: as ``Gatherer`` has it."""
         root = os.fspath(self.selected.root.path)
-        return Gatherer(state, self.store, root, self.jobs, self.progress, self.loaded)
+        return Gatherer(state, self.store, root, self.jobs, self.progress, self.loaded, keyed=keyed)
 
     @property
     def jobs(self) -> int:
@@ -85,7 +85,14 @@ def outcome_of(
     """
     gc.unfreeze()  # the program of an earlier scan refers to itself: two at a time are more than a machine may have
     gc.collect()
-    gatherer = run.gatherer(state)
+    with collection.put_off():  # nearly all that is made stays to the end
+        return _outcome_of(run, state, only, renamed, whole)
+
+
+def _outcome_of(
+    run: Run, state: State, only: frozenset[str] | None, renamed: Mapping[str, str] | None, whole: bool
+) -> Outcome:
+    gatherer = run.gatherer(state, keyed=False)
     with run.phases("files"):
         files = list(state.files()) if whole else program_files(state, run.selected, only)
     whole_tree = only is None and "" in run.selected.paths
@@ -189,6 +196,7 @@ def _lint(
 ) -> Outcome:
     # What is below takes a third of a second to load, and most runs of a hook end above.
     from gfplint.analysis.interprocedural import Linker  # noqa: PLC0415
+    from gfplint.analysis.operations import Operations  # noqa: PLC0415
     from gfplint.analysis.program import Program  # noqa: PLC0415
     from gfplint.linting import depth_for, relevance_of  # noqa: PLC0415
     from gfplint.passes import Built, judged, looked_over  # noqa: PLC0415
@@ -201,7 +209,8 @@ def _lint(
         program = Program(paths, facts)
         subjects = [at for at, path in enumerate(paths) if run.linted(path) and (only is None or path in only)]
         relevance = relevance_of(program, kernel, run.selected, depth_for(run.settings))
-        linker = Linker(program, kernel, relevance, lambda at: state.read(program.paths[at]))
+        operations = Operations(program, every=run.keep)
+        linker = Linker(program, kernel, relevance, lambda at: state.read(program.paths[at]), operations)
     built = Built(program, relevance, linker, subjects)
     if run.keep and only is None:
         from gfplint import indexed  # noqa: PLC0415

@@ -177,8 +177,10 @@ def _serve(
     """A worker's life: answer batches until told to stop; an empty one asks for what it leaves."""
     for other in inherited:
         other.close()
+    gc.freeze()  # nothing of the parent's is looked through: that alone would make it the worker's own memory
     # Results are trees without cycles: what is collected again and again is hardly ever there.
     gc.set_threshold(_NEW_OBJECTS, 20, 20)
+    gc.enable()
     try:
         while (batch := connection.recv()) is not None:
             if batch:

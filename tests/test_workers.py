@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import time
@@ -144,3 +145,19 @@ def test_workers_that_die_leave_nothing() -> None:
     answers = dict(run(4, _text, jobs=2, renewed=2, estate=Estate(left, known.append)))
     assert sorted(answers) == list(range(4))
     assert not known
+
+
+def test_workers_look_through_what_they_make_alone() -> None:
+    def work(item: int) -> bytes:
+        return b"%d %d %d" % (gc.isenabled(), gc.get_freeze_count() > 0, len(gc.get_objects()))
+
+    gc.unfreeze()
+    many = [[number] for number in range(50_000)]
+    gc.disable()
+    try:
+        answers = dict(run(1, work, jobs=1))
+    finally:
+        gc.enable()
+    enabled, frozen, objects = map(int, bytes(answers[0]).split())  # type: ignore[arg-type]
+    assert enabled and frozen and objects < len(many)
+    assert not gc.get_freeze_count()

@@ -33,26 +33,30 @@ class Implementation(NamedTuple):
 class Operations:
     """The implementations of every (struct, member) that the tree's tables name. Read-only once built."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, *, every: bool = True) -> None:
+        """``every``: list all that entries name, and not only what is a function now; an index needs that, which is
+        asked what a new function means. A tree's tables hold four numbers and constants for each function.
+        """
         self.program = program
         self._named: dict[tuple[str, str], dict[tuple[int, str], tuple[int, str]]] = {}
         naming: dict[str, list[int]] = {}
-        named = self._named
-        for at, table in program.tables():
-            struct, name = table.struct, table.name
-            for entry in table.entries:
-                value = entry.value
-                if value.isidentifier():
-                    member = struct, entry.member
-                    entries = named.get(member)
-                    if entries is None:
-                        entries = named[member] = {}
-                    entries.setdefault((at, value), (entry.line, name))
-                    files = naming.get(value)
-                    if files is None:
-                        naming[value] = [at]
-                    elif files[-1] != at:
-                        files.append(at)
+        named, functions = self._named, program.functions
+        for at, file in enumerate(program.facts):
+            for table in file.tables:
+                struct, name = table.struct, table.name
+                for entry in table.entries:
+                    value = entry.value
+                    if value in functions if not every else value.isidentifier():
+                        member = struct, entry.member
+                        entries = named.get(member)
+                        if entries is None:
+                            entries = named[member] = {}
+                        entries.setdefault((at, value), (entry.line, name))
+                        files = naming.get(value)
+                        if files is None:
+                            naming[value] = [at]
+                        elif files[-1] != at:
+                            files.append(at)
         self._files = {name: tuple(files) for name, files in naming.items()}
 
     def entries(self) -> Iterator[tuple[str, str, tuple[int, str, int, str]]]:

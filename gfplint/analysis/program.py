@@ -12,6 +12,7 @@ import posixpath
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from itertools import repeat
+from typing import cast
 
 from gfplint.analysis.wrappers import Wrappers
 from gfplint.facts import Definition, FileFacts, Function, Global, Macro, Record, Table
@@ -34,7 +35,8 @@ class Program:
         self.paths = tuple(paths)
         self.facts = tuple(facts)
         self.number = {path: at for at, path in enumerate(self.paths)}
-        functions: dict[str, list[FunctionId]] = defaultdict(list)
+        #: The functions of a name; most names have one.
+        self.functions: dict[str, tuple[FunctionId, ...]] = {}
         self.macros: dict[str, list[tuple[int, Macro]]] = {}
         self.records: dict[str, list[tuple[int, Record]]] = {}
         self.globals: dict[str, list[tuple[int, Global]]] = {}
@@ -44,15 +46,20 @@ class Program:
         self.ids: list[tuple[FunctionId, ...]] = []
         self._visible: dict[tuple[int, int], bool] = {}
         self._units: dict[int, frozenset[int]] | None = None
+        several: dict[str, list[FunctionId]] = {}
         for at, file in enumerate(self.facts):
-            self._add(at, file, functions)
-        self.functions = _packed(functions)
+            self._add(at, file, several)
+        self.functions.update((name, tuple(ids)) for name, ids in several.items())
 
-    def _add(self, at: int, file: FileFacts, functions: dict[str, list[FunctionId]]) -> None:
+    def _add(self, at: int, file: FileFacts, several: dict[str, list[FunctionId]]) -> None:
+        """``several``: takes the functions of names that more than one has."""
         ids = tuple(zip(repeat(at), range(len(file.functions)), strict=False))
         self.ids.append(ids)
-        for fid, function in zip(ids, file.functions, strict=True):
-            functions[function.name].append(fid)
+        known = self.functions.setdefault
+        for function, one in zip(file.functions, zip(ids, strict=False), strict=True):
+            first = known(function.name, one)
+            if first is not one:
+                several.setdefault(function.name, [*first]).append(one[0])
         for macro in file.macros:
             self.macros.setdefault(macro.name, []).append((at, macro))
         for record in file.records:
@@ -220,11 +227,6 @@ class Program:
         return max(candidates, key=lambda c: (len(set(self.function(c).callees)), -c[1]))
 
 
-def _packed(lists: Mapping[str, list[FunctionId]]) -> dict[str, tuple[FunctionId, ...]]:
-    """Lists that grow no more: half a million of them, of which most hold one."""
-    return {name: tuple(ids) for name, ids in lists.items()}
-
-
 class _OwnNames:
     """The names that files define themselves, by number: a file's are asked for once, when it is looked at."""
 
@@ -347,15 +349,16 @@ class Relevance:
         reach: dict[FunctionId, int] = {}
         macros: dict[str, int] = {}
         frontier, fresh = self._direct()
+        facts = program.facts
         for level in range(1, depth + 1):
-            frontier = {f for f in frontier if f not in reach and program.function(f).name not in tabled}
+            frontier = {f for f in frontier if f not in reach and facts[f[0]].functions[f[1]].name not in tabled}
             fresh = {m for m in fresh if m not in macros and m not in tabled}
             if not frontier and not fresh:
                 break
-            for fid in frontier:
-                reach[fid] = level
+            reach.update(dict.fromkeys(frontier, level))
             macros.update(dict.fromkeys(fresh, level))
-            frontier, fresh = self._callers_of(frontier, fresh)
+            if level < depth:
+                frontier, fresh = self._callers_of(frontier, fresh)
         self.reaching_macros = macros
         return reach
 
@@ -394,7 +397,8 @@ class Relevance:
     def _locking(self) -> frozenset[str]:
         """Names of functions that take a mask and may use it under a lock of their own."""
         atomic = atomic_names(self.kernel)
-        return frozenset(f.name for file in self.program.facts for f in file.functions if locks_with_mask(f, atomic))
+        functions = [f for file in self.program.facts for f in file.functions if "gfp_t" in f.header]
+        return frozenset(f.name for f in functions if locks_with_mask(f, atomic))
 
     def _signs(self) -> dict[str, tuple[int, Sign]]:
         """Names whose bodies enter and leave contexts unevenly, by the names of the calls alone, three levels up.
@@ -455,12 +459,15 @@ def sign_of(name: str, callees: Iterable[str], signs: Mapping[str, Sign], *, sai
     """
     total: set[tuple[str, str]] = set()
     for callee in callees:
-        total |= signs.get(callee, frozenset())
+        if sign := signs.get(callee):
+            total |= sign
+    if not total:
+        return None
     entered = {kind for effect, kind in total if effect == "enter"}
     left = {kind for effect, kind in total if effect == "leave"}
     if (entered ^ left) - {"lock_irq", "irq"}:
         return frozenset({("enter", kind) for kind in entered - left} | {("leave", kind) for kind in left - entered})
-    return frozenset() if total and (said or _names_a_lock(name)) else None
+    return frozenset() if said or _names_a_lock(name) else None
 
 
 def _names_a_lock(name: str) -> bool:
@@ -479,6 +486,15 @@ def _callers(program: Program, files: frozenset[int] | None) -> dict[str, tuple[
                 if not known or known[-1] is not fid:
                     known.append(fid)
     return _packed(callers)
+
+
+def _packed(lists: defaultdict[str, list[FunctionId]]) -> dict[str, tuple[FunctionId, ...]]:
+    """Lists that grow no more: half a million of them, of which most hold one. In place, so that each goes at once."""
+    packed = cast("defaultdict[str, tuple[FunctionId, ...]]", lists)
+    for name, ids in lists.items():
+        packed[name] = tuple(ids)
+    packed.default_factory = None
+    return packed
 
 
 def _macro_callers(program: Program, files: frozenset[int] | None) -> dict[str, list[str]]:

@@ -94,18 +94,28 @@ class Worth:
         self.reduced = frozenset(n for n, m in kernel.masks.items() if DIRECT_RECLAIM in m and FS not in m)
         self.wrappers = relevance.wrappers
         self.linear = frozenset(name for role, name in kernel.roles if role == "linear")
-        self._names = self.direct | self.regions.enters | (self.linear if Reads.LINEAR in reads else frozenset())
+        names = self.direct | self.regions.enters | (self.linear if Reads.LINEAR in reads else frozenset())
+        #: Calls of any of these may make a function worth a body.
+        self._noted = names | (self.wrappers.handing or frozenset())
 
-    def may_be(self, function: Function) -> bool:
-        """Whether ``by_name`` or ``by_text`` may find a function worth a body: one look at all that they go by."""
-        header = function.header
-        return (
-            bool(function.words)
-            or not self._names.isdisjoint(function.callees)
-            or "gfp_t" in header
-            or annotated(function)
-            or self.wrappers.hand_out(function.callees)
-        )
+    def candidates(self, files: Iterable[int], names: frozenset[str]) -> dict[int, list[int]]:
+        """Of files, the numbers of the functions that ``by_name`` or ``by_text`` may find worth a body, and of those
+        that call one of ``names``: one look at all that these go by, and no call for each of a tree's functions.
+        """
+        facts, apart = self.program.facts, (self._noted | names).isdisjoint
+        ask = self.wrappers.handing is None
+        return {
+            at: [
+                index
+                for index, function in enumerate(facts[at].functions)
+                if function.words
+                or not apart(function.callees)
+                or "gfp_t" in (header := function.header)
+                or ("__" in header and annotated(function))
+                or (ask and self.wrappers.hand_out(function.callees))
+            ]
+            for at in files
+        }
 
     def by_name(self, fid: FunctionId, function: Function, text: Text) -> int | None:
         """The depth of the summary that the names in a function alone make worth; None for none.

@@ -22,8 +22,11 @@ RETURN_LEVELS = 3
 class Wrappers:
     """What calls of a name may hand out, and which frees they may give their arguments to.
 
-    ``places``: the families by name and defining file; ``levels``: calls between a name and a family's allocator.
+    ``places``: the families by name and defining file; ``levels``: calls between a name and a family's allocator;
+    ``handing``: the names of which ``hand_out`` holds, None where it has to be asked.
     """
+
+    handing: Names | None
 
     def __init__(
         self,
@@ -46,7 +49,7 @@ class Wrappers:
         for free in kernel.frees:
             self._note_frees(free)
         giving = {f.name for n in self.families for f in self._functions(n) if gives_memory(f)}
-        self._handing = frozenset(
+        self.handing = frozenset(
             name
             for name in self.places.keys() | giving
             if not (self.returned_anywhere(name) | self.given_anywhere(name)) <= PLAIN
@@ -74,7 +77,7 @@ class Wrappers:
 
     def hand_out(self, names: Sequence[str]) -> bool:
         """Whether one of those may hand out memory that ``kfree()`` is not for."""
-        return not self._handing.isdisjoint(names)
+        return self.handing is not None and not self.handing.isdisjoint(names)
 
     def _given_places(self, name: str) -> dict[int, Names]:
         known = self._given.get(name)
@@ -92,9 +95,10 @@ class Wrappers:
 
     def _note_returns(self, fresh: dict[str, Names], level: int) -> dict[str, Names]:
         following: dict[str, Names] = {}
+        facts = self.program.facts
         for name, families in fresh.items():
             for file, index in self.callers.get(name, ()):
-                function = self.program.facts[file].functions[index]
+                function = facts[file].functions[index]
                 if returns_memory(function) and _add(self.places, function.name, file, families):
                     following[function.name] = following.get(function.name, _NOTHING) | families
             for macro in self.macro_callers.get(name, ()):

@@ -336,6 +336,8 @@ class _Names:
 class StoredWrappers(Wrappers):
     """Wrappers as the linked tree knows them, brought up to date; what frees is looked up."""
 
+    handing = None
+
     def __init__(
         self,
         program: StoredProgram,

@@ -47,7 +47,8 @@ class WorkTree:
     def __init__(self, top: Path, scope: Sequence[str] = ("",)) -> None:
         self.top = top
         self.scope = tuple(scope)
-        self._walked: tuple[tuple[str, ...], tuple[Skipped, ...], dict[str, str]] | None = None
+        self._walked: tuple[tuple[str, ...], tuple[Skipped, ...]] | None = None
+        self._marks: dict[str, str] | None = None
 
     def files(self) -> Sequence[str]:
         return self._walk()[0]
@@ -65,7 +66,14 @@ class WorkTree:
             raise _unreadable(path, error) from error
 
     def identities(self) -> Mapping[str, str]:
-        return self._walk()[2]
+        if self._marks is None:  # only an index asks: looking at each file's status takes longer than to list them
+            self._marks = {}
+            for path in self.files():
+                try:
+                    self._marks[path] = _identity(os.lstat(f"{self.top}/{path}"))
+                except OSError:
+                    continue  # who reads it says why
+        return self._marks
 
     def close(self) -> None:
         """Nothing is held open."""
@@ -73,13 +81,13 @@ class WorkTree:
     def _place(self, path: str) -> str:
         return os.path.join(self.top, _inside(path))  # noqa: PTH118 -- this runs for each of 60,000 files
 
-    def _walk(self) -> tuple[tuple[str, ...], tuple[Skipped, ...], dict[str, str]]:
+    def _walk(self) -> tuple[tuple[str, ...], tuple[Skipped, ...]]:
         if self._walked is None:
-            found: dict[str, str] = {}
+            found: set[str] = set()
             skipped: dict[str, Skipped] = {}
             for named in self.scope:
                 _walk_named(self.top, named, found, skipped)
-            self._walked = (tuple(sorted(found)), tuple(skipped[path] for path in sorted(skipped)), found)
+            self._walked = (tuple(sorted(found)), tuple(skipped[path] for path in sorted(skipped)))
         return self._walked
 
 
@@ -203,24 +211,25 @@ def _identity(status: os.stat_result) -> str:
     return "f%x:%x:%x:%x:%x" % numbers  # noqa: UP031 -- half the time of an f-string with five formats
 
 
-def _walk_named(top: Path, named: str, found: dict[str, str], skipped: dict[str, Skipped]) -> None:
-    """Note what a named file or folder ("" or "folder", "folder/." without subfolders) contributes: identities of files
-    by their paths, and what can't be read.
+def _walk_named(top: Path, named: str, found: set[str], skipped: dict[str, Skipped]) -> None:
+    """Note what a named file or folder ("" or "folder", "folder/." without subfolders) contributes: paths of files, and
+    what can't be read.
     """
     flat = named == "." or named.endswith("/.")
     relative = named[: -len("/.")] if named.endswith("/.") else named if named != "." else ""
     if relative and not is_folder(top / relative):
         item = _named_file(top, relative)
-        if isinstance(item, Skipped):
-            skipped[item.path] = item
+        if item is None:
+            found.add(relative)
         else:
-            found[item[0]] = item[1]
+            skipped[relative] = item
         return
     for item in _walk_folder(top, relative, not flat, found):
         skipped[item.path] = item
 
 
-def _named_file(top: Path, path: str) -> tuple[str, str] | Skipped:
+def _named_file(top: Path, path: str) -> Skipped | None:
+    """Why a named file can't be read; None where it can."""
     if not path.endswith(SUFFIXES):
         return Skipped(
             path, f"not a C source or header ({', '.join('*' + suffix for suffix in SUFFIXES)})", failed=True
@@ -231,10 +240,10 @@ def _named_file(top: Path, path: str) -> tuple[str, str] | Skipped:
         return Skipped(path, _reason(error), failed=True)
     if not stat.S_ISREG(status.st_mode):
         return Skipped(path, f"not a regular file ({_kind(status.st_mode)})", failed=True)
-    return path, _identity(status)
+    return None
 
 
-def _walk_folder(top: Path, start: str, enter: bool, found: dict[str, str]) -> Iterator[Skipped]:
+def _walk_folder(top: Path, start: str, enter: bool, found: set[str]) -> Iterator[Skipped]:
     pending = [start]
     while pending:
         folder = pending.pop()
@@ -259,11 +268,7 @@ def _walk_folder(top: Path, start: str, enter: bool, found: dict[str, str]) -> I
                 if not entry.is_file(follow_symlinks=False):
                     yield from _special(top, path, entry)
                     continue
-                try:
-                    found[path] = _identity(entry.stat(follow_symlinks=False))
-                except OSError as error:
-                    if not isinstance(error, FileNotFoundError):
-                        yield Skipped(path, _reason(error), failed=True)
+                found.add(path)
 
 
 def _is_unicode(name: str) -> bool:

@@ -47,6 +47,17 @@ def test_read_and_identity_follow_the_file(tmp_path: Path) -> None:
     assert state.identity("x.c") != first
 
 
+def test_identities_are_of_the_files_that_can_be_seen(tmp_path: Path) -> None:
+    for name in ("a.c", "b/c.h", "gone.c"):
+        write(tmp_path, name, "int x;\n")
+    state = WorkTree(tmp_path)
+    assert len(state.files()) == 3
+    (tmp_path / "gone.c").unlink()
+    assert state.identities() == {name: state.identity(name) for name in ("a.c", "b/c.h")}
+    with pytest.raises(MissingError):
+        state.read("gone.c")
+
+
 def test_symbolic_links(tmp_path: Path) -> None:
     outside = write(tmp_path, "outside/o.c", "")
     top = tmp_path / "tree"
