@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 
 from gfplint.analysis.holders import Declared, type_of_parts
+from gfplint.facts import Param
 from gfplint.frontend.header import signature
 
 #: A declaration: its type, and its declarators up to the first bracket.
 _DECLARED = re.compile(
-    r"(?:[;{}(:]|\A)\s*+(?:(?:static|const|volatile|register|unsigned|signed)\s++)*+(?:(?:struct|union)\s++)?"
+    r"[;{}(:]\s*+(?:(?:static|const|volatile|register|unsigned|signed)\s++)*+(?:(?:struct|union)\s++)?"
     r"([A-Za-z_]\w*+)([*\s][^;(){}]*+)"
 )
 _DECLARATOR = re.compile(r"[\s*]*+(?:(?:const|__\w++)\s++(?=[\w*]))*+[\s*]*+([A-Za-z_]\w*+)")
@@ -87,7 +88,9 @@ class Bases:
         self.header = header
         self.code = code
         self.known = known
-        self._types: dict[str, set[str]] | None = None
+        self._types: dict[str, set[str]] = {}
+        self._params: tuple[Param, ...] | None = None
+        self._declarations: list[tuple[str, str]] | None = None
         self._found: dict[Parts, tuple[Base, ...]] = {}
 
     def records(self, parts: Parts | None) -> tuple[Base, ...]:
@@ -102,8 +105,8 @@ class Bases:
         return found
 
     def _records(self, parts: Parts) -> tuple[Base, ...]:
-        types = self.types().get(parts[0])
-        if types is None:
+        types = self.types(parts[0])
+        if not types:
             variable = self.known.global_type(parts[0])
             if variable is None:
                 return UNKNOWN
@@ -116,16 +119,25 @@ class Bases:
             found.append(self.known.record_key(path[-1][0]))
         return tuple(dict.fromkeys(found))
 
-    def types(self) -> dict[str, set[str]]:
-        """The types of parameters and local variables, as far as they may have members."""
-        if self._types is None:
-            self._types = {}
-            for param in signature(self.header).params:
-                if param.name:
-                    self._types.setdefault(param.name, set()).add(param.type)
-            for kind, declarators in _DECLARED.findall(self.code):
-                if kind not in _NO_TYPES:
-                    for text in declarators.split(","):
-                        if name := _DECLARATOR.match(text):
-                            self._types.setdefault(name.group(1), set()).add(kind)
-        return self._types
+    def types(self, name: str) -> set[str]:
+        """The types of the parameters and local variables of a name, as far as they may have members."""
+        found = self._types.get(name)
+        if found is None:
+            found = self._types[name] = self._types_of(name)
+        return found
+
+    def _types_of(self, name: str) -> set[str]:
+        found: set[str] = set()
+        if name in self.header:
+            if self._params is None:
+                self._params = signature(self.header).params
+            found.update(param.type for param in self._params if param.name == name)
+        if self._declarations is None:
+            # The end of what stands before the text begins a declaration, too.
+            self._declarations = [d for d in _DECLARED.findall(";" + self.code) if d[0] not in _NO_TYPES]
+        for kind, declarators in self._declarations:
+            if name in declarators and kind not in found:
+                for text in declarators.split(","):
+                    if name in text and (declared := _DECLARATOR.match(text)) and declared.group(1) == name:
+                        found.add(kind)
+        return found

@@ -13,47 +13,34 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from gfplint.analysis.bases import Base, Bases, base_of
+from gfplint.analysis.bases import Base, Bases
 from gfplint.analysis.holders import GLOBAL
 from gfplint.analysis.measures import Measures, measures_in, other_cache, parted
+from gfplint.analysis.spots import CALL, CONSTANT, INDEX, PATH, Spot, assignments, last, of_path
 from gfplint.analysis.values import CACHES
 from gfplint.analysis.wrappers import handing_out
 from gfplint.analysis.written import arguments
 from gfplint.frontend.header import signature
 from gfplint.kernel.model import Kernel
 
-#: ``name =``.
-_ASSIGNED = re.compile(r"\b([A-Za-z_]\w*+)\s*+(?:\[[^\]]*+\]\s*+)*+=(?!=)")
-_WORD = re.compile(r"([A-Za-z_]\w*+)(\s*+\()?")
 #: A name in a value: whether it is a member, called, or only leads to one.
 _NAMED = re.compile(r"(->|\.|\bstruct\b|)\s*+\b([A-Za-z_]\w*+)\s*+(\(|)(?=(->|\.|))")
-_INDEX = re.compile(r"\[[^\]]*+\]")
 _CLEANED = re.compile(r"([A-Za-z_]\w*+)\s++__free\s*+\(\s*+(\w++)\s*+\)")
 #: ``struct tag *a, *b``, and the names of the pointers in what stands behind the tag.
-_DECLARED = re.compile(r"\bstruct\s++(\w++)\s*+(\*(?:(?!\bstruct\b)[^;{}()])*+)")
+_DECLARED = re.compile(r"struct(?<!\wstruct)\s++(\w++)\s*+(\*[^;{}()s]*+(?:s(?!(?<!\ws)truct\b)[^;{}()s]*+)*+)")
 _POINTER = re.compile(r"\*\s*+(?:const\s++|restrict\s++)*+(\w++)")
 #: ``sizeof(struct tag)`` and ``sizeof(*p)``.
 _SIZE = re.compile(r"\bsizeof\s*+\(\s*+(?:struct\s++(\w++)\s*+\)|\*\s*+(\w++)\s*+\))")
 #: A member, with nothing done to it.
 _PATH = re.compile(r"\s*+\w++(?:\s*+(?:->|\.)\s*+\w++)++\s*+")
-#: Values longer than this are read up to here.
-_VALUE = 500
 #: A value that is a call, or a cast one.
 _CALL = re.compile(r"\s*+(?:\([\w\s]++\*\s*+\)\s*+)?([A-Za-z_]\w*+)\s*+\(")
 _PAREN = re.compile(r"[()]")
 #: ``struct tag *name``, a pointer to one struct, as declared first behind the tag.
-_OBJECT = re.compile(r"\bstruct\s++(\w++)\s*+\*\s*+(?:const\s++)?(\w++)\s*+(?=[=;,)])")
+_OBJECT = re.compile(r"struct(?<!\wstruct)\s++(\w++)\s*+\*\s*+(?:const\s++)?(\w++)\s*+(?=[=;,)])")
 #: What is returned straight from a call, and the type of what returns a pointer to a struct.
-_RETURNED = re.compile(r"\breturn\s++(?:\([\w\s]++\*\s*+\)\s*+)?([A-Za-z_]\w*+)\s*+\(")
+_RETURNED = re.compile(r"return(?<!\wreturn)\s++(?:\([\w\s]++\*\s*+\)\s*+)?([A-Za-z_]\w*+)\s*+\(")
 _RETURNS = re.compile(r"struct\s++(\w++)\s*+\*\Z")
-#: White space between a member and the operator before it.
-_BEFORE = 40
-#: Values that are numbers, not memory.
-_PLAIN = re.compile(r"\s*+(?:-?[0-9]\w*+|NULL|true|false|[A-Z][A-Z0-9_]*+)\s*+\Z")
-
-#: Of them, those that are known to be: a store of one is no store of memory.
-_NUMBER = re.compile(r"\s*+(?:-?[0-9]\w*+|NULL|true|false)\s*+\Z")
-
 Families = frozenset[str]
 _NONE: Families = frozenset()
 #: Of memory whose allocator is not known.
@@ -104,35 +91,6 @@ class Text(NamedTuple):
     returned: Callable[[str], str]
 
 
-class _Spot(NamedTuple):
-    """Where the last component of a path stands in a text."""
-
-    name: str
-    text: str
-    at: int
-
-    @property
-    def member(self) -> bool:
-        """Whether it is a member."""
-        return _is_member(self.text, self.at)
-
-    @property
-    def key(self) -> str:
-        """What the function's memory knows it by."""
-        return "." + self.name if self.member else self.name
-
-    def known_as(self, bases: Bases) -> Iterator[str]:
-        """What others call the member."""
-        for base in bases.records(base_of(self.text, self.at)):
-            yield known_as(base, self.name)
-
-    def objects(self, bases: Bases) -> Iterator[str]:
-        """What others call the objects that the member leads to."""
-        for key in bases.records((*(base_of(self.text, self.at) or ()), self.name)):
-            if ":" in key:
-                yield f"*{key}"
-
-
 def variable(key: str, name: str) -> str:
     """What all functions call a variable at file scope; ``key``: as holders have it."""
     return f"={name}" if key == GLOBAL else f"={key}:{name}"
@@ -141,6 +99,31 @@ def variable(key: str, name: str) -> str:
 def known_as(record: Base, member: str) -> str:
     """What all functions call a member; ``record`` is "" where it is not known."""
     return f"{record}.{member}" if record else member
+
+
+def _known_as(spot: Spot, bases: Bases) -> Iterator[str]:
+    """What others call a member."""
+    for base in bases.records(spot.base):
+        yield known_as(base, spot.name)
+
+
+def _objects(spot: Spot, bases: Bases) -> Iterator[str]:
+    """What others call the objects that a member leads to."""
+    for key in bases.records((*(spot.base or ()), spot.name)):
+        if ":" in key:
+            yield f"*{key}"
+
+
+class _Assigned(NamedTuple):
+    """What assignments do: ``stored``: the members and results that are given anything but a number; ``direct``:
+    variables, each with the family that an allocator gives it, and its cache; ``served``: structs that caches are made
+    for; ``copied``: what members are given that another member (its key) is given from.
+    """
+
+    stored: list[Spot]
+    direct: list[tuple[str, str]]
+    served: list[tuple[str, str]]
+    copied: list[tuple[Spot, str]]
 
 
 class Reader:
@@ -158,7 +141,9 @@ class Reader:
             n: frozenset(f for f in kernel.families if f not in row.families or (row.cache is not None and f in cached))
             for n, row in self.frees.items()
         }
+        #: Calls whose result may be memory that their arguments name.
         self.passing = frozenset(n for n, q in kernel.queries.items() if q.true_means in ("argument", "take"))
+        self.through = self.passing | self.measures.converting
         self.creators = frozenset(n for n, a in self.allocators.items() if a.family == CACHES)
         results = {n for n, a in self.allocators.items() if isinstance(a.result, int)}
         self.plain = frozenset(
@@ -200,33 +185,21 @@ class Reader:
         """The evidence in a function. ``wrappers``: what the functions that it calls may hand out and free."""
         names = _Names()
         code, callees = text.code, text.callees
-        stored: list[_Spot] = []
-        direct: list[tuple[str, str]] = []
-        served: list[tuple[str, str]] = []
-        copied: list[tuple[_Spot, str]] = []
         cleaned = _CLEANED.findall(code) if "__free" in callees else []
         if cleaned:
             code = _CLEANED.sub(r"\1", code)
-        for member, name, at, value in _assignments(code):
-            if not _NUMBER.match(value):
-                if member:
-                    stored.append(_Spot(name, code, at))
-                    if self.measures.frees and _PATH.fullmatch(value) and (source := _last(value)) is not None:
-                        copied.append((source, "." + name))
-                elif (call := _only_call(value)) in self.creators:
-                    served += self._served(text, name, call, value)
-                elif call in self.plain and call not in wrappers.own:
-                    direct.append((name, self.allocators[call].family + self.measures.cache(call, value)))
-                self._assign(names, "." + name if member else name, value, wrappers.returned)
+        found = _Assigned([], [], [], [])
+        self._assigned(text, code, names, wrappers, found)
+        stored = found.stored
         for name in callees & self.results.keys():
             number = self.results[name]
             for args in arguments(code, name):
-                if number < len(args) and (target := _last(args[number])):
+                if number < len(args) and (target := last(args[number])):
                     names.give(target.key, frozenset((self.allocators[name].family,)))
                     stored.append(target)
         for name, families in wrappers.giving.items():
             stored += _gifts(code, name, families, names)
-        freed = [found for name in callees & self.frees.keys() for found in self._freed(code, name)]
+        freed = [one for name in callees & self.frees.keys() for one in self._freed(code, name)]
         doubted = [target.key for target, free in freed if self.conflicting(names.families(target.key), free)]
         doubted += [
             name
@@ -244,26 +217,67 @@ class Reader:
         if doubted:
             return Evidence(True, frozenset(by))
         others = _Others(text, names, freed, self.sizes) if names.given or freed else None
-        members = {(known, names.families(t.key)) for t in stored if t.member for known in t.known_as(text.bases)}
+        spots = {(t.name, t.lead) if t.lead else t: t for t in stored if t.member}.values()
+        members = {(known, names.families(t.key)) for t in spots for known in _known_as(t, text.bases)}
         # What one member may take from another, that one may have got elsewhere as the first has here.
         members |= {
             (known, measures)
-            for spot, target in copied
+            for spot, target in found.copied
             if spot.member and (measures := measures_in(names.families(target)))
-            for known in spot.known_as(text.bases)
+            for known in _known_as(spot, text.bases)
         }
-        frees = {(known, free) for t, free in freed if t.member for known in t.known_as(text.bases)}
+        frees = {(known, free) for t, free in freed if t.member for known in _known_as(t, text.bases)}
         returned = tuple(self._returned(text))
         members.update((known, frozenset(parted(family))) for known, family in returned)
         members.update((k, names.families(t.key)) for t in stored for k in self._cached(t, names, text))
-        frees.update((k, free) for t, free in freed if t.member and "@" in free for k in t.objects(text.bases))
+        frees.update((k, free) for t, free in freed if t.member and "@" in free for k in _objects(t, text.bases))
         frees.update(self._called(text))
         return Evidence(
             False,
             frozenset(),
             tuple(sorted(members, key=lambda m: (m[0], *sorted(m[1])))) + (others.stored() if others else ()),
             tuple(sorted(frees)) + (others.freed() if others else ()),
-            (*served, *returned, *(others.made(direct) if others is not None and direct else ())),
+            (
+                *found.served,
+                *returned,
+                *(others.made(found.direct) if others is not None and found.direct else ()),
+            ),
+        )
+
+    def _assigned(self, text: Text, code: str, names: _Names, wrappers: Called, found: _Assigned) -> None:
+        """Note what a text's assignments do: ``names`` hears of memory, ``found`` of all else."""
+        returned = wrappers.returned
+        tracked = self._makes(text, wrappers)
+        sources = bool(self.measures.frees)
+        for name, member, value, kind, word in assignments(code):
+            if member is not None:
+                found.stored.append(member)
+                if sources and kind == PATH and not word.isidentifier():
+                    found.copied.append((of_path(word), member.key))
+                elif sources and not kind and _PATH.fullmatch(value) and (source := last(value)) is not None:
+                    found.copied.append((source, member.key))
+            elif kind == CALL and word in self.creators:
+                if _only_call(value):
+                    found.served.extend(self._served(text, name, word, value))
+            elif kind == CALL and word in self.plain and word not in wrappers.own and _only_call(value):
+                found.direct.append((name, self.allocators[word].family + self.measures.cache(word, value)))
+            if not tracked or kind == CONSTANT:
+                continue
+            key = name if member is None else "." + name
+            if kind == PATH:
+                names.take(key, word if word.isidentifier() else of_path(word).key)
+            elif kind == CALL and word not in self.through and value.count("(") == 1:
+                self._call(names, key, word, value, returned)
+            elif value:
+                self._assign(names, key, value, returned)
+
+    def _makes(self, text: Text, wrappers: Called) -> bool:
+        """Whether a function gives any of its names memory."""
+        return (
+            bool(wrappers.returned or wrappers.giving)
+            or not self.allocators.keys().isdisjoint(text.callees)
+            or not self.measures.giving.isdisjoint(text.callees)
+            or ALLOCATES.search(" ".join(text.callees)) is not None
         )
 
     def _served(self, text: Text, name: str, call: str, value: str) -> Iterator[tuple[str, str]]:
@@ -277,10 +291,10 @@ class Reader:
         if ":" in key:
             yield f"*{key}", f"{CACHES}@{name}"
 
-    def _cached(self, target: _Spot, names: _Names, text: Text) -> Iterator[str]:
+    def _cached(self, target: Spot, names: _Names, text: Text) -> Iterator[str]:
         """What a member leads to that is given an object of a cache."""
         if target.member and any(family.startswith("@") for family in names.families(target.key)):
-            yield from target.objects(text.bases)
+            yield from _objects(target, text.bases)
 
     def _called(self, text: Text) -> Iterator[tuple[str, str]]:
         """The objects that calls name by their results whose objects go back to caches (``FOO_I(inode)``)."""
@@ -303,33 +317,38 @@ class Reader:
                         yield f"*{key}", self.allocators[name].family + cache
 
     def _assign(self, names: _Names, name: str, value: str, returned: Mapping[str, Families]) -> None:
-        if _PLAIN.match(value):
-            return
-        words = _NAMED.findall(_INDEX.sub("", value) if "[" in value else value)
+        """A name is given a value of any kind."""
+        words = _NAMED.findall(INDEX.sub("", value) if "[" in value else value)
         called = [word for _, word, call, _ in words if call]
-        names_in = ["." + word if before else word for before, word, call, _ in words if not call]
         for word in called:
-            families = self.families_of(word, returned) | self.measures.given(word, value)
-            if families or ALLOCATES.search(word):
-                names.give(name, families or _UNKNOWN, word)
+            self._call(names, name, word, value, returned)
             if word in self.measures.converting:
-                for other in names_in:
-                    names.give(name, measures_in(names.families(other)))
+                for before, other, call, _ in words:
+                    if not call:
+                        names.give(name, measures_in(names.families("." + other if before else other)))
         if not called or not self.passing.isdisjoint(called):
             for before, word, call, leads in words:
                 if not call and not leads and before != "struct":
                     names.take(name, "." + word if before else word)
+
+    def _call(self, names: _Names, name: str, word: str, value: str, returned: Mapping[str, Families]) -> None:
+        """A name is given what a call in a value hands out."""
+        families = self.families_of(word, returned)
+        if word in self.measures.giving:
+            families |= self.measures.given(word, value)
+        if families or ALLOCATES.search(word):
+            names.give(name, families or _UNKNOWN, word)
 
     def families_of(self, name: str, returned: Mapping[str, Families]) -> Families:
         """The families that a call may hand out."""
         row = self.allocators.get(name)
         return returned.get(name, _NONE) if row is None else returned.get(name, _NONE) | {row.family}
 
-    def _freed(self, code: str, name: str) -> Iterator[tuple[_Spot, str]]:
+    def _freed(self, code: str, name: str) -> Iterator[tuple[Spot, str]]:
         """What is freed, with the free and its measure."""
         number = self.frees[name].arg
         for args in arguments(code, name):
-            if number < len(args) and (target := _last(args[number])):
+            if number < len(args) and (target := last(args[number])):
                 yield target, name + self.measures.freed(name, args)
 
     def _doubted_by_callees(
@@ -341,16 +360,16 @@ class Reader:
             frees = [free for free in every if self.conflicting(given, free)]
             for args in arguments(code, name) if frees else ():
                 for arg in args:
-                    target = _last(arg)
+                    target = last(arg)
                     if target and any(self.conflicting(names.families(target.key), free) for free in frees):
                         yield target.key, name
 
 
-def _gifts(code: str, name: str, families: Families, names: _Names) -> Iterator[_Spot]:
+def _gifts(code: str, name: str, families: Families, names: _Names) -> Iterator[Spot]:
     """The members whose address a call gets that may put memory there; ``names`` hears of the memory."""
     for args in arguments(code, name):
         for arg in args:
-            target = _last(arg) if arg.lstrip().startswith("&") else None
+            target = last(arg) if arg.lstrip().startswith("&") else None
             if target is not None:
                 names.give(target.key, families, name)
                 yield target
@@ -363,7 +382,7 @@ class _Others:
     """
 
     def __init__(
-        self, text: Text, names: _Names, freed: Sequence[tuple[_Spot, str]], sizes: Mapping[str, tuple[int, str]]
+        self, text: Text, names: _Names, freed: Sequence[tuple[Spot, str]], sizes: Mapping[str, tuple[int, str]]
     ) -> None:
         self.text, self.names, self.sizes = text, names, sizes
         self.bare = [(target.name, free) for target, free in freed if not target.member]
@@ -411,7 +430,7 @@ class _Others:
         tag = self.structs.get(name)
         if tag:
             return self.object(tag)
-        key = self.text.variables(name) if name not in self.text.bases.types() else ""
+        key = self.text.variables(name) if not self.text.bases.types(name) else ""
         return variable(key, name) if key else ""
 
     def object(self, tag: str) -> str:
@@ -434,14 +453,18 @@ class _Names:
         self.given: dict[str, Families] = {}
         self._sources: dict[str, list[str]] = {}
         self._givers: dict[str, set[str]] = {}
+        self._found: dict[str, Families] = {}
 
     def take(self, name: str, source: str) -> None:
         """What a name stands for may be what another does."""
         if name != source:
             self._sources.setdefault(name, []).append(source)
+            self._found.clear()
 
     def give(self, name: str, families: Families, giver: str = "") -> None:
-        self.given[name] = self.given.get(name, _NONE) | families
+        known = self.given.get(name)
+        self.given[name] = families if known is None else known | families
+        self._found.clear()
         if giver:
             self._givers.setdefault(name, set()).add(giver)
 
@@ -456,7 +479,12 @@ class _Names:
     def families(self, name: str) -> Families:
         if name not in self._sources:
             return self.given.get(name, _NONE)
-        return _NONE.union(*[self.given.get(n, _NONE) for n in self._behind(name)]) if self.given else _NONE
+        if not self.given:
+            return _NONE
+        found = self._found.get(name)
+        if found is None:
+            found = self._found[name] = _NONE.union(*[self.given.get(n, _NONE) for n in self._behind(name)])
+        return found
 
     def _behind(self, name: str) -> Iterable[str]:
         """A name and all those from which its memory may come."""
@@ -470,14 +498,6 @@ class _Names:
         return found
 
 
-def _assignments(code: str) -> Iterator[tuple[bool, str, int, str]]:
-    """(whether to a member, the name, where it stands, the value's text) of every assignment."""
-    for match in _ASSIGNED.finditer(code):
-        start, end = match.start(), match.end()
-        stop = code.find(";", end, end + _VALUE)
-        yield _is_member(code, start), match.group(1), start, code[end : stop if stop >= 0 else end + _VALUE]
-
-
 def _only_call(value: str) -> str:
     """The name of what is called where a value is nothing but a call, or a cast of one; "" for any other value."""
     match = _CALL.match(value)
@@ -489,21 +509,3 @@ def _only_call(value: str) -> str:
         if not depth:
             return match.group(1) if not value[paren.end() :].strip() else ""
     return ""
-
-
-def _is_member(text: str, at: int) -> bool:
-    """Whether the name at an offset is a member's."""
-    before = text[at - 1 : at]
-    if before.isspace():
-        return text[max(at - _BEFORE, 0) : at].rstrip().endswith(("->", "."))
-    return before == "." or (before == ">" and text[at - 2 : at - 1] == "-")
-
-
-def _last(text: str) -> _Spot | None:
-    """The last component of the path that an argument is; None where it is none."""
-    bare = _INDEX.sub("", text)
-    words = _WORD.findall(bare)
-    if not words:
-        return None
-    name = words[-1][0]
-    return _Spot(name, bare, bare.rstrip(" \t\n)").rfind(name))

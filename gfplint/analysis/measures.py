@@ -35,6 +35,8 @@ class Measures:
         self.frees = {f.name: f for f in frees if f.single or f.order is not None or f.size is not None}
         self.caching = {a.name: a.cache for a in allocators if a.cache is not None}
         self.cached = {f.name: f.cache for f in frees if f.cache is not None}
+        #: Those whose calls have a measure.
+        self.giving = self.allocators.keys() | self.caching.keys()
         self.sized = sized
         #: Calls that give the other name of the same pages.
         self.converting = frozenset(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from gfplint.analysis.bases import Bases
@@ -28,7 +28,8 @@ from gfplint.kernel.masks import DIRECT_RECLAIM, FS, ZONES
 from gfplint.kernel.model import Kernel
 
 Text = Callable[[], str]
-_GFP = re.compile(r"\b\w*GFP\w*")
+#: A literal first, which is found fast; what stands before it is looked at then.
+_GFP = re.compile(r"GFP\w*+")
 
 
 class Reads(enum.Flag):
@@ -80,7 +81,10 @@ class Worth:
         self.program = program
         self.kernel = kernel
         self.relevance = relevance
-        self.reads = reads
+        #: What of it is read, asked once: a flag takes its time to tell.
+        self.sleeps, self.contexts, self.all_of_it = (r in reads for r in (Reads.SLEEPS, Reads.CONTEXTS, Reads.ALL))
+        self.linears, self.opens, self.odd_masks = (r in reads for r in (Reads.LINEAR, Reads.SCOPES, Reads.MASKS))
+        self.families = Reads.FAMILIES in reads
         self.reader = Reader(kernel, measured=Reads.MEASURES in reads)
         self.memory = frozenset(kernel.allocators.keys() | kernel.frees.keys())
         tabled = self.memory | kernel.scopes.keys()
@@ -123,21 +127,21 @@ class Worth:
         ``text``: its blanked code, asked for where the names leave it open whether a context reaches a sleep.
         """
         names = frozenset(function.callees)
-        if Reads.SLEEPS in self.reads and takes_mask(function) and self.masks.names_blocking(function):
+        if self.sleeps and takes_mask(function) and self.masks.names_blocking(function):
             return MASK_LEVELS
-        if Reads.CONTEXTS in self.reads:
+        if self.contexts:
             sleeping = self.regions.sleeping(fid, function, names, text)
             if sleeping and (annotated(function) or self.meets(fid, sleeping)):
                 return 0
         if self.direct.isdisjoint(names):
-            if Reads.ALL in self.reads and not self.reduced.isdisjoint(function.words):
+            if self.all_of_it and not self.reduced.isdisjoint(function.words):
                 return 0
-            return MEMORY if Reads.LINEAR in self.reads and not self.linear.isdisjoint(names) else None
-        if Reads.ALL in self.reads or not self.always.isdisjoint(names):
+            return MEMORY if self.linears and not self.linear.isdisjoint(names) else None
+        if self.all_of_it or not self.always.isdisjoint(names):
             return 0
-        if Reads.SCOPES in self.reads and not self.scopes.isdisjoint(names):
+        if self.opens and not self.scopes.isdisjoint(names):
             return 0
-        return MEMORY if Reads.MASKS in self.reads and self.masks.odd(function, names) else None
+        return MEMORY if self.odd_masks and self.masks.odd(function, names) else None
 
     def has_memory(self, function: Function) -> bool:
         """Whether a function's text may tell more: it allocates or frees, or what it calls hands out such memory as
@@ -152,8 +156,8 @@ class Worth:
 
         ``seen``: what its file sees.
         """
-        odd = Reads.MASKS in self.reads and self.masks.unknown(code, function)
-        if odd or Reads.FAMILIES not in self.reads:
+        odd = self.odd_masks and self.masks.unknown(code, function)
+        if odd or not self.families:
             return odd, ()
         callees = frozenset(function.callees)
         bases = Bases(function.header, code, seen)
@@ -195,16 +199,20 @@ class _Wrapped:
     def of(self, names: frozenset[str]) -> Called:
         """What some names do."""
         followed = self.followed(names)
+        own = followed & self.tabled
+        known = self.wrappers.noted(followed)
+        if not known:
+            return Called({}, {}, {}, own)
         return Called(
-            {name: families for name in followed if (families := self.returned(name))},
-            {name: families for name in followed if (families := self.given(name))},
-            {name: frees for name in followed if (frees := self.freed(name))},
-            followed & self.tabled,
+            {name: families for name in known if (families := self.returned(name))},
+            {name: families for name in known if (families := self.given(name))},
+            {name: frees for name in known if (frees := self.freed(name))},
+            own,
         )
 
     def followed(self, names: frozenset[str]) -> frozenset[str]:
         """Those of some names whose bodies count."""
-        return names - {name for name in names & self.tabled if not self.seen.shadowed(name)}
+        return names.difference([name for name in names & self.tabled if not self.seen.shadowed(name)])
 
     def look_into(self, names: frozenset[str]) -> bool:
         """Tell of these functions what they do from now on; False where that is nothing new."""
@@ -245,7 +253,7 @@ class _Wrapped:
 
 def _members(index: int, found: Evidence) -> Iterable[MemberEvidence]:
     for member, families in found.stored:
-        yield MemberEvidence(index, member, tuple(sorted(families)))
+        yield MemberEvidence(index, member, tuple(sorted(families)) if families else ())
     for member, free in found.freed:
         yield MemberEvidence(index, member, free=free)
     for member, family in found.sure:
@@ -334,4 +342,13 @@ class _Masks:
 
     def unknown(self, code: str, function: Function) -> bool:
         """Whether a body names a mask of its own making."""
-        return "GFP" in code and not self.known.issuperset(_GFP.findall(code))
+        return "GFP" in code and not self.known.issuperset(_naming(code))
+
+
+def _naming(code: str) -> Iterator[str]:
+    """The names in a text that have ``GFP`` in them."""
+    for match in _GFP.finditer(code):
+        start = match.start()
+        while start and (code[start - 1].isalnum() or code[start - 1] == "_"):
+            start -= 1
+        yield code[start : match.end()]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from gfplint.facts import Function
@@ -66,6 +66,10 @@ class Wrappers:
     def giving(self, name: str, file: int) -> Names:
         """The families of memory that a call in a file may put where its arguments point to."""
         return families_at(self._given_places(name), file)
+
+    def noted(self, names: Iterable[str]) -> Collection[str]:
+        """Those of some names of which one of the three above may say anything, in any file."""
+        return [n for n in names if n in self.places or n in self._freeing or self._given_places(n)]
 
     def returned_anywhere(self, name: str) -> Names:
         """The families of memory that a call of a name may return in some file."""

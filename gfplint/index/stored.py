@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -356,6 +356,9 @@ class StoredWrappers(Wrappers):
 
     def returned(self, name: str, file: int) -> frozenset[str]:
         return families_at(self._returned_places(name), file)
+
+    def noted(self, names: Iterable[str]) -> Collection[str]:
+        return frozenset(names)
 
     def returned_anywhere(self, name: str) -> frozenset[str]:
         return frozenset[str]().union(*(self._returned_places(name) or {}).values())
