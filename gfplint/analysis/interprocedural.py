@@ -123,7 +123,7 @@ class Linker:
         self.sources = Sources(read)
         self.roots = Roots(program, kernel, self.handed_out, self._asked_for)
         #: Those roots that forbid sleeping.
-        self.forbidding = Roots(program, forbidding(kernel), self.handed_out, self._asked_for)
+        self.forbidding = Roots(program, forbidding(kernel), self.handed_out, self._asked_for, self._reaches)
         self.holds = Holds(kernel)
         self.balance = Balance(program, kernel, relevance, self.code, self.balanced, self.looking)
         self._outcomes = Outcomes(self.balance)
@@ -295,8 +295,6 @@ class Linker:
         kind = self.kernel.kinds.get(root.kind)
         if kind is None or not kind.atomic or root.confidence != "high":
             return None
-        if self.looks is not None:
-            self.looks.at(root.function[0], self.program.function(root.function).name)
         if not self._reaches(root.function):
             return None
         summary = self.summary(root.function, self.relevance.depth + 1)
@@ -362,6 +360,8 @@ class Linker:
     def _reaches(self, fid: FunctionId) -> bool:
         """Whether a root's body can come to an allocation or free that sleeps."""
         level = self.relevance.reach.get(fid)
+        if self.looks is not None:
+            self.looks.at(fid[0], self.program.function(fid).name)
         if level is None:
             return self.program.function(fid).name in self.relevance.tabled
         return level <= self.relevance.depth + 1

@@ -108,11 +108,19 @@ class _Call(NamedTuple):
 class Roots:
     """Finds the roots that the files of a program hand out."""
 
-    def __init__(self, program: Program, kernel: Kernel, handed: Handed, asked: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        program: Program,
+        kernel: Kernel,
+        handed: Handed,
+        asked: Callable[[str], None],
+        matters: Callable[[FunctionId], bool] = lambda _: True,
+    ) -> None:
         """``handed``: the functions that a function's body stores into any of the given members; ``asked``: is told the
-        names of functions of other files that are looked up.
+        names of functions of other files that are looked up; ``matters``: which functions anybody asks about.
         """
         self.asked = asked
+        self.matters = matters
         self.program = program
         self.kernel = kernel
         self.handed = handed
@@ -152,7 +160,11 @@ class Roots:
         )
         for number in handing.tables:
             yield from self._of_table(here, facts.tables[number])
-        storing = {s.function for s in facts.stores if s.member in self.members}
+        storing = {
+            s.function
+            for s in facts.stores
+            if s.member in self.members and (s.value not in here.own or self.matters(here.own[s.value]))
+        }
         registrars = self._wrappers(here, handing)
         names = self.registrars.union(name for name, _ in registrars)
         for at in range(len(facts.functions)) if storing or registrars else handing.calling:
