@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -14,12 +15,14 @@ from gfplint.index.contents import Contents, Key, content_key
 from gfplint.index.store import Store, StoreError
 from gfplint.index.versions import frontend_digest
 from gfplint.target import BATCH, Progress
-from gfplint.tree import State, UnreadableError
+from gfplint.tree import State, UnreadableError, WorkTree
 
 _UNREADABLE = b"!"
 #: The numbers of lines, which facts share: an int takes as much memory as three references to one.
 _LINES = tuple(range(10_000))
 _EMPTY = FileFacts((), (), (), (), (), (), (), (), ())
+#: Files ahead of which the disk is told what is read next: about what a worker reads in the time that it takes.
+_AHEAD = 16
 _KEY_BYTES = 16
 _NO_KEY = bytes(_KEY_BYTES)
 #: Files whose skeletons are made sooner than the store says which it has.
@@ -75,17 +78,19 @@ class Gatherer:
         self._front = frontend_digest() if store is not None else b""
         self._names: dict[str, str] = {}
 
-    def gather(self, files: Sequence[str], *, whole: bool = False) -> Gathered:
+    def gather(
+        self, files: Sequence[str], *, whole: bool = False, meanwhile: Callable[[], None] = lambda: None
+    ) -> Gathered:
         """The content of every file; those that no earlier run saw are read, and their skeletons made.
 
-        ``whole``: the files are all that the tree has.
+        ``whole``: the files are all that the tree has. ``meanwhile``: is called while workers read files, if any do.
         """
         found = Gathered()
         identities = self.state.identities() if self.contents is not None else {}
         if self.contents is not None:
             found.keys = self.contents.known(files, identities)
         unknown = [path for path in files if path not in found.keys]
-        self._make(unknown, found)
+        self._make(unknown, found, meanwhile)
         if self.contents is not None:
             for path in unknown:
                 if path in found.keys and path in identities:
@@ -140,7 +145,7 @@ class Gatherer:
                 self.store.damaged()
         return [path for paths_ in by_key.values() for path in paths_]
 
-    def _make(self, files: Sequence[str], found: Gathered) -> None:
+    def _make(self, files: Sequence[str], found: Gathered, meanwhile: Callable[[], None] = lambda: None) -> None:
         """Read files in workers; where the store has not yet the skeleton of a content, make it."""
         if not files:
             return
@@ -152,6 +157,8 @@ class Gatherer:
         have = self.store.keys("facts") if self.store is not None and some else set()
 
         def work(at: int) -> bytes:
+            if isinstance(state, WorkTree) and at + _AHEAD < len(files):
+                state.expect(files[at + _AHEAD])  # if it is another worker's, that is near by as well
             # Here, as everything that reads a file: what a hostile one provokes costs that file alone.
             try:
                 data = state.read(files[at])
@@ -161,8 +168,10 @@ class Gatherer:
             return b"=" + key + (b"" if key + front in have else encode(skeleton(data)))
 
         decode = msgspec.msgpack.Decoder(FileFacts).decode
-        with collection.put_off():
-            for done, (at, data) in enumerate(workers.run(len(files), work, self.jobs, BATCH), 1):
+        with collection.put_off(), contextlib.closing(workers.run(len(files), work, self.jobs, BATCH)) as results:
+            for done, (at, data) in enumerate(results, 1):
+                if done == 1:
+                    meanwhile()
                 path = files[at]
                 if isinstance(data, workers.Failure):
                     found.failed.append(Skipped(path, data.reason, failed=True))

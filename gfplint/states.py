@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import importlib
 import os
 from collections.abc import Mapping
 
@@ -96,10 +97,20 @@ def _outcome_of(
     with run.phases("files"):
         files = list(state.files()) if whole else program_files(state, run.selected, only)
     whole_tree = only is None and "" in run.selected.paths
+    told = run.store is not None and (whole or whole_tree)  # the contents of files tell the kernel
+    early: list[Kernel] = []
+
+    def meanwhile() -> None:
+        """What takes as long whoever does it, and can be done while others read files."""
+        if not told:
+            early.append(kernel_of(state, run.selected, run.settings))
+        if run.store is None:
+            importlib.import_module("gfplint.passes")
+
     with run.phases("skeletons"):
-        found = gatherer.gather(files, whole=whole or whole_tree)
+        found = gatherer.gather(files, whole=whole or whole_tree, meanwhile=meanwhile)
     with run.phases("kernel"):
-        kernel = _kernel(run, state, found, whole or whole_tree)
+        kernel = early[0] if early else _kernel(run, state, found, told)
         key = _key(run, kernel, found, only, renamed) if run.store is not None else b""
         outcome = _kept(run.store, key) if found.complete and not run.keep else None
     known = outcome is not None
@@ -118,8 +129,9 @@ def _outcome_of(
     return msgspec.structs.replace(outcome, skipped=tuple(sorted(skipped, key=lambda s: s.path)))
 
 
-def _kernel(run: Run, state: State, found: Gathered, whole: bool) -> Kernel:
-    if run.store is None or not whole:
+def _kernel(run: Run, state: State, found: Gathered, told: bool) -> Kernel:
+    """``told``: whether the contents of files, which an index knows, tell what kernel it is."""
+    if run.store is None or not told:
         return kernel_of(state, run.selected, run.settings)
     return kernel_by_contents(state, run.selected, run.settings, run.store, found.keys)
 

@@ -13,7 +13,7 @@ import os
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from typing import NamedTuple
 
@@ -92,7 +92,7 @@ def run(
     seconds: float = ITEM_SECONDS,
     renewed: int = sys.maxsize,
     estate: Estate | None = None,
-) -> Iterator[tuple[int, bytes | Failure]]:
+) -> Generator[tuple[int, bytes | Failure], None, None]:
     """Run ``work(0)`` to ``work(count - 1)`` in ``jobs`` processes; yields (item, its bytes or failure) as they come.
 
     ``batch`` items are handed out at a time, fewer towards the end, so that all end together; a batch that fails is

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import multiprocessing
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 
 from gfplint import engine, passes
 from gfplint.config import Options, load_settings
+from gfplint.errors import GfplintError
 from gfplint.index.contents import content_key
 from gfplint.skeletons import Gathered, Gatherer
 from gfplint.tree import WorkTree
@@ -48,3 +51,37 @@ def test_garbage_is_not_looked_for_in_a_scan(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(passes, "judged", judged)
     engine.scan(load_settings(Options(paths=(str(tmp_path),), no_cache=True), tmp_path))
     assert enabled == [False] and gc.isenabled()
+
+
+def test_what_can_be_done_meanwhile_is_done_once_where_files_are_read(tmp_path: Path) -> None:
+    for number in range(70):
+        write(tmp_path, f"{number}.c", f"int f{number}(void)\n{{\n\treturn 0;\n}}\n")
+    done: list[int] = []
+    state = WorkTree(tmp_path)
+    gatherer = Gatherer(state, None, "", 2, None)
+    found = gatherer.gather(state.files(), meanwhile=lambda: done.append(1))
+    assert done == [1] and len(found.paths) == 70
+    gatherer.gather([], meanwhile=lambda: done.append(2))
+    assert done == [1]
+
+
+def test_what_fails_meanwhile_ends_the_workers(tmp_path: Path) -> None:
+    for number in range(70):
+        write(tmp_path, f"{number}.c", "int x;\n")
+
+    def meanwhile() -> None:
+        raise GfplintError("a table")
+
+    state = WorkTree(tmp_path)
+    with pytest.raises(GfplintError, match="a table"):
+        Gatherer(state, None, "", 2, None).gather(state.files(), meanwhile=meanwhile)
+    assert not multiprocessing.active_children()
+
+
+@pytest.mark.parametrize("name", ["a.c", "gone.c", "pipe.c", "link.c", "folder.c", "../a.c"])
+def test_expecting_a_file_never_fails_or_waits(tmp_path: Path, name: str) -> None:
+    write(tmp_path, "a.c", "int x;\n")
+    os.mkfifo(tmp_path / "pipe.c")
+    (tmp_path / "link.c").symlink_to("a.c")
+    (tmp_path / "folder.c").mkdir()
+    WorkTree(tmp_path).expect(name)

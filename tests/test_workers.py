@@ -116,7 +116,7 @@ def test_leaving_early_ends_the_processes() -> None:
 
     results = run(1_000, work, 2)
     _, pid = next(results)
-    results.close()  # type: ignore[attr-defined]
+    results.close()
     assert isinstance(pid, bytes)
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid), 0)

@@ -18,6 +18,9 @@ from gfplint.findings import Skipped
 from gfplint.tree.errors import MissingError, UnreadableError
 from gfplint.tree.layout import MAX_BYTES, SUFFIXES, is_entered, is_source, is_source_path
 
+#: How a file that should be a regular one is opened: if it is a FIFO or a terminal, nothing comes of it.
+_REGULAR = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOCTTY
+
 
 class State(Protocol):
     """One state of a tree."""
@@ -58,6 +61,17 @@ class WorkTree:
 
     def read(self, path: str) -> bytes:
         return checked(path, read_regular(self._place(path), path))
+
+    def expect(self, path: str) -> None:
+        """Say that a file is read soon: the disk fetches it meanwhile. What goes wrong shows when it is read."""
+        if not hasattr(os, "posix_fadvise"):
+            return
+        with contextlib.suppress(OSError, ValueError, MissingError):
+            descriptor = os.open(self._place(path), _REGULAR)
+            try:
+                os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_WILLNEED)
+            finally:
+                os.close(descriptor)
 
     def identity(self, path: str) -> str:
         try:
@@ -160,7 +174,7 @@ def read_regular(place: str | Path, path: str, limit: int = MAX_BYTES) -> bytes:
     ``path`` names it in the error. Raises MissingError or UnreadableError.
     """
     try:
-        descriptor = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOCTTY)
+        descriptor = os.open(place, _REGULAR)
     except (OSError, ValueError) as error:
         raise _unreadable(path, error) from error
     try:
