@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Iterable, Sequence, Set
+from typing import NamedTuple
 
 import msgspec
 
@@ -83,6 +84,17 @@ def _caches(holders: tuple[Holder, ...], named: Memory | FreeSite | None) -> tup
 Legal = Callable[[str, Memory], bool]
 
 
+class _Objects(NamedTuple):
+    """What stores tell of a struct's objects: their memory, the files, whether it is all known and of one family, and
+    whether any of it is ``apart``.
+    """
+
+    memories: list[Memory]
+    paths: frozenset[str]
+    agreeing: bool
+    apart: bool
+
+
 class Books:
     """Stores and frees by the places that hold what they are of."""
 
@@ -104,6 +116,7 @@ class Books:
         self.frees: dict[Holder, list[FreeAt]] = {}
         #: By the last component of what names a cache: the structs that its objects are of, with the files.
         self.objects: dict[str, set[tuple[Holder, str]]] = {}
+        self._known_objects: dict[Holder, _Objects] = {}
         for item in stores:
             self._enter(item)
         for free in frees:
@@ -158,12 +171,30 @@ class Books:
 
     def _object(self, kind: Holder, free: FreeAt) -> tuple[Memory, int] | None:
         """Of which memory all objects of a struct are, if there are any in the file, or its folder has the struct."""
-        stores = [s for s in self.stores[kind] if self._counts(s, free)]
-        memories = [s.store.memory for s in stores if s.store.memory is not None]
-        near = private(kind, free.path) or any(s.path == free.path for s in stores)
-        if not near or not memories or len(memories) < len(stores) or not _agree(memories):
+        objects = self._objects_of(kind)
+        if objects.apart:
+            objects = self._told_by([s for s in self.stores[kind] if self._counts(s, free)])
+        near = private(kind, free.path) or free.path in objects.paths
+        if not near or not objects.agreeing:
             return None
+        memories = objects.memories
         return msgspec.structs.replace(self._cached(kind, memories, free), order="", size=""), 1
+
+    def _objects_of(self, kind: Holder) -> _Objects:
+        """What all stores of a struct's objects tell: many frees ask, of structs with thousands of them."""
+        known = self._known_objects.get(kind)
+        if known is None:
+            known = self._known_objects[kind] = self._told_by(self.stores[kind])
+        return known
+
+    def _told_by(self, stores: Sequence[StoreAt]) -> _Objects:
+        memories = [s.store.memory for s in stores if s.store.memory is not None]
+        return _Objects(
+            memories,
+            frozenset([s.path for s in stores]),
+            bool(memories) and len(memories) == len(stores) and _agree(memories),
+            any(map(self.apart, memories)),
+        )
 
     def _cached(self, kind: Holder, memories: Sequence[Memory], free: FreeAt) -> Memory:
         """What the objects of a struct are, with their cache where a free names one that is not theirs."""
