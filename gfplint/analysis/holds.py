@@ -71,6 +71,8 @@ UNCHANGED = Ways(_NOTHING, _NOTHING)
 _MAX_STATES, _MAX_HELD, _MAX_ROUNDS = 64, 8, 8
 #: How often one context is told apart that is held, and that was left of the caller's, as loops may do without end.
 _MAX_SAME, _MAX_LEFT = 3, 2
+#: What takes a lock until its block ends (include/linux/cleanup.h).
+GUARDS = frozenset(("guard", "scoped_guard", "scoped_cond_guard", "CLASS"))
 #: A context that somebody said is held.
 _SAID = "@said"
 
@@ -109,6 +111,8 @@ class Holds:
         self.atomic = frozenset(k for k, v in kernel.kinds.items() if v.atomic)
         self.ops = {n: op for n, op in kernel.context_ops.items() if not self.atomic.isdisjoint(op.kinds)}
         self.said = frozenset(n for n, query in kernel.queries.items() if query.true_means == "held")
+        #: What may begin a context by its name alone.
+        self.entering = self.ops.keys() | self.said | GUARDS
         self.passing = frozenset(
             n for n, query in kernel.queries.items() if query.true_means in ("argument", "warning")
         )

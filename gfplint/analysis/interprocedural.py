@@ -322,7 +322,10 @@ class Linker:
 
     def meets(self, fid: FunctionId, names: frozenset[str]) -> bool:
         """Whether a function may call one of ``names`` where it holds a context that forbids sleeping."""
-        return self.holds.meets(self.body(fid), self.environment(fid[0]), names)
+        env, entering = self.environment(fid[0]), self.holds.entering
+        if not any(name in entering or env.may_change_context(name) for name in self.program.function(fid).callees):
+            return False  # told without its body
+        return self.holds.meets(self.body(fid), env, names)
 
     def balanced(self, fid: FunctionId) -> bool:
         """Whether a function's body plainly leaves the context that it found."""

@@ -16,6 +16,7 @@ from gfplint.analysis.environment import MEMORY, annotated
 from gfplint.analysis.evidence import Called, Evidence, Reader
 from gfplint.analysis.evidence import Text as EvidenceText
 from gfplint.analysis.holders import Declared
+from gfplint.analysis.holds import GUARDS
 from gfplint.analysis.measures import parted
 from gfplint.analysis.meeting import MemberEvidence
 from gfplint.analysis.program import NEVER, FunctionId, Program, Relevance
@@ -269,7 +270,7 @@ class _Regions:
         self.said = frozenset(n for n, query in kernel.queries.items() if query.true_means == "held")
         atomic = {n: op for n, op in kernel.context_ops.items() if any(kernel.kinds[k].atomic for k in op.kinds)}
         leave = frozenset(n for n, op in atomic.items() if op.effect == "leave")
-        self.lasting = frozenset(("guard", "scoped_guard", "scoped_cond_guard", "CLASS"))
+        self.lasting = GUARDS
         self.leaves = leave | relevance.leaving
         self.enters = (atomic.keys() | relevance.effects | self.lasting | self.said) - self.leaves
         self.contexts = frozenset(self.enters | self.leaves)
