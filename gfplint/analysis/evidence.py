@@ -10,7 +10,7 @@ only that sees it), a member by its name and, where declarations tell it, by its
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from typing import NamedTuple
 
 from gfplint.analysis.bases import Base, Bases
@@ -42,6 +42,8 @@ _OBJECT = re.compile(r"struct(?<!\wstruct)\s++(\w++)\s*+\*\s*+(?:const\s++)?(\w+
 _RETURNED = re.compile(r"return(?<!\wreturn)\s++(?:\([\w\s]++\*\s*+\)\s*+)?([A-Za-z_]\w*+)\s*+\(")
 _RETURNS = re.compile(r"struct\s++(\w++)\s*+\*\Z")
 Families = frozenset[str]
+#: Frees by the names of functions that may call them.
+Freeing = Mapping[str, frozenset[str]]
 _NONE: Families = frozenset()
 #: Of memory whose allocator is not known.
 _UNKNOWN: Families = frozenset(("?",))
@@ -243,6 +245,40 @@ class Reader:
                 *(others.made(found.direct) if others is not None and found.direct else ()),
             ),
         )
+
+    def given_back(self, header: str, code: str, callees: frozenset[str], freeing: Freeing) -> frozenset[str] | None:
+        """The frees that a function may give its parameters to, by its text; None where that is left open.
+
+        ``freeing``: the frees to which those of its callees may give theirs that may free anything.
+        """
+        if "__free" in callees:
+            return None
+        names = _Names()
+        for name, member, value, kind, word in assignments(code):
+            key = name if member is None else member.key
+            for source in (of_path(word).key,) if kind == PATH else self._mentioned(value):
+                names.take(key, source)
+        params = {param.name for param in signature(header).params}
+        calls = [(name, frozenset((name,))) for name in callees & self.frees.keys()] + list(freeing.items())
+        return frozenset[str]().union(
+            *[frees for name, frees in calls if any(names.lead_to(params, keys) for keys in self._passed(code, name))]
+        )
+
+    def _passed(self, code: str, name: str) -> Iterator[list[str]]:
+        """What the arguments of the calls of a name may be."""
+        for args in arguments(code, name):
+            for arg in args:
+                yield self._mentioned(arg)
+
+    def _mentioned(self, value: str) -> list[str]:
+        """The keys of all that a value may be: of a path its end, and of what is computed all in it. What a call comes
+        to is none of its arguments, but for those of ``passing``.
+        """
+        words = _NAMED.findall(INDEX.sub("", value) if "[" in value else value)
+        called = [word for _, word, call, _ in words if call]
+        if called and self.passing.isdisjoint(called):
+            return []
+        return ["." + word if before else word for before, word, call, leads in words if not leads and not call]
 
     def _assigned(self, text: Text, code: str, names: _Names, wrappers: Called, found: _Assigned) -> None:
         """Note what a text's assignments do: ``names`` hears of memory, ``found`` of all else."""
@@ -471,6 +507,10 @@ class _Names:
     def givers(self, name: str) -> set[str]:
         """What is called to give a name its memory."""
         return set[str]().union(*[self._givers.get(n, ()) for n in self._behind(name)])
+
+    def lead_to(self, ends: Set[str], names: Iterable[str]) -> bool:
+        """Whether what some names stand for may be what one of ``ends`` does."""
+        return any(not ends.isdisjoint(self._behind(name)) for name in names)
 
     def known(self) -> set[str]:
         """Every name that was given memory, or takes it from others."""

@@ -566,6 +566,18 @@ class FileEnvironment:
         fid = linker.program.resolve(name, self.file)
         return linker.summary(fid, depth) if fid is not None else None
 
+    def function_text(self, name: str) -> tuple[int, Function, str] | None:
+        """See worth.Seen."""
+        linker = self.linker
+        if linker.program.macro(name, self.file) is not None:
+            return None
+        fid = linker.program.resolve(name, self.file)
+        if fid is None:
+            return None
+        function = linker.program.function(fid)
+        with linker.looking(fid[0], function.name, function.callees):
+            return fid[0], function, linker.code(fid)
+
     def indirect(self, owner: tuple[str, str]) -> Summary | None:
         """See flow.Environment."""
         return self.linker.operation(*owner, self.file)

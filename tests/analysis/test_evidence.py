@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from gfplint.analysis.interprocedural import FileEnvironment
 from gfplint.analysis.meeting import Meetings, MemberEvidence
+from gfplint.analysis.summary import Summary
 from gfplint.analysis.worth import Worth
 from gfplint.linting import Wanted, whole_of
 from gfplint.rules import catalogue
@@ -77,3 +79,32 @@ def test_objects_that_go_back_to_another_cache_than_they_come_from() -> None:
         assert _meeting(one, freed % "xs", rule="GFP402") == {"*drivers/a/a.c:y"}
         assert _meeting(one, freed % "ys", rule="GFP402") == set()
         assert _meeting(one, freed % "xs") == set()  # nobody asks which cache it is
+
+
+FREES = "void f(void)\n{\nchar *p = kmalloc(8, GFP_KERNEL);\nc(p);\nkfree(p);\n}"
+
+
+@pytest.mark.parametrize(
+    ("body", "left_open"),
+    [
+        ("vfree(p);", True),
+        ("char *q; q = p; vfree(q);", True),
+        ("struct x *x; x->buf = p; vfree(x->buf);", True),
+        ("char *q = vmalloc(8); d(p); vfree(q);", True),
+        ("char *q = vmalloc(8); use(p); vfree(q);", False),
+        ("struct x *x = (struct x *)p; vfree(x->buf);", False),
+    ],
+)
+def test_callees_that_free_something_else(body: str, left_open: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    summary = FileEnvironment.summary
+
+    def noted(self: FileEnvironment, name: str, depth: int) -> Summary | None:
+        asked.append(name)
+        return summary(self, name, depth)
+
+    monkeypatch.setattr(FileEnvironment, "summary", noted)
+    functions = ("void d(char *p)\n{\nvfree(p);\n}", f"void c(char *p)\n{{\n{body}\n}}", FREES)
+    doubtful = _evidence(*functions)[1][-1]
+    assert ("c" in asked) == left_open  # where the text refutes it, nobody runs the callee
+    assert left_open or not doubtful
