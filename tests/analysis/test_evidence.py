@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gfplint.analysis.interprocedural import FileEnvironment
+from gfplint.analysis.file_environment import FileEnvironment
 from gfplint.analysis.meeting import Meetings, MemberEvidence
 from gfplint.analysis.summary import Summary
 from gfplint.analysis.worth import Worth
