@@ -15,6 +15,8 @@ _MACROS = 3
 _SCOPED = frozenset(("guard", "scoped_guard", "scoped_cond_guard"))
 
 
+#: Functions that are asked about at a time: of one further down the chain nothing is found out.
+MAX_ASKED = 150
 #: Further down than any function that is being asked about.
 NOBODY = 1 << 30
 
@@ -55,6 +57,7 @@ class Balance:
         #: Those that an assumption is behind, with the function furthest up that it is about.
         self._waiting: dict[FunctionId | tuple[int, str], int] = {}
         self.waits = Waits()
+        self._asked = 0
         self._dropping: dict[tuple[str, int], bool] = {}
 
     def name(self, name: str, file: int) -> bool:
@@ -102,10 +105,14 @@ class Balance:
 
     def _once(self, key: FunctionId | tuple[int, str], compute: Callable[[], bool]) -> bool:
         known = self._known.get(key)
+        if known is None and self._asked >= MAX_ASKED:
+            return False
         if known is None:
             self._known[key] = False  # what calls itself is not plain
             outer, self.waits.lowest = self.waits.lowest, NOBODY
+            self._asked += 1
             known = self._known[key] = compute()
+            self._asked -= 1
             if self.waits.lowest != NOBODY:
                 self._waiting[key] = self.waits.lowest
             self.waits.lowest = min(outer, self.waits.lowest)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from gfplint.analysis.balance import NOBODY, Balance
+from gfplint.analysis.balance import MAX_ASKED, NOBODY, Balance
 from gfplint.analysis.holds import UNCHANGED, Ways
 from gfplint.analysis.program import FunctionId
 
@@ -43,6 +43,8 @@ class Outcomes:
         if key in self._asked:
             self._wait(self._asked[key])
             return UNCHANGED, True
+        if len(self._asked) >= MAX_ASKED:
+            return _UNCLEAR
         return self._computed(key, compute)
 
     def _computed(self, key: Key, compute: Callable[[], Outcome]) -> Outcome:

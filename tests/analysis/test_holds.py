@@ -180,3 +180,14 @@ def test_headers_that_drop_and_retake_leave_the_context_as_it_was() -> None:
         "spin_unlock_irq(&x->lock); spin_lock_irq(&x->lock);\n}\n"
     )
     assert _meets("spin_lock(&x->lock); pause(x); rest(); spin_unlock(&x->lock); return 0;", pause)
+
+
+def test_endless_chains_of_locking_functions_end() -> None:
+    count = 3_000
+    chain = "".join(
+        f"void lock_{n}(struct x *x)\n{{\nif (x->n > {n}) spin_lock(&x->lock);\nlock_{n + 1}(x);\n}}\n"
+        for n in range(count)
+    )
+    _, linker = program_of({"drivers/a/a.c": f"{HEAD}{chain}void lock_{count}(struct x *x) {{ }}\n"}, (6, 12))
+    assert linker.outcomes("lock_0", 0) is None
+    assert linker.outcomes(f"lock_{count - 1}", 0) is not None
