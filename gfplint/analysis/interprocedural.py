@@ -6,6 +6,7 @@ import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from typing import TypeVar
 
 import msgspec
 
@@ -46,6 +47,8 @@ from gfplint.kernel.model import ContextKind, GuardClass, Kernel, Query
 
 #: Sources kept blanked at a time.
 MAX_SOURCES = 48
+#: Blanked bodies kept at a time.
+MAX_PARTS = 64
 #: Environments kept at a time: a function's callees lie in other files.
 MAX_ENVIRONMENTS = 64
 #: Lowered bodies kept at a time, for functions that are analysed twice.
@@ -61,6 +64,9 @@ _TOO_DEEP = -1
 _FRAMES = 30_000
 _UNSEEN: AbstractContextManager[None] = nullcontext()
 
+_Key = TypeVar("_Key")
+_Made = TypeVar("_Made")
+
 
 class Sources:
     """Sources by file number, the last used kept: blanked as a whole only for who asks for all of it."""
@@ -69,29 +75,35 @@ class Sources:
         self._read = read
         self._kept: OrderedDict[int, Source] = OrderedDict()
         self._raw: OrderedDict[int, Source] = OrderedDict()
+        self._parts: OrderedDict[tuple[int, int], Part] = OrderedDict()
 
     def get(self, file: int) -> Source:
         """The blanked source of a file."""
-        return _kept(self._kept, file, lambda: blank(self.raw(file).data))
+        return _kept(self._kept, file, lambda: blank(self.raw(file).data), MAX_SOURCES)
 
     def raw(self, file: int) -> Source:
         """The source of a file with nothing but its bytes, which tell lines."""
-        return _kept(self._raw, file, lambda: Source(self._read(file), "", ()))
+        return _kept(self._raw, file, lambda: Source(self._read(file), "", ()), MAX_SOURCES)
 
     def part(self, file: int, function: Function) -> Part:
-        """The body of a function of a file, blanked alone."""
-        return blank_part(self.raw(file).data, function.body, function.end, function.line, function.start)
+        """The body of a function of a file, blanked alone; who is worth it by its text is parsed next."""
+
+        def make() -> Part:
+            return blank_part(self.raw(file), function.body, function.end, function.line, function.start)
+
+        return _kept(self._parts, (file, function.start), make, MAX_PARTS)
 
 
-def _kept(cache: OrderedDict[int, Source], file: int, make: Callable[[], Source]) -> Source:
-    found = cache.get(file)
+def _kept(cache: OrderedDict[_Key, _Made], key: _Key, make: Callable[[], _Made], limit: int) -> _Made:
+    """What a key stands for in a cache that holds as many as ``limit``, or what is made for it."""
+    found = cache.get(key)
     if found is not None:
-        cache.move_to_end(file)
+        cache.move_to_end(key)
         return found
-    source = cache[file] = make()
-    if len(cache) > MAX_SOURCES:
+    made = cache[key] = make()
+    if len(cache) > limit:
         cache.popitem(last=False)
-    return source
+    return made
 
 
 class Linker:

@@ -56,14 +56,13 @@ _REGISTERS = re.compile(
 )
 #: Macros worth keeping: function-like ones that hold a call, and other names for something; masks are looked for apart.
 _CODE_MACRO = re.compile(rb"[ \t]*+\w++(?:\([^)]*+\)[^(]*+\(|[ \t]++[ \t\\\n]*+\(?&?[A-Za-z_]\w*+\)?[ \t]*+\Z)")
-_DEFINE = re.compile(
-    rb"^[ \t]*+#[ \t]*+define[ \t]++([A-Za-z_]\w*+)(?:[ \t]++\(?([0-9]\w*+)\)?[ \t]*+(?:/[*/]|$))?", re.M
-)
+#: It begins with a literal, which is found fast; whether it begins its line is looked at then.
+_DEFINE = re.compile(rb"#[ \t]*+define[ \t]++([A-Za-z_]\w*+)(?:[ \t]++\(?([0-9]\w*+)\)?[ \t]*+(?:/[*/]|$))?", re.M)
 _IGNORE = re.compile(rb"gfplint:\s*ignore\s*(?:\[([^\]\n]*)\])?[ \t]*([^\n*]*)")
 _ARMS = frozenset(("if", "ifdef", "ifndef", "elif", "elifdef", "elifndef", "else", "endif"))
 #: Bytes that may begin or end a comment, a literal or a directive.
 _DOUBTFUL = frozenset(b"/\"'#\\")
-_SLASH, _QUOTE, _DOUBLE_QUOTE = b"/'\""
+_SLASH, _QUOTE, _DOUBLE_QUOTE, _NEWLINE = b"/'\"\n"
 #: Every byte but a newline becomes a space.
 _SPACES = bytes(10 if byte == 10 else 32 for byte in range(256))
 #: Every byte but a newline becomes a mark.
@@ -92,8 +91,8 @@ class Source:
     suppressions: tuple[Suppression, ...] = field(default=())
     #: The line of the file on which ``data`` starts.
     first_line: int = 1
-    #: The bytes of the whole file, where ``data`` is a part of it.
-    whole: bytes = b""
+    #: The whole file, where ``data`` is a part of it.
+    whole: Source | None = None
 
     @cached_property
     def line_starts(self) -> list[int]:
@@ -119,9 +118,14 @@ class Source:
     @cached_property
     def numbers(self) -> dict[str, str]:
         """The macros that the file defines once, as a plain number (``#define DUMP 0``)."""
+        if self.whole is not None:
+            return self.whole.numbers
         found: dict[str, str] = {}
         again: set[str] = set()
-        for match in _DEFINE.finditer(self.whole or self.data):
+        for match in _DEFINE.finditer(self.data):
+            start = match.start()
+            if start and self.data[start - 1] != _NEWLINE and not _begins_line(self.data, start):
+                continue
             name, value = match.group(1).decode(), (match.group(2) or b"").decode()
             (again.add(name) if name in found else found.__setitem__(name, value))
         return {name: value for name, value in found.items() if value and name not in again}
@@ -138,6 +142,11 @@ class Source:
         if self.ascii:
             return line, offset - start + 1
         return line, len(self.data[start:offset].decode("utf-8", "replace")) + 1
+
+
+def _begins_line(data: bytes, at: int) -> bool:
+    """Whether nothing but blanks stands before an offset in its line."""
+    return not data[data.rfind(b"\n", 0, at) + 1 : at].strip(b" \t")
 
 
 def holds_code(data: bytes) -> bool:
@@ -204,18 +213,20 @@ class Part(NamedTuple):
     end: int
 
 
-def blank_part(data: bytes, start: int, end: int, line: int, at: int) -> Part:
+def blank_part(whole: Source, start: int, end: int, line: int, at: int) -> Part:
     """Blank the span ``[start, end)`` of a file alone, from the start of its line. ``line``: that of the offset ``at``,
     which stands before ``start``.
 
-    The span begins outside comments and literals. Where its line's start may not, the whole file is blanked.
+    ``whole``: the file, blanked or not. The span begins outside comments and literals. Where its line's start may not,
+    the whole file is blanked.
     """
+    data = whole.data
     begin = data.rfind(b"\n", 0, start) + 1
     if any(byte in _DOUBTFUL for byte in data[begin:start]):
         return Part(blank(data), start, end)
     source = blank(data[begin:end])
     first = line + data.count(b"\n", at, begin) if begin > at else line - data.count(b"\n", begin, at)
-    return Part(Source(source.data, source.code, source.directives, (), first, data), start - begin, end - begin)
+    return Part(Source(source.data, source.code, source.directives, (), first, whole), start - begin, end - begin)
 
 
 def _take_directives(text: bytes) -> tuple[str, tuple[Directive, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 import msgspec
 
@@ -82,6 +83,7 @@ def is_plain_header(lead: str, name: str) -> bool:
     return not odd and name not in _KEYWORDS and len(name) < _LONGEST_NAME and "typedef" not in lead
 
 
+@lru_cache(maxsize=4096)  # asked again for a function that is read, analysed, and called by what is
 def signature(header: str) -> Signature:
     """Read ``Function.header``."""
     found = _locate(header)
@@ -157,9 +159,10 @@ def parse_params(text: str) -> tuple[Param, ...]:
     return tuple(parse_declarator(part) for part in split_top(text))
 
 
+@lru_cache(maxsize=8192)  # a few types and names are those of most parameters and members
 def parse_declarator(text: str) -> Param:
     """One ``type *name`` as parameter: type without pointers and qualifiers, pointer count, name."""
-    function = re.match(r"\s*([\w\s*]+?)\(\s*\*+\s*(?:const\s+)?(\w*)\s*(?:\[\w*\]\s*)?\)", text)
+    function = _FUNCTION_POINTER.match(text) if "(" in text else None
     if function:
         return Param("function", 1, function.group(2))
     pointers = text.count("*") + text.count("[")
@@ -174,6 +177,7 @@ def parse_declarator(text: str) -> Param:
     return Param(" ".join(w for w in words if w not in ("struct", "union", "enum")), pointers, name)
 
 
+_FUNCTION_POINTER = re.compile(r"\s*([\w\s*]+?)\(\s*\*+\s*(?:const\s+)?(\w*)\s*(?:\[\w*\]\s*)?\)")
 _BASIC = word_set("void char short int long float double signed unsigned")
 
 

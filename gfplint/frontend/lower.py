@@ -12,7 +12,6 @@ from collections.abc import Callable
 from functools import cache
 
 import tree_sitter
-import tree_sitter_c
 
 from gfplint.facts import (
     Arms,
@@ -52,11 +51,38 @@ from gfplint.facts import (
 )
 from gfplint.frontend.arms import settled, variants
 from gfplint.frontend.blank import Source, blank
-from gfplint.frontend.header import word_set
+from gfplint.frontend.grammar import (
+    ALTERNATIVE,
+    ARGUMENT_TYPES,
+    ARGUMENTS,
+    ARRAYS,
+    BODY,
+    CALL_KINDS,
+    COMPOUND,
+    CONDITION,
+    CONSEQUENCE,
+    DECLARATOR,
+    DECLARATOR_KINDS,
+    ELSE,
+    FUNCTION,
+    FUNCTIONS,
+    IDENTIFIER,
+    INITIALISED,
+    INITIALIZER,
+    KINDS,
+    LABEL,
+    LANGUAGE,
+    NAMES,
+    OPERATORS,
+    POINTERS,
+    STORAGE,
+    TYPE,
+    TYPE_KINDS,
+    UPDATE,
+    VALUE,
+)
 from gfplint.frontend.prepare import Prepared, prepare
 
-_LANGUAGE = tree_sitter.Language(tree_sitter_c.language())
-_KINDS = tuple(_LANGUAGE.node_kind_for_id(i) or "" for i in range(_LANGUAGE.node_kind_count))
 _CALLED = re.compile(r"\b([A-Za-z_]\w*+)\s*\(")
 #: Nesting beyond which a body is not lowered (the walk recurses).
 MAX_DEPTH = 150
@@ -108,15 +134,16 @@ def lower_expression(text: str) -> Expr | None:
 
 @cache
 def _parser() -> tree_sitter.Parser:
-    return tree_sitter.Parser(_LANGUAGE)
+    return tree_sitter.Parser(LANGUAGE)
 
 
 def _lower_text(text: str, positions: _Positions) -> tuple[tuple[Stmt, ...], list[str]]:
     prepared = prepare(text)
     tree = _parser().parse(prepared.text.encode("ascii", "replace"))
-    lowering = _Lowering(prepared, positions)
+    root = tree.root_node
+    lowering = _Lowering(prepared, positions, plain=not root.has_error)
     try:
-        stmts = lowering.block_of(tree.root_node)
+        stmts = lowering.block_of(root)
     except RecursionError:
         return (), ["nested too deeply"]
     return stmts, lowering.errors
@@ -144,20 +171,26 @@ class _Positions:
             return Place(*self.source.position(start), *self.source.position(end))
         starts = self.starts
         line = bisect_right(starts, start)
-        last = line if line < len(starts) and end < starts[line] else bisect_right(starts, end)
-        column, end_column = start - starts[line - 1] + 1, end - starts[last - 1] + 1
-        return Place(line + self.before, column, last + self.before, end_column)
+        before = starts[line - 1] - 1
+        row = line + self.before
+        if line < len(starts) and end < starts[line]:
+            return Place(row, start - before, row, end - before)
+        last = bisect_right(starts, end)
+        return Place(row, start - before, last + self.before, end - starts[last - 1] + 1)
 
 
 class _Lowering:
     """Lowers one parsed body."""
 
-    __slots__ = ("depth", "errors", "positions", "prepared", "text")
+    __slots__ = ("base", "before", "depth", "errors", "plain", "positions", "prepared", "starts", "text")
 
-    def __init__(self, prepared: Prepared, positions: _Positions) -> None:
+    def __init__(self, prepared: Prepared, positions: _Positions, *, plain: bool) -> None:
+        """``plain``: whether all of the body was understood, so that nodes have the children that the grammar says."""
         self.prepared = prepared
         self.text = prepared.text
         self.positions = positions
+        self.starts, self.base, self.before = positions.starts, positions.base, positions.before
+        self.plain = plain
         self.errors: list[str] = []
         self.depth = 0
 
@@ -167,7 +200,7 @@ class _Lowering:
         """The statements of the outermost braces."""
         out: list[Stmt] = []
         for child in root.named_children:
-            if child.type == "compound_statement":
+            if child.kind_id == COMPOUND:
                 self.statements(child, out)
             else:
                 self.statement(child, out)
@@ -178,14 +211,19 @@ class _Lowering:
         if self.depth > MAX_DEPTH:
             raise RecursionError
         for child in node.named_children:
-            self.statement(child, out)
+            handler = _STATEMENTS.get(child.kind_id)
+            if handler is not None:
+                handler(self, child, out)
+            else:
+                self.statement(child, out)
         self.depth -= 1
 
     def statement(self, node: tree_sitter.Node, out: list[Stmt]) -> None:
-        handler = _STATEMENTS.get(node.kind_id)
+        kind = node.kind_id
+        handler = _STATEMENTS.get(kind)
         if handler is not None:
             handler(self, node, out)
-        elif node.kind_id in _VALUES:
+        elif kind in _VALUES:
             out.append(Do(self.expr(node), self.line(node)))
         else:
             self.unknown(node, out)
@@ -195,6 +233,9 @@ class _Lowering:
         if node is None:
             return Block((), 0)
         out: list[Stmt] = []
+        if node.kind_id == COMPOUND:
+            self.statements(node, out)
+            return Block(tuple(out), self.positions.line(node.end_byte - 1))
         self.statement(node, out)
         if len(out) == 1:
             return out[0]
@@ -230,11 +271,19 @@ class _Lowering:
         out.append(Block(tuple(inner), self.positions.line(node.end_byte - 1)))
 
     def s_expression(self, node: tree_sitter.Node, out: list[Stmt]) -> None:
+        if self.plain and len(children := node.children) == 2:  # an expression and its semicolon
+            child = children[0]
+            kind = child.kind_id
+            if kind in CALL_KINDS and child.children[0].kind_id in CALL_KINDS and (guard := self.guard(child)):
+                out.append(guard)
+            else:
+                out.append(Do(self.expr(child), self.line(child)))
+            return
         children = node.named_children
         if not children:
             return
         child = children[0]
-        if child.kind_id in _CALL_KINDS and (guard := self.guard(child)):
+        if child.kind_id in CALL_KINDS and (guard := self.guard(child)):
             out.append(guard)
             return
         if node.has_error and child.type == "ERROR":
@@ -246,15 +295,15 @@ class _Lowering:
     def guard(self, node: tree_sitter.Node) -> Guard | None:
         """``guard(kind)(args)`` and ``CLASS(kind, name)(args)``."""
         function = node.child(0)
-        if function is None or function.kind_id not in _CALL_KINDS:
+        if function is None or function.kind_id not in CALL_KINDS:
             return None
-        called = function.child_by_field_name("function")
+        called = function.child_by_field_id(FUNCTION)
         name = self.node_text(called) if called else ""
         if name not in ("guard", "CLASS"):
             return None
-        arguments = function.child_by_field_name("arguments")
+        arguments = function.child_by_field_id(ARGUMENTS)
         inner = [self.node_text(c) for c in arguments.named_children] if arguments else []
-        outer = node.child_by_field_name("arguments")
+        outer = node.child_by_field_id(ARGUMENTS)
         args = tuple(self.expr(c) for c in outer.named_children) if outer else ()
         kind = inner[0] if inner else ""
         return Guard(kind, args, inner[1] if len(inner) > 1 else "", self.place(node))
@@ -263,14 +312,14 @@ class _Lowering:
         kind, static = "", False
         declarators = []
         for child in node.named_children:
-            kid = child.type
-            if kid in _TYPE_KINDS:
+            kid = child.kind_id
+            if kid in TYPE_KINDS:
                 kind = self.type_text(child)
-            elif kid == "storage_class_specifier":
-                static = static or self.node_text(child) == "static"
-            elif kid in _DECLARATOR_KINDS:
+            elif kid in DECLARATOR_KINDS:
                 declarators.append(child)
-            elif kid == "ERROR":
+            elif kid == STORAGE:
+                static = static or self.node_text(child) == "static"
+            elif child.type == "ERROR":
                 self.error(child)
                 out.append(Do(self.opaque(child), self.line(child)))
         for declarator in declarators:
@@ -279,30 +328,30 @@ class _Lowering:
     def declarator(self, node: tree_sitter.Node, kind: str, static: bool, out: list[Stmt]) -> None:
         init: Expr | None = None
         target = node
-        if node.type == "init_declarator":
-            value = node.child_by_field_name("value")
+        kid = node.kind_id
+        if kid == INITIALISED:
+            value = node.child_by_field_id(VALUE)
             init = self.expr(value) if value is not None else None
-            inner = node.child_by_field_name("declarator")
+            inner = node.child_by_field_id(DECLARATOR)
             target = inner if inner is not None else node
+            kid = target.kind_id
         pointers, array = 0, False
         for _ in range(12):
-            kid = target.type
-            if kid == "identifier":
+            if kid == IDENTIFIER:
                 break
-            if kid == "function_declarator" and pointers == 0:
-                inner = target.child_by_field_name("declarator")
-                if inner is not None and inner.type == "identifier":
-                    return self.macro_declaration(target, kind, out)
-            pointers += kid == "pointer_declarator"
-            array = array or kid == "array_declarator"
-            following = target.child_by_field_name("declarator")
+            following = target.child_by_field_id(DECLARATOR)
+            if kid in FUNCTIONS and pointers == 0 and following is not None and following.kind_id == IDENTIFIER:
+                return self.macro_declaration(target, kind, out)
+            pointers += kid in POINTERS
+            array = array or kid in ARRAYS
             if following is None:
-                named = [c for c in target.named_children if c.type in _DECLARATOR_KINDS]
+                named = [c for c in target.named_children if c.kind_id in DECLARATOR_KINDS]
                 following = named[0] if named else None
             if following is None:
                 break
             target = following
-        if target.type != "identifier":
+            kid = target.kind_id
+        if kid != IDENTIFIER:
             return None
         cleanup = self.prepared.cleanups.get(target.end_byte, "")
         out.append(Declare(self.node_text(target), kind, pointers, array, static, init, cleanup, self.place(node)))
@@ -315,10 +364,16 @@ class _Lowering:
         self.error(node)
 
     def s_if(self, node: tree_sitter.Node, out: list[Stmt]) -> None:
-        condition = node.child_by_field_name("condition")
+        children = node.children
+        if self.plain and (len(children) == 3 or (len(children) == 4 and children[3].kind_id == ELSE)):
+            test, then = self.expr(children[1]), self.one(children[2])
+            otherwise = self.one(children[3].named_children[0]) if len(children) == 4 else None
+            out.append(If(test, then, otherwise, self.line(node)))
+            return
+        condition = node.child_by_field_id(CONDITION)
         test = self.expr(condition) if condition is not None else Opaque(())
-        then = self.one(node.child_by_field_name("consequence"))
-        alternative = node.child_by_field_name("alternative")
+        then = self.one(node.child_by_field_id(CONSEQUENCE))
+        alternative = node.child_by_field_id(ALTERNATIVE)
         otherwise = None
         if alternative is not None:
             children = alternative.named_children
@@ -326,8 +381,8 @@ class _Lowering:
         out.append(If(test, then, otherwise, self.line(node)))
 
     def s_while(self, node: tree_sitter.Node, out: list[Stmt]) -> None:
-        condition = node.child_by_field_name("condition")
-        body_node = node.child_by_field_name("body")
+        condition = node.child_by_field_id(CONDITION)
+        body_node = node.child_by_field_id(BODY)
         macro = self.prepared.blocks.get(node.start_byte)
         if macro is None:
             test = self.expr(condition) if condition is not None else Opaque(())
@@ -374,40 +429,40 @@ class _Lowering:
         return (*out, expr)
 
     def s_do(self, node: tree_sitter.Node, out: list[Stmt]) -> None:
-        condition = node.child_by_field_name("condition")
+        condition = node.child_by_field_id(CONDITION)
         test = self.expr(condition) if condition is not None else Number("0")
-        out.append(Loop("do", None, test, None, (), self.one(node.child_by_field_name("body")), self.place(node)))
+        out.append(Loop("do", None, test, None, (), self.one(node.child_by_field_id(BODY)), self.place(node)))
 
     def s_for(self, node: tree_sitter.Node, out: list[Stmt]) -> None:
-        init_node = node.child_by_field_name("initializer")
+        init_node = node.child_by_field_id(INITIALIZER)
         init = self.one(init_node) if init_node is not None else None
-        test_node = node.child_by_field_name("condition")
+        test_node = node.child_by_field_id(CONDITION)
         test = self.expr(test_node) if test_node is not None else None
-        step_node = node.child_by_field_name("update")
+        step_node = node.child_by_field_id(UPDATE)
         step = self.expr(step_node) if step_node is not None else None
-        out.append(Loop("for", init, test, step, (), self.one(node.child_by_field_name("body")), self.place(node)))
+        out.append(Loop("for", init, test, step, (), self.one(node.child_by_field_id(BODY)), self.place(node)))
 
     def s_switch(self, node: tree_sitter.Node, out: list[Stmt]) -> None:
-        condition = node.child_by_field_name("condition")
+        condition = node.child_by_field_id(CONDITION)
         value = self.expr(condition) if condition is not None else Opaque(())
-        out.append(Switch(value, self.one(node.child_by_field_name("body")), self.line(node)))
+        out.append(Switch(value, self.one(node.child_by_field_id(BODY)), self.line(node)))
 
     def s_case(self, node: tree_sitter.Node, out: list[Stmt]) -> None:
-        value = node.child_by_field_name("value")
+        value = node.child_by_field_id(VALUE)
         out.append(Case(self.expr(value) if value is not None else None, self.line(node)))
         for child in node.named_children:
             if value is None or child.start_byte != value.start_byte:
                 self.statement(child, out)
 
     def s_label(self, node: tree_sitter.Node, out: list[Stmt]) -> None:
-        label = node.child_by_field_name("label")
+        label = node.child_by_field_id(LABEL)
         out.append(Label(self.node_text(label) if label is not None else "", self.line(node)))
         for child in node.named_children:
             if label is None or child.start_byte != label.start_byte:
                 self.statement(child, out)
 
     def s_goto(self, node: tree_sitter.Node, out: list[Stmt]) -> None:
-        label = node.child_by_field_name("label")
+        label = node.child_by_field_id(LABEL)
         out.append(Goto(self.node_text(label) if label is not None else "", self.line(node)))
 
     def s_break(self, node: tree_sitter.Node, out: list[Stmt]) -> None:
@@ -417,14 +472,14 @@ class _Lowering:
         out.append(Continue())
 
     def s_return(self, node: tree_sitter.Node, out: list[Stmt]) -> None:
-        children = node.named_children
-        out.append(Return(self.expr(children[0]) if children else None, self.place(node)))
+        value = node.named_child(0) if node.named_child_count else None
+        out.append(Return(self.expr(value) if value is not None else None, self.place(node)))
 
     # ---- expressions
 
     def expr(self, node: tree_sitter.Node) -> Expr:
         kind = node.kind_id
-        if kind in _NAMES:  # every second expression
+        if kind in NAMES:  # every second expression
             return Name(self.text[node.start_byte : node.end_byte])
         handler = _EXPRESSIONS.get(kind)
         if handler is None:
@@ -458,10 +513,14 @@ class _Lowering:
         return String()
 
     def e_paren(self, node: tree_sitter.Node) -> Expr:
+        if self.plain and node.named_child_count == 1:
+            only = node.named_child(0)
+            if only is not None and only.kind_id != COMPOUND:
+                return self.expr(only)
         children = node.named_children
         if not children:
             return Opaque(())
-        if children[0].type == "compound_statement":
+        if children[0].kind_id == COMPOUND:
             out: list[Stmt] = []
             self.statements(children[0], out)
             return StatementExpr(tuple(out))
@@ -471,6 +530,9 @@ class _Lowering:
         return self.expr(children[0])
 
     def e_field(self, node: tree_sitter.Node) -> Expr:
+        of, _, field = self.text[node.start_byte : node.end_byte].rpartition("->")
+        if of.isidentifier() and field.isidentifier():  # as most are: no look at the nodes below is needed
+            return Member(Name(of), field, True)
         children = node.named_children
         if len(children) < 2:
             return self.opaque(node)
@@ -486,10 +548,12 @@ class _Lowering:
         return Index(self.expr(children[0]), self.expr(children[1]))
 
     def e_pointer(self, node: tree_sitter.Node) -> Expr:
-        children = node.named_children
-        return Unary(self.text[node.start_byte], self.expr(children[0])) if children else Opaque(())
+        operand = node.named_child(0) if node.named_child_count else None
+        return Unary(self.text[node.start_byte], self.expr(operand)) if operand is not None else Opaque(())
 
     def e_unary(self, node: tree_sitter.Node) -> Expr:
+        if self.plain and node.named_child_count == 1 and (operand := node.named_child(0)) is not None:
+            return Unary(self.text[node.start_byte], self.expr(operand))
         children = node.named_children
         return Unary(self.text[node.start_byte], self.expr(children[-1])) if children else Opaque(())
 
@@ -506,6 +570,8 @@ class _Lowering:
         return Unary(op, self.expr(children[0]))
 
     def e_binary(self, node: tree_sitter.Node) -> Expr:
+        if self.plain and len(children := node.children) == 3 and (op := OPERATORS.get(children[1].kind_id)):
+            return Binary(op, self.expr(children[0]), self.expr(children[2]))
         children = node.named_children
         if len(children) != 2:
             self.error(node)
@@ -514,6 +580,8 @@ class _Lowering:
         return Binary(op, self.expr(children[0]), self.expr(children[1]))
 
     def e_assign(self, node: tree_sitter.Node) -> Expr:
+        if self.plain and len(children := node.children) == 3 and (op := OPERATORS.get(children[1].kind_id)):
+            return Assign(op, self.expr(children[0]), self.expr(children[2]))
         children = node.named_children
         if len(children) != 2:
             self.error(node)
@@ -522,46 +590,50 @@ class _Lowering:
         return Assign(op, self.expr(children[0]), self.expr(children[1]))
 
     def e_call(self, node: tree_sitter.Node) -> Expr:
-        children = node.named_children
-        if len(children) < 2:
-            return self.opaque(node)
+        children = node.children
+        if len(children) != 2:
+            children = node.named_children
+            if len(children) < 2:
+                return self.opaque(node)
         function, arguments = children[0], children[-1]
         args: list[Expr] = []
         for child in arguments.named_children:
-            if child.kind_id in _VALUES:
+            if child.kind_id in NAMES:
+                args.append(Name(self.text[child.start_byte : child.end_byte]))
+            elif child.kind_id in _VALUES:
                 args.append(self.expr(child))
             elif child.kind_id in _STATEMENTS:
                 inner: list[Stmt] = []
                 self.statement(child, inner)
                 args.append(StatementExpr(tuple(inner)))
             else:
-                if child.type not in _TYPE_KINDS and child.type != "type_descriptor":
+                if child.kind_id not in ARGUMENT_TYPES:
                     self.error(child)
                 args.append(self.opaque(child))
-        return Call(self.expr(function), tuple(args), self.place(node))
+        return Call(self.expr(function), tuple(args), self.positions.place(node.start_byte, node.end_byte))
 
     def e_conditional(self, node: tree_sitter.Node) -> Expr:
-        test = node.child_by_field_name("condition")
-        then = node.child_by_field_name("consequence")
-        otherwise = node.child_by_field_name("alternative")
+        test = node.child_by_field_id(CONDITION)
+        then = node.child_by_field_id(CONSEQUENCE)
+        otherwise = node.child_by_field_id(ALTERNATIVE)
         if test is None or otherwise is None:
             return self.opaque(node)
         return Conditional(self.expr(test), self.expr(then) if then is not None else None, self.expr(otherwise))
 
     def e_cast(self, node: tree_sitter.Node) -> Expr:
-        kind, value = node.child_by_field_name("type"), node.child_by_field_name("value")
+        kind, value = node.child_by_field_id(TYPE), node.child_by_field_id(VALUE)
         if value is None:
             return self.opaque(node)
         return Cast(self.type_text(kind) if kind is not None else "", self.expr(value))
 
     def e_sizeof(self, node: tree_sitter.Node) -> Expr:
-        kind, value = node.child_by_field_name("type"), node.child_by_field_name("value")
+        kind, value = node.child_by_field_id(TYPE), node.child_by_field_id(VALUE)
         if value is not None:
             return SizeOf("", self.expr(value))
         return SizeOf(self.type_text(kind) if kind is not None else "", None)
 
     def e_compound(self, node: tree_sitter.Node) -> Expr:
-        value = node.child_by_field_name("value")
+        value = node.child_by_field_id(VALUE)
         return self.expr(value) if value is not None else Opaque(())
 
     def e_initializer(self, node: tree_sitter.Node) -> Expr:
@@ -593,11 +665,14 @@ class _Lowering:
         return self.text[node.start_byte : node.end_byte]
 
     def type_text(self, node: tree_sitter.Node) -> str:
-        words = self.text[node.start_byte : min(node.end_byte, node.start_byte + 200)].split("{")[0].split()
+        text = self.text[node.start_byte : min(node.end_byte, node.start_byte + 200)]
+        if text.isidentifier():
+            return text
+        words = text.split("{")[0].split()
         return " ".join(w for w in words if w not in ("struct", "union", "enum", "const", "volatile"))
 
     def line(self, node: tree_sitter.Node) -> int:
-        return self.positions.line(node.start_byte)
+        return bisect_right(self.starts, self.base + node.start_byte) + self.before
 
     def place(self, node: tree_sitter.Node, start: int = -1) -> Place:
         return self.positions.place(start if start >= 0 else node.start_byte, node.end_byte)
@@ -605,15 +680,6 @@ class _Lowering:
 
 def _is_loop(macro: str) -> bool:
     return "each" in macro.lower() or "for_" in macro
-
-
-_TYPE_KINDS = word_set(
-    "type_identifier primitive_type struct_specifier union_specifier enum_specifier sized_type_specifier "
-    "macro_type_specifier"
-)
-_DECLARATOR_KINDS = word_set(
-    "identifier pointer_declarator array_declarator function_declarator init_declarator parenthesized_declarator"
-)
 
 
 _STATEMENTS: dict[int, Callable[[_Lowering, tree_sitter.Node, list[Stmt]], None]] = {
@@ -634,7 +700,7 @@ _STATEMENTS: dict[int, Callable[[_Lowering, tree_sitter.Node, list[Stmt]], None]
         "continue_statement": "s_continue",
         "return_statement": "s_return",
     }.items()
-    for i, name in enumerate(_KINDS)
+    for i, name in enumerate(KINDS)
     if name == kind
 }
 _EXPRESSIONS: dict[int, Callable[[_Lowering, tree_sitter.Node], Expr]] = {
@@ -665,11 +731,7 @@ _EXPRESSIONS: dict[int, Callable[[_Lowering, tree_sitter.Node], Expr]] = {
         "initializer_list": "e_initializer",
         "comma_expression": "e_comma",
     }.items()
-    for i, name in enumerate(_KINDS)
+    for i, name in enumerate(KINDS)
     if name == kind
 }
-_NAME_KINDS = ("identifier", "field_identifier", "true", "false", "null")
-_NAMES = frozenset(i for i, name in enumerate(_KINDS) if name in _NAME_KINDS)
-#: The grammar has more than one number for a call.
-_CALL_KINDS = frozenset(i for i, name in enumerate(_KINDS) if name == "call_expression")
-_VALUES = _NAMES.union(_EXPRESSIONS)
+_VALUES = NAMES.union(_EXPRESSIONS)

@@ -11,12 +11,15 @@ from dataclasses import dataclass, field
 
 _KEYWORDS = "if|for|while|switch|return|else|do|case|goto|sizeof|typeof|default|asm|__asm__"
 _ARGS = r"(\((?>[^()]++|\((?>[^()]++|\((?>[^()]++|\((?>[^()]++|\([^()]*+\))*+\))*+\))*+\))*+\))"
-#: A macro's call where a statement may start; what stands before it is matched too, since literals make a search fast.
+#: A macro's call where a statement may start, with something behind it that is no other end of a statement. What stands
+#: before it is matched too: a set of characters to begin with makes a search fast.
 _BLOCK_MACRO = re.compile(
-    rf"(?:[;{{}}:)]|else(?<!\welse)\b)\s*+(?!(?:{_KEYWORDS})\b)([A-Za-z_]\w*+)\s*+{_ARGS}(?=\s*+([^\s]))"
+    rf"[;{{}}:)]\s*+(?:else\b\s*+)?+(?!(?:{_KEYWORDS})\b)([A-Za-z_]\w*+)\s*+(?=\(){_ARGS}(?=\s*+([\w{{}}*(+-]))"
 )
 _LOOP_NAME = re.compile(r"for_?each|FOR_?EACH|^scoped_|_walk$|^with_|_for_|^for_|^__for_", re.I)
-_TYPE_ARGUMENT = re.compile(r"([,(]\s*+)((?:const\s++)?+(?:struct|union|enum)\s++)(\w++)([\s*]*+)(?=[,)])")
+#: Types with a tag that an argument ends behind; a literal first, which is found fast: what stands before it is looked
+#: at then.
+_TAGGED = {word: re.compile(rf"{word}\s++(\w++)([\s*]*+)(?=[,)])") for word in ("struct", "union", "enum")}
 _BASIC_ARGUMENT = re.compile(
     r"([,(]\s*+)((?:const\s++)?+(?:unsigned|signed|long|short|int|char|void|size_t|u8|u16|u32|u64|bool)\b"
     r"(?:\s++(?:unsigned|long|short|int|char)\b)*+)([\s*]*+)(?=[,)])"
@@ -167,29 +170,50 @@ def _cleanups(text: str, out: Prepared) -> str:
 
 def _types(text: str) -> str:
     """Types among a call's arguments lose their keyword and their stars."""
-    if "struct " in text or "union " in text or "enum " in text:
-        text = _TYPE_ARGUMENT.sub(_tag, text)
+    for word, tagged in _TAGGED.items():
+        if word in text:
+            text = _tags(text, tagged)
     text = _BASIC_ARGUMENT.sub(_basic, text)
     if "*" in text:
         text = _NAMED_POINTER_ARGUMENT.sub(lambda m: m.group(1) + " " * len(m.group(2)), text)
     return text
 
 
-def _is_argument(match: re.Match[str]) -> bool:
-    """Whether what a match holds is an argument: after a comma, or behind the parenthesis of a call."""
-    start = match.start()
-    return match.string[start] == "," or bool(_CALLED_BEFORE.search(match.string, max(start - 80, 0), start))
+def _is_argument(text: str, start: int) -> bool:
+    """Whether what begins with a comma or parenthesis is an argument: after a comma, or behind that of a call."""
+    if text[start] == ",":
+        return True
+    near = max(start - 80, 0)
+    return _ends_in_word(text[near:start], start - near) and bool(_CALLED_BEFORE.search(text, near, start))
 
 
-def _tag(match: re.Match[str]) -> str:
-    if not _is_argument(match):
-        return match.group()
-    lead, keyword, name, stars = match.groups()
-    return lead + _spaces(keyword) + name + _spaces(stars)
+def _tags(text: str, tagged: re.Pattern[str]) -> str:
+    pieces: list[str] = []
+    last = 0
+    for match in tagged.finditer(text):
+        start = _before_tag(text, match.start())
+        if start and _is_argument(text, start - 1):
+            name, end = match.span(1)
+            words = text[start:name].lstrip()
+            pieces += (text[last : name - len(words)], _spaces(words), text[name:end], _spaces(match.group(2)))
+            last = match.end()
+    return "".join((*pieces, text[last:])) if pieces else text
+
+
+def _before_tag(text: str, at: int) -> int:
+    """The offset behind the comma or parenthesis after which only ``const`` may stand before ``at``; 0 for none."""
+    start = at
+    while start and text[start - 1].isspace():
+        start -= 1
+    if start < at and text.endswith("const", 0, start):
+        start -= 5
+        while start and text[start - 1].isspace():
+            start -= 1
+    return start if start and text[start - 1] in ",(" else 0
 
 
 def _basic(match: re.Match[str]) -> str:
-    if not _is_argument(match):
+    if not _is_argument(match.string, match.start()):
         return match.group()
     lead, words, stars = match.groups()
     return lead + re.sub(r"\s", "_", words) + _spaces(stars)
@@ -233,7 +257,8 @@ def _lacks_semicolon(text: str, match: re.Match[str]) -> bool:
     """Whether a macro's call is a statement that brings its own semicolon: a line or a block ends behind it."""
     follow, end = match.group(3), match.end(2)
     if follow == "}":
-        return text[match.start()] in ";}" and text[end].isspace()
+        start = match.start()
+        return text[start] in ";}" and text[end].isspace() and "else" not in text[start : match.start(1)]
     return (follow.isalpha() or follow == "_") and "\n" in text[end : end + 40] and text[end].isspace()
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gfplint.frontend.blank import blank, holds_code
+from gfplint.frontend.blank import Source, blank, blank_part, holds_code
 
 _C_LIKE = st.text(alphabet="ab0 \t\n\r\\\"'/*#;(){}=.,\0é", max_size=120).map(lambda text: text.encode())
 
@@ -105,6 +105,23 @@ def test_directives_are_taken_out_with_their_continuations() -> None:
 def test_plain_numbers_are_no_directives_worth_keeping() -> None:
     source = blank(b"#define A 1\n#define B 0x2 /* b */\n\n#define C (1 << 3)\n#define D GFP_KERNEL\n#include <x.h>\n")
     assert [(d.name, d.text.strip()) for d in source.directives] == [("define", "D GFP_KERNEL"), ("include", "<x.h>")]
+
+
+def test_numbers_are_those_of_lines_that_define_one_once() -> None:
+    source = blank(
+        b"#define A 1\n\t # define B 2 /* b */\n#define C 3\n#undef C\n#define C 4\n/* #define D 5 */ #define E 6\n"
+        b"#define F (7)\n#define G 8 + 1\n#define H\n"
+    )
+    assert source.numbers == {"A": "1", "B": "2", "F": "7"}
+
+
+def test_a_part_knows_the_numbers_of_its_file() -> None:
+    data = b"#define DUMP 0\nint f(void)\n{\n\treturn 1;\n}\n"
+    whole = Source(data, "", ())
+    part = blank_part(whole, data.index(b"{"), len(data) - 1, 2, data.index(b"f("))
+    assert part.source.code[part.start : part.end] == "{\n\treturn 1;\n}"
+    assert part.source.numbers is whole.numbers
+    assert part.source.line(part.start) == 3
 
 
 def test_masks_on_continued_lines_are_kept() -> None:

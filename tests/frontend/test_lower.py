@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -29,7 +31,8 @@ from gfplint.facts import (
     Switch,
 )
 from gfplint.frontend.blank import blank
-from gfplint.frontend.lower import body, lower_expression, lower_macro
+from gfplint.frontend.lower import _Lowering, _parser, _Positions, body, lower_expression, lower_macro
+from gfplint.frontend.prepare import prepare
 from tests.frontend.trees import calls, lower, nodes, read, sites
 
 
@@ -169,6 +172,43 @@ def test_expressions() -> None:
     assert lower_expression("sizeof(struct s)") == SizeOf("s", None)
     assert lower_expression("return 1") is None
     assert lower_expression("if (") is None
+
+
+_PROGRAMS = sorted((Path(__file__).parents[2] / "fixtures").rglob("*.c"))
+
+
+@pytest.mark.parametrize("path", _PROGRAMS, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_what_is_understood_is_lowered_as_what_may_not_be(path: Path) -> None:
+    source, facts = read(path.read_bytes())
+    for function in facts.functions:
+        prepared = prepare(source.code[function.body : function.end])
+        root = _parser().parse(prepared.text.encode()).root_node
+        if not root.has_error:
+            plain, careful = (
+                _Lowering(prepared, _Positions(source, function.body), plain=plain).block_of(root)
+                for plain in (True, False)
+            )
+            assert plain == careful
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("p->x", Member(Name("p"), "x", True)),
+        ("p -> x", Member(Name("p"), "x", True)),
+        ("p.x", Member(Name("p"), "x", False)),
+        ("p->x.y", Member(Member(Name("p"), "x", True), "y", False)),
+        ("p.x->y", Member(Member(Name("p"), "x", False), "y", True)),
+        ("p->x->y", Member(Member(Name("p"), "x", True), "y", True)),
+    ],
+)
+def test_members(text: str, value: Member) -> None:
+    assert lower_expression(text) == value
+
+
+def test_comments_among_what_is_a_macro_s_are_no_children_of_it() -> None:
+    stmt = lower_expression("({ if (x) /* y */ z; })")
+    assert stmt == lower_expression("({ if (x)         z; })")
 
 
 def test_deep_nesting_is_listed_and_never_raised() -> None:
