@@ -270,10 +270,14 @@ Stmt = (
 
 
 class Body(msgspec.Struct, frozen=True, array_like=True):
-    """The operation tree of one function or function-like macro; ``errors`` names what was not understood."""
+    """The operation tree of one function or function-like macro; ``errors`` names what was not understood.
+
+    ``lost``: whether statements are missing, so that nothing can be told from what is not there.
+    """
 
     stmts: tuple[Stmt, ...]
     errors: tuple[str, ...] = ()
+    lost: bool = False
 
 
 # ---- skeleton ------------------------------------------------------------------------------------------------

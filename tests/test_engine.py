@@ -461,6 +461,23 @@ def test_deep_and_broken_shapes_cost_themselves_alone(driver: Path, run: Run, sh
     assert "Traceback" not in ran.err
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "x = " + "(" * 500 + "1" + ")" * 500 + ";\n\t%s",
+        "{" * 500 + "%s\t" + "}" * 500 + "\n",
+        "%s" + "x = 1;\n" * 60_000,
+    ],
+    ids=["parentheses", "braces", "size"],
+)
+def test_a_function_beyond_all_bounds_is_listed(driver: Path, run: Run, body: str) -> None:
+    held = "spin_lock(&l);\n\tp = kmalloc(4, GFP_KERNEL);\n\tspin_unlock(&l);\n"
+    write(driver, "hostile.c", "void *p;\nDEFINE_SPINLOCK(l);\n\nvoid f(int x)\n{\n\t" + body % held + "}\n")
+    document = json.loads(run(driver, "scan", "--format", "json", ".").out)
+    assert [(d["path"], d["function"]) for d in document["degraded"]] == [("hostile.c", "f")]
+    assert [f["path"] for f in document["findings"]] == ["copy.c", "ring.c"]
+
+
 def test_bytes_that_are_no_utf8_are_read_all_the_same(driver: Path) -> None:
     write(driver, "ring.c", b"/* \xff\xfe caf\xe9 */\n" + _LOCKED.encode())
     assert ("GFP101", "ring.c", 7) in places(scan(driver).findings)

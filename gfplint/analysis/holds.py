@@ -119,6 +119,8 @@ class Holds:
 
     def meets(self, body: Body, seen: Seen, names: Set[str]) -> bool:
         """Whether one of ``names`` may be called, and sleep, where a context that forbids sleeping is held."""
+        if body.lost:
+            return True
         try:
             _Meeting(self, seen, names).body(body)
         except Unclear:
@@ -130,6 +132,8 @@ class Holds:
         what it left of its caller's; None where contexts alone don't tell. With it, whether it is sure that the whole
         flow sees no more left: where a lock of one kind is taken twice, it may be the same one.
         """
+        if body.lost:
+            return None, False
         walk = _Walk(self, seen)
         try:
             walk.body(body)

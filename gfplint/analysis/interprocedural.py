@@ -414,7 +414,7 @@ class Linker:
         body = lower_macro(self.sources.raw(file), start, end)
         only = body.stmts[0] if len(body.stmts) == 1 else None
         # The value of a macro that is one expression is that expression's.
-        return Body((Return(only.expr, NOWHERE),), body.errors) if isinstance(only, Do) else body
+        return Body((Return(only.expr, NOWHERE),), body.errors, body.lost) if isinstance(only, Do) else body
 
     def record(self, name: str, file: int) -> tuple[int, Record] | None:
         """The definition of a struct as a file sees it."""

@@ -86,6 +86,7 @@ from gfplint.frontend.prepare import Prepared, prepare
 _CALLED = re.compile(r"\b([A-Za-z_]\w*+)\s*\(")
 #: Nesting beyond which a body is not lowered (the walk recurses).
 MAX_DEPTH = 150
+_TOO_DEEP = "nested too deeply"
 #: Bytes of a single body that are parsed; larger ones are generated tables or hostile.
 MAX_BODY = 400_000
 
@@ -96,7 +97,7 @@ _PASTED = re.compile(r"\w++(?:\s*+##\s*+\w++)++")
 def body(source: Source, start: int, end: int) -> Body:
     """Lower the braces ``[start, end)`` of a source. Never raises on bad input: what fails is listed in ``errors``."""
     if end - start > MAX_BODY:
-        return Body((), (f"body of {end - start} bytes is too large",))
+        return Body((), (f"body of {end - start} bytes is too large",), lost=True)
     inside = settled(source.conditionals(start, end), source)
     positions = _Positions(source, start)
     lowered = []
@@ -106,9 +107,10 @@ def body(source: Source, start: int, end: int) -> Body:
         stmts, problems = _lower_text(variant.text, positions)
         lowered.append((",".join(variant.conditions), stmts))
         errors += problems
+    lost = _TOO_DEEP in errors
     if len(lowered) == 1:
-        return Body(lowered[0][1], tuple(errors))
-    return Body((Arms(tuple(lowered)),), tuple(errors))
+        return Body(lowered[0][1], tuple(errors), lost)
+    return Body((Arms(tuple(lowered)),), tuple(errors), lost)
 
 
 def lower_macro(source: Source, start: int, end: int) -> Body:
@@ -116,7 +118,7 @@ def lower_macro(source: Source, start: int, end: int) -> Body:
     raw = blank(source.data[start:end]).code
     text = _PASTED.sub(_pasted, raw.replace("\\", " ")).replace("##", "  ").replace("#", " ")
     stmts, problems = _lower_text("{" + text + ";}", _Positions(source, start - 1))
-    return Body(stmts, tuple(problems))
+    return Body(stmts, tuple(problems), _TOO_DEEP in problems)
 
 
 def _pasted(match: re.Match[str]) -> str:
@@ -145,7 +147,7 @@ def _lower_text(text: str, positions: _Positions) -> tuple[tuple[Stmt, ...], lis
     try:
         stmts = lowering.block_of(root)
     except RecursionError:
-        return (), ["nested too deeply"]
+        return (), [_TOO_DEEP]
     return stmts, lowering.errors
 
 
