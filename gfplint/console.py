@@ -95,10 +95,16 @@ def write_to(stream: TextIO | None, pieces: Iterable[str], errors: str = "backsl
 
 def replace(path: Path, data: bytes) -> None:
     """Replace a file's content at once, keeping its mode; a device or pipe is written to. Raises OSError."""
-    if path.exists() and not path.is_file():
-        path.write_bytes(data)
-        return
-    target = path.resolve()  # a link stays a link
+    try:
+        if path.exists() and not path.is_file():
+            path.write_bytes(data)
+        else:
+            _replace(path.resolve(), data)  # a link stays a link
+    except OSError as error:  # of a file that nobody asked for, or of none
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def _replace(target: Path, data: bytes) -> None:
     handle, name = tempfile.mkstemp(prefix=f".{target.name[:100]}.", dir=target.parent)
     try:
         with os.fdopen(handle, "wb") as stream:

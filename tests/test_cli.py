@@ -233,7 +233,13 @@ def test_output_goes_to_a_file_whole(engine: Engine, capsys: pytest.CaptureFixtu
 
 def test_output_into_no_folder_fails(engine: Engine, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("scan", "--output", "gone/out.txt") == 2
-    assert "No such file or directory" in capsys.readouterr().err
+    assert capsys.readouterr().err == "gfplint: gone/out.txt: No such file or directory\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device here")
+def test_output_to_where_no_room_is_fails(engine: Engine, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("scan", "--output", "/dev/full") == 2
+    assert capsys.readouterr().err == "gfplint: /dev/full: No space left on device\n"
 
 
 def test_phases_are_told_to_who_asks_for_statistics_and_details(
