@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import sys
 import tempfile
 from argparse import Namespace
@@ -23,6 +22,7 @@ from gfplint.findings import ScanResult
 from gfplint.phases import Phases
 from gfplint.report import catalogue, facts, gcc, lines, sites, summaries, text
 from gfplint.report.presentation import Presentation, as_is
+from gfplint.tree import read_patch
 
 
 def run(options: Namespace) -> int:
@@ -44,8 +44,9 @@ def _patch_in_a_file(settings: Settings) -> Iterator[Settings]:
     if settings.patch != "-":
         yield settings
         return
+    data = read_patch("-")
     with tempfile.NamedTemporaryFile(prefix="gfplint-") as file:
-        shutil.copyfileobj(sys.stdin.buffer, file)
+        file.write(data)
         file.flush()
         yield msgspec.structs.replace(settings, patch=file.name)
 

@@ -18,11 +18,16 @@ from gfplint.escape import printable
 _PROGRESS_INTERVAL = 0.1  # seconds between two updates of the progress line
 
 
-def wants_colour(choice: str, stream: TextIO) -> bool:
+def wants_colour(choice: str, stream: TextIO | None) -> bool:
     """Whether to write colours to ``stream``: ``choice`` is ``always``, ``never`` or ``auto``."""
     if choice != "auto":
         return choice == "always"
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return is_terminal(stream) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether somebody looks at a stream; None is one that was closed before the start."""
+    return stream is not None and stream.isatty()
 
 
 def complain(message: str) -> None:
@@ -51,7 +56,7 @@ class Progress:
     def __init__(self, quiet: bool) -> None:
         self._shown = False
         self._next = 0.0
-        self._active = not quiet and sys.stderr.isatty()
+        self._active = not quiet and is_terminal(sys.stderr)
 
     def __enter__(self) -> Progress:
         return self
@@ -75,9 +80,11 @@ def write(pieces: Iterable[str], output: str | None = None, errors: str = "backs
     """Write a document to stdout, or as UTF-8 to the file ``output``, which is replaced only when all of it is there.
 
     ``errors`` says how to write what can't be encoded: escapes, or ``surrogateescape`` for bytes as they were.
-    Raises OSError where writing fails.
+    Raises OSError where writing fails, GfplintError where stdout was closed before the start.
     """
     if output is None or output == "-":
+        if sys.stdout is None:
+            raise GfplintError("the standard output is closed")
         write_to(sys.stdout, pieces, errors)
     else:
         replace(Path(output), "".join(pieces).encode("utf-8", errors))

@@ -412,6 +412,25 @@ def test_a_reader_that_goes_away_is_no_crash() -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize(
+    ("arguments", "closed", "status", "said"),
+    [
+        ("scan -q --no-cache .", ">&-", 2, "gfplint: the standard output is closed\n"),
+        ("scan -q --no-cache --output out.txt .", ">&-", 1, ""),
+        ("explain GFP101", ">&-", 2, "gfplint: the standard output is closed\n"),
+        ("scan --no-cache --output out.txt .", "2>&-", 1, ""),
+        ("scan --no-cache --patch -", "<&-", 2, "gfplint: the standard input is closed\n"),
+    ],
+)
+def test_a_closed_stream_is_no_crash(tmp_path: Path, arguments: str, closed: str, status: int, said: str) -> None:
+    (tmp_path / "ring.c").write_text(SOURCE)
+    command = f"{sys.executable} -m gfplint {arguments} {closed}"
+    done = subprocess.run(
+        ["bash", "-c", command], capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path
+    )
+    assert (done.returncode, done.stderr) == (status, said)
+
+
 def test_a_narrow_encoding_is_no_crash(engine: Engine) -> None:
     done = _program("explain", "\u6f22", env={**os.environ, "LC_ALL": "C", "PYTHONIOENCODING": "ascii"})
     assert done.returncode == 2

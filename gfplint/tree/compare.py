@@ -237,6 +237,8 @@ def read_patch(name: str) -> bytes:
     from gfplint.tree.mail import MAX_PATCH_BYTES  # noqa: PLC0415 -- as in ``with_patches``
 
     if name == "-":
+        if sys.stdin is None:
+            raise PatchError("the standard input is closed")
         data = sys.stdin.buffer.read(MAX_PATCH_BYTES + 1)
         if len(data) > MAX_PATCH_BYTES:
             raise PatchError("the patch is too large")
