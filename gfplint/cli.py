@@ -93,8 +93,10 @@ def _add_scan(commands: _Commands) -> None:
     state = group.add_mutually_exclusive_group()
     state.add_argument("--diff", metavar="REV", help="only what the work tree adds since this git revision")
     state.add_argument("--staged", action="store_true", help="only what the staged changes add")
-    state.add_argument("--patch", metavar="FILE", help="only what this patch or mail series adds ('-': standard input)")
-    group.add_argument("--baseline", metavar="FILE", help="leave out the findings that this baseline lists")
+    state.add_argument(
+        "--patch", type=_name, metavar="FILE", help="only what this patch or mail series adds ('-': standard input)"
+    )
+    group.add_argument("--baseline", type=_name, metavar="FILE", help="leave out the findings that this baseline lists")
     group = command.add_argument_group("output")
     group.add_argument("--format", choices=_FORMATS, default="text", help="format of the report (default: text)")
     _output(group)
@@ -122,7 +124,7 @@ def _add_rules(commands: _Commands) -> None:
 
 def _add_simulate(commands: _Commands) -> None:
     command = _command(commands, "simulate", "run a C function in the reference simulator")
-    command.add_argument("file", metavar="FILE.c", nargs="?", help="the program to run")
+    command.add_argument("file", type=_name, metavar="FILE.c", nargs="?", help="the program to run")
     command.add_argument("--function", metavar="NAME", help="the function to run (default: all that no other calls)")
     known = ", ".join(_CONTEXTS)
     command.add_argument(
@@ -133,7 +135,9 @@ def _add_simulate(commands: _Commands) -> None:
         help=f"context to run it in (default: plain): {known}",
     )
     command.add_argument("--pressure", action="store_true", help="let memory be short: explore failures and reclaim")
-    command.add_argument("--oracle", metavar="FILE.csv", help="replay the rows of an oracle and predict their classes")
+    command.add_argument(
+        "--oracle", type=_name, metavar="FILE.csv", help="replay the rows of an oracle and predict their classes"
+    )
     _version_option(command)
     command.add_argument("--format", choices=_TWO_FORMATS, default="text", help="format of the trace (default: text)")
     _output(command)
@@ -163,6 +167,7 @@ def _add_baseline(commands: _Commands) -> None:
     command.add_argument("--reason", metavar="TEXT", default="", help="why the findings that are new in it may stay")
     command.add_argument(
         "--output",
+        type=_name,
         metavar="FILE",
         help="where to write it, '-' for stdout; the reasons in an older one are kept "
         "(default: the configuration's, or .gfplint-baseline.json)",
@@ -173,7 +178,9 @@ def _add_baseline(commands: _Commands) -> None:
 def _add_index(commands: _Commands) -> None:
     command = _command(commands, "index", "build the whole-program index of a tree, or export it")
     _paths(command, "tree to index (default: the current folder)")
-    command.add_argument("--export", metavar="FILE", help="write the tree's summaries for scan --kernel-index")
+    command.add_argument(
+        "--export", type=_name, metavar="FILE", help="write the tree's summaries for scan --kernel-index"
+    )
     _running(command)
 
 
@@ -211,7 +218,7 @@ def _command(commands: _Commands, name: str, summary: str) -> argparse.ArgumentP
 
 
 def _paths(command: _Target, meaning: str) -> None:
-    command.add_argument("paths", metavar="PATH", nargs="*", help=meaning)
+    command.add_argument("paths", type=_name, metavar="PATH", nargs="*", help=meaning)
 
 
 def _selection(group: _Target) -> None:
@@ -231,7 +238,7 @@ def _selection(group: _Target) -> None:
 
 
 def _output(group: _Target) -> None:
-    group.add_argument("--output", metavar="FILE", help="write to this file (default: stdout)")
+    group.add_argument("--output", type=_name, metavar="FILE", help="write to this file (default: stdout)")
 
 
 def _colour(group: _Target) -> None:
@@ -245,10 +252,16 @@ def _version_option(group: _Target) -> None:
 def _running(command: argparse.ArgumentParser) -> None:
     group = command.add_argument_group("running")
     _version_option(group)
-    group.add_argument("--kernel-index", metavar="FILE", help="summaries of a kernel whose source is elsewhere")
+    group.add_argument(
+        "--kernel-index", type=_name, metavar="FILE", help="summaries of a kernel whose source is elsewhere"
+    )
     group.add_argument("--jobs", metavar="N", type=_count, help="worker processes (default: one for each processor)")
-    group.add_argument("--config", metavar="FILE", help="configuration file (default: .gfplint.toml of the tree)")
-    group.add_argument("--cache-dir", metavar="DIR", help="folder of the index (default: the user's cache folder)")
+    group.add_argument(
+        "--config", type=_name, metavar="FILE", help="configuration file (default: .gfplint.toml of the tree)"
+    )
+    group.add_argument(
+        "--cache-dir", type=_name, metavar="DIR", help="folder of the index (default: the user's cache folder)"
+    )
     group.add_argument("--no-cache", action="store_true", help="neither read nor write the index")
     group.add_argument("-q", "--quiet", action="store_true", help="no progress, no notes, no word of no findings")
     group.add_argument("-v", "--verbose", action="store_true", help="say what was skipped and analysed in part")
@@ -258,6 +271,13 @@ def _count(text: str) -> int:
     if not (text.isascii() and text.isdigit() and 0 < int(text) <= 1024):
         raise argparse.ArgumentTypeError(f"a number from 1 to 1024 was expected, not {text!r}")
     return int(text)
+
+
+def _name(text: str) -> str:
+    """A file's name: an empty one is a variable that is not set, and would mean the current folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("a name was expected, not an empty one")
+    return text
 
 
 # ---- failure -------------------------------------------------------------------------------------------------
