@@ -231,6 +231,7 @@ def _man_tail() -> Iterator[str]:
             "2",
             "The run failed or was incomplete: a bad option, or files that could not be linted, each named on stderr.",
         ),
+        ("130", "It was interrupted (Ctrl-C)."),
     ):
         yield ".TP"
         yield f"\\fB{status}\\fR"
