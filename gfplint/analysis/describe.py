@@ -18,7 +18,7 @@ def described(summary: Summary, kernel: Kernel) -> Iterator[str]:
     for sleep in summary.sleeps:
         yield from _sleep(sleep, kernel)
     if not summary.sleeps:
-        yield "  sleeps: no allocation or free that may sleep is known\n"
+        yield "  sleeps: no allocation or free that may sleep is known, but for what its own context forbids\n"
     for memory in summary.returns:
         yield f"  returns: memory from {memory.allocator}() ({memory.path}:{memory.place.line})\n"
     for freed in summary.frees_params:
