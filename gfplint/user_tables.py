@@ -114,7 +114,7 @@ def _check_row(row: model.Row, place: str) -> None:
         value = getattr(row, field.name)
         words = _WORDS.get((type(row), field.name))
         if words is not None and value not in words:
-            raise RowError(f"{place}.{field.name}: {value!r} is none of {', '.join(words)}")
+            raise RowError(f"{place}.{field.name}: {value!r} is none of {', '.join(filter(None, words))}")
         if isinstance(value, int) and not isinstance(value, bool) and not 0 <= value < _MOST_ARGUMENTS:
             raise RowError(f"{place}.{field.name}: {value} is no argument number (they count from 0)")
     for name in ("since", "until"):

@@ -176,7 +176,7 @@ def test_the_nearest_file_above_is_found(tmp_path: Path) -> None:
         ("[[frees]]\nname = 'f'\narg = 0\nfamilies = []\nnull = 'bad'", "frees[0].null: 'bad' is none of ok,"),
         (
             "[[entry-points]]\nstruct = 's'\nmember = 'm'\nprivilege = 'me'",
-            "entry-points[0].privilege: 'me' is none of",
+            "entry-points[0].privilege: 'me' is none of unprivileged,",
         ),
         ("[[per-path]]\npaths = []", "per-path[0].paths: expected at least one glob"),
         ("select = ['gfp101']", "select: 'gfp101' is no rule code"),
