@@ -248,7 +248,8 @@ def _index(options: Namespace) -> int:
     with console.Progress(settings.quiet) as progress:
         result = engine.index(settings, export=options.export, progress=progress)
     if not settings.quiet:
-        console.complain(f"{result.statistics.get('files', 0)} files indexed")
+        count = result.statistics.get("files", 0)
+        console.complain(f"{count} {'file' if count == 1 else 'files'} indexed")
     return _status(result, exit_zero=True)
 
 
