@@ -105,7 +105,7 @@ def _add_scan(commands: _Commands) -> None:
     fixes = group.add_mutually_exclusive_group()
     fixes.add_argument("--fix", action="store_true", help="apply the safe fixes")
     fixes.add_argument("--fix-diff", action="store_true", help="print the safe fixes as a patch for 'git apply'")
-    _running(command)
+    _running(command, linting=True)
 
 
 def _add_explain(commands: _Commands) -> None:
@@ -172,7 +172,7 @@ def _add_baseline(commands: _Commands) -> None:
         help="where to write it, '-' for stdout; the reasons in an older one are kept "
         "(default: the configuration's, or .gfplint-baseline.json)",
     )
-    _running(command)
+    _running(command, linting=True)
 
 
 def _add_index(commands: _Commands) -> None:
@@ -181,6 +181,7 @@ def _add_index(commands: _Commands) -> None:
     command.add_argument(
         "--export", type=_name, metavar="FILE", help="write the tree's summaries for scan --kernel-index"
     )
+    _confidence(command, "sure enough for the scans to come: the same as theirs (default: medium)")
     _running(command)
 
 
@@ -228,13 +229,13 @@ def _selection(group: _Target) -> None:
     group.add_argument(
         "--ignore", metavar="CODES", action="append", help="not these rules: codes or prefixes, by commas"
     )
-    group.add_argument(
-        "--min-confidence",
-        choices=("high", "medium", "low"),
-        help="show only findings as sure as this (default: medium)",
-    )
+    _confidence(group, "show only findings as sure as this (default: medium)")
     group.add_argument("--advice", action="store_true", default=None, help="show advice too")
     group.add_argument("--preview", action="store_true", default=None, help="run the rules in preview too")
+
+
+def _confidence(group: _Target, meaning: str) -> None:
+    group.add_argument("--min-confidence", choices=("high", "medium", "low"), help=meaning)
 
 
 def _output(group: _Target) -> None:
@@ -249,12 +250,13 @@ def _version_option(group: _Target) -> None:
     group.add_argument("--kernel-version", metavar="X.Y", help="kernel semantics to assume (default: the tree's)")
 
 
-def _running(command: argparse.ArgumentParser) -> None:
+def _running(command: argparse.ArgumentParser, *, linting: bool = False) -> None:
     group = command.add_argument_group("running")
     _version_option(group)
-    group.add_argument(
-        "--kernel-index", type=_name, metavar="FILE", help="summaries of a kernel whose source is elsewhere"
-    )
+    if linting:
+        group.add_argument(
+            "--kernel-index", type=_name, metavar="FILE", help="summaries of a kernel whose source is elsewhere"
+        )
     group.add_argument("--jobs", metavar="N", type=_count, help="worker processes (default: one for each processor)")
     group.add_argument(
         "--config", type=_name, metavar="FILE", help="configuration file (default: .gfplint.toml of the tree)"

@@ -136,6 +136,8 @@ def _interrupted(settings: Settings, progress: object = None, phases: object = N
         ("scan", "--output", ""),
         ("scan", "--cache-dir", ""),
         ("index", "--export", ""),
+        ("index", "--kernel-index", "x.gfplint"),
+        ("sites", "--kernel-index", "x.gfplint"),
         ("explain", "GFP999"),
         ("simulate",),
         ("simulate", "x.c", "--oracle", "y.csv"),
