@@ -121,17 +121,24 @@ def linted_to_keep(run: Run, state: State, built: Built, found: Gathered) -> Lin
 
 def export(run: Run, state: State, path: Path) -> ScanResult:
     """Write a state's tree to a file, for modules elsewhere. Raises GfplintError where that fails."""
+    place = path.resolve()  # a link stays a link
+    if place.exists() and not place.is_file():
+        raise GfplintError(f"{path}: not a regular file")
+    if not place.parent.is_dir():
+        raise GfplintError(f"{path}: there is no such folder")
     gatherer, found = _gathered(run, state)
     linker = _linker(run, state, gatherer, found)
     if not found.complete:
         raise GfplintError("files changed while they were read: try again")
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    _clear_up(path)
+    beside = place.with_name(f".{place.name}.{os.getpid()}")
+    _clear_up(place)
     try:
         packed.write(beside, linker, _joined(found), run.selected.root.version, state.read)
-        beside.replace(path)
-    except (OSError, StoreError) as error:
-        raise GfplintError(f"{path}: {error}") from error
+        beside.replace(place)
+    except OSError as error:
+        raise GfplintError(f"{path}: {error.strerror}") from error
+    except StoreError as error:  # which names what stands beside
+        raise GfplintError(f"{path}: {str(error).removeprefix(f'{beside}: ')}") from error
     finally:
         for left in (beside, beside.with_name(beside.name + "-journal")):
             left.unlink(missing_ok=True)

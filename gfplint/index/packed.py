@@ -207,8 +207,8 @@ class Kernel:
 def read(path: Path) -> Kernel:
     """Read a file that ``write`` wrote. Raises StoreError where it is something else."""
     if not path.is_file():
-        raise StoreError("no such file")
-    store = Packed(path, writable=False)
+        raise StoreError("not a regular file" if path.exists() else "no such file")
+    store = Packed(path.resolve(), writable=False)
     data = store.get("facts", _LABEL) if store.usable else None
     if data is None:
         raise StoreError("not a kernel that gfplint index --export wrote, or damaged")

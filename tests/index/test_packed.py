@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -108,8 +109,26 @@ def test_a_file_of_another_kind(exported: Path, tmp_path: Path) -> None:
         assert bad.read_bytes() == content
     with pytest.raises(GfplintError, match="no such file"):
         _scan(module, tmp_path / "none")
+    with pytest.raises(GfplintError, match="module: not a regular file"):
+        _scan(module, module)
     with pytest.raises(GfplintError, match="changes"):
         _scan(module, exported, diff="HEAD")
+
+
+def test_a_link_leads_to_a_kernel(exported: Path, tmp_path: Path) -> None:
+    module = write(tmp_path / "module", "mod.c", MODULE).parent
+    link = tmp_path / "link"
+    link.symlink_to(exported.name)
+    assert _scan(module, link).findings == _scan(module, exported).findings
+
+
+def test_a_kernel_for_less_sure_findings(kernel: Path, tmp_path: Path) -> None:
+    module = write(tmp_path / "module", "mod.c", MODULE).parent
+    file = tmp_path / "kernel.gfplint"
+    engine.index(load_settings(_options(kernel, min_confidence="low"), kernel), export=str(file))
+    with pytest.raises(GfplintError, match="--min-confidence"):
+        _scan(module, file)
+    assert _scan(module, file, min_confidence="low").findings
 
 
 def test_flipped_bits_are_noticed_or_do_not_matter(exported: Path, tmp_path: Path) -> None:
@@ -137,10 +156,22 @@ def test_another_version_wrote_it(exported: Path, tmp_path: Path, monkeypatch: p
 def test_a_file_in_its_place_is_kept_where_writing_fails(kernel: Path, tmp_path: Path) -> None:
     place = tmp_path / "folder"
     place.mkdir()
-    with pytest.raises(GfplintError, match="folder"):
-        engine.index(load_settings(_options(kernel), kernel), export=str(place))
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for bad, said in ((place, "not a regular file"), (pipe, "not a regular file"), (place / "a/b", "no such folder")):
+        with pytest.raises(GfplintError, match=f"^{re.escape(str(bad))}: .*{said}"):
+            engine.index(load_settings(_options(kernel), kernel), export=str(bad))
     assert place.is_dir()
+    assert pipe.is_fifo()
     assert list(tmp_path.glob(".*")) == []
+
+
+def test_a_link_in_its_place_stays_one(kernel: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to("kernel.gfplint")
+    engine.index(load_settings(_options(kernel), kernel), export=str(link))
+    assert link.is_symlink()
+    assert link.stat().st_size
 
 
 def test_what_killed_exports_left_is_removed(kernel: Path, tmp_path: Path) -> None:
