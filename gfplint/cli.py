@@ -10,7 +10,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 from gfplint import __version__
 from gfplint.errors import CLEAN, FAILED
@@ -56,7 +56,7 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     top.add_argument("--version", action="version", version=f"gfplint {__version__}", help="print the version and exit")
-    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=_Command)
     for add in (_add_scan, _add_explain, _add_rules, _add_simulate, _add_sites, _add_summary, _add_baseline):
         add(commands)
     for add in (_add_index, _add_kbuild, _add_completion):
@@ -77,7 +77,22 @@ class _Parser(argparse.ArgumentParser):
         self.exit(FAILED, f"{self.prog}: {printable(message)}\n")
 
 
-_Commands: TypeAlias = "argparse._SubParsersAction[_Parser]"
+class _Command(_Parser):
+    """Takes options and names in any order: argparse alone takes all names together."""
+
+    _mixing = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        if self._mixing or "--" in args:  # by what is called below; or the user has put the names apart
+            return super().parse_known_args(args, namespace)
+        self._mixing = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._mixing = False
+
+
+_Commands: TypeAlias = "argparse._SubParsersAction[_Command]"
 
 
 # ---- commands ------------------------------------------------------------------------------------------------

@@ -193,6 +193,23 @@ def test_options_reach_the_engine(engine: Engine) -> None:
     assert (asked.cache, asked.quiet) == (False, True)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "paths"),
+    [
+        (("a.c", "-q", "b.c"), ("a.c", "b.c")),
+        (("-q", "a.c", "--select", "GFP1", "b.c"), ("a.c", "b.c")),
+        (("-q", "--", "a.c", "-b.c"), ("a.c", "-b.c")),
+        (("a.c", "--", "-q"), ("a.c", "-q")),
+    ],
+)
+def test_options_stand_anywhere_among_the_paths(
+    engine: Engine, arguments: tuple[str, ...], paths: tuple[str, ...]
+) -> None:
+    assert run("scan", *arguments) == 0
+    assert engine.asked is not None
+    assert engine.asked.paths == paths
+
+
 def test_the_configuration_file_holds_where_no_option_is_given(engine: Engine) -> None:
     (engine.top / ".gfplint.toml").write_text('advice = true\nselect = ["GFP1"]\n')
     run("scan", "drivers")
