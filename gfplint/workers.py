@@ -123,17 +123,21 @@ def run(
                         yield worker.batch[0], answer
                     workers.append(_Worker(work, workers, estate))
                     idle.append(workers[-1])
-                else:
-                    yield from zip(worker.batch, answer, strict=True)
-                    worker.done += len(worker.batch)
-                    if worker.done < renewed or not queue:
-                        idle.append(worker)
-                        continue
+                    continue
+                batch_done, free = worker.batch, worker
+                worker.done += len(batch_done)
+                if worker.done >= renewed and queue:
                     workers.remove(worker)
                     worker.leave(seconds)
                     worker.stop()
-                    workers.append(_Worker(work, workers, estate))
-                    idle.append(workers[-1])
+                    free = _Worker(work, workers, estate)
+                    workers.append(free)
+                if queue:  # a worker works on while its answer is looked at
+                    free.give(queue.popleft())
+                    busy.append(free)
+                else:
+                    idle.append(free)
+                yield from zip(batch_done, answer, strict=True)
         for worker in idle:
             worker.leave(seconds)
     finally:

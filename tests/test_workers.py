@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -120,6 +121,20 @@ def test_leaving_early_ends_the_processes() -> None:
     assert isinstance(pid, bytes)
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid), 0)
+
+
+def test_a_worker_works_on_while_its_answer_is_looked_at(tmp_path: Path) -> None:
+    def work(item: int) -> bytes:
+        (tmp_path / str(item)).touch()
+        return b""
+
+    answers = run(2, work, jobs=1)
+    assert next(answers) == (0, b"")
+    until = time.monotonic() + 10
+    while not (tmp_path / "1").exists():
+        assert time.monotonic() < until
+        time.sleep(0.001)
+    assert list(answers) == [(1, b"")]
 
 
 def test_workers_are_renewed() -> None:

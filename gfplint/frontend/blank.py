@@ -11,7 +11,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import accumulate, chain, zip_longest
+from itertools import accumulate
 from typing import NamedTuple
 
 import msgspec
@@ -42,9 +42,11 @@ _PLAIN_DEFINE = (
 )
 _PLAIN_DEFINES = _PLAIN_DEFINE + rb"(?:(?:\n[ \t]*+)++\#" + _PLAIN_DEFINE + rb")*+"
 _DIRECTIVE = re.compile(rb"\#(?:" + _PLAIN_DEFINES + rb"|[ \t]*+(\w*+)([^\n\\]*+(?:\\(?s:.)[^\n\\]*+)*+))")
-#: The same in column 0, cut in directives, and their names and texts where they may be of interest.
+#: The same in column 0, cut in directives, and their names and texts where they may be of interest. ``#include`` of
+#: lines that follow each other is one.
 _DIRECTIVES = re.compile(
-    rb"(\#(?<![^\n]\#)(?:" + _PLAIN_DEFINES + rb"|[ \t]*+(\w*+)([^\n\\]*+(?:\\(?s:.)[^\n\\]*+)*+)))"
+    rb"(\#(?<![^\n]\#)(?:" + _PLAIN_DEFINES + rb"|[ \t]*+(\w*+)"
+    rb"((?<=\#include)[^\n\\]*+(?=\n)(?:\n\#include\b[^\n\\]*+(?=\n))*+|[^\n\\]*+(?:\\(?s:.)[^\n\\]*+)*+)))"
 )
 _CUTS = 4
 #: A file that defines numbers, and no more.
@@ -151,12 +153,12 @@ def _begins_line(data: bytes, at: int) -> bool:
 
 def holds_code(data: bytes) -> bool:
     """Whether a file holds anything but macros that stand for numbers: a third of a tree's bytes do not."""
-    return b"gfplint" in data or _REGISTERS.match(data) is None
+    return _REGISTERS.match(data) is None or b"gfplint" in data
 
 
 def blank(data: bytes) -> Source:
     """Blank comments, string contents and directives of a file's bytes."""
-    quick = None if b"gfplint" in data else _by_turns(data)
+    quick = _by_turns(data)
     if quick is not None:
         return Source(data, *_take_directives(_tamed(quick)))
     parts = _LEXICAL.split(data)
@@ -169,10 +171,14 @@ def blank(data: bytes) -> Source:
 
 
 def _by_turns(data: bytes) -> bytes | None:
-    """A text without comments, strings and characters, found one after the other; None where one may hold another."""
+    """A text without comments, strings and characters, found one after the other; None where one may hold another, or
+    where a comment silences rules.
+    """
     if _MARK in data:
         return None
     parts = _COMMENT.split(data)
+    if b"gfplint" in b"".join(parts[1::2]):
+        return None
     parts[1::2] = [text.translate(_MARKS) for text in parts[1::2]]
     text = b"".join(parts)
     characters = b"'" in text
@@ -198,7 +204,7 @@ def _tamed(text: bytes) -> bytes:
 
 def _literal(text: bytes) -> bytes:
     """A string or a character without its content; all of it goes where it is never closed."""
-    if text[0] == _QUOTE:
+    if text[0] == _QUOTE and _NEWLINE not in text:
         return b"'" + b"0" * (len(text) - 2) + b"'"
     if len(text) > 1 and text[-1] == _DOUBLE_QUOTE:
         return b'"' + text[1:-1].translate(_SPACES) + b'"'
@@ -246,8 +252,9 @@ def _take_directives(text: bytes) -> tuple[str, tuple[Directive, ...]]:
         if name is not None and (name != b"define" or b"GFP" in body or _CODE_MACRO.match(body)):
             directives.append(Directive(name.decode("ascii"), body.decode("ascii"), at, end - len(body), end))
         at = end
-    blanked = [whole.translate(_SPACES) for whole in taken]
-    return b"".join(chain.from_iterable(zip_longest(code, blanked, fillvalue=b""))).decode("ascii"), tuple(directives)
+    parts[1::_CUTS] = [whole.translate(_SPACES) for whole in taken]
+    parts[2::_CUTS] = parts[3::_CUTS] = [b""] * len(taken)
+    return b"".join(parts).decode("ascii"), tuple(directives)
 
 
 def _take_indented(text: bytes) -> tuple[str, tuple[Directive, ...]]:

@@ -36,11 +36,12 @@ _QUALIFIERS = word_set(
 )
 
 
-#: What begins nearly all items with braces, up to the brace: ``struct name`` (group 1); or words (2) and a name (3)
-#: with parameters, for a function whose brace is in column 0 and which has no annotations behind them; or the same of
-#: an initialised array, with its brackets (4); or words of which the last is another initialised variable's name (5).
+#: What begins nearly all items with braces, up to the brace: ``struct name`` (group 1); or ``enum name`` (no group); or
+#: words (2) and a name (3) with parameters, for a function whose brace is in column 0 and which has no annotations
+#: behind them; or the same of an initialised array, with its brackets (4); or words of which the last is another
+#: initialised variable's name (5). Semicolons may stand before it, such as those of the item before.
 PLAIN_ITEM = re.compile(
-    r"\s*+(?:(?:struct|union)\s++([A-Za-z_]\w*+)\s*+(?=\{)"
+    r"[ \t\n;]*+(?:(?:struct|union)\s++([A-Za-z_]\w*+)\s*+(?=\{)|enum\s++(?:[A-Za-z_]\w*+\s*+)?+(?=\{)"
     r"|((?:[A-Za-z_]\w*+[ \t\n*]++)++)(?:(?!__)([A-Za-z_]\w*+)"
     r"(?:\([^(){};]*+\)\n(?=\{\n(?!\s*+\.))|((?:\[[^\](){};=]*+\]\s*+)++)=\s*+(?=\{))|(=)\s*+(?=\{)))",
     re.ASCII,

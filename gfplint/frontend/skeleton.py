@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
+from collections.abc import Iterator
 from functools import cached_property
 from itertools import chain, compress
 from operator import ne
@@ -74,7 +75,8 @@ _REVERSED_STORE = re.compile(
 )
 #: What may be such a store, at a glance.
 _STORED = re.compile(r"=\s*+(?:&\s*+)?+([A-Za-z_]\w*+)\s*+;", re.ASCII)
-_INCLUDE = re.compile(r'\s*+(?:<([^>\n]++)>|"([^"\n]++)")')
+#: The directive's name is left out of the first of some lines.
+_INCLUDE = re.compile(r'(?:\A|^#include)\s*+(?:<([^>\n]++)>|"([^"\n]++)")', re.MULTILINE)
 #: The end of an item's header that is searched for what it declares, and the start of a declaration.
 _TAIL = 600
 _DECLARATION_LIMIT = 1_000
@@ -100,8 +102,8 @@ _IDLE = re.compile(
 MAX_ITEMS = 100_000
 #: Function-like macros longer than this are tables in disguise, not code.
 _MACRO_LIMIT = 8_000
-
-
+#: What stands before the calls of each body, by turns, so that equal ones don't become one. No name is a number.
+_MARKS = ("0", "1")
 _NOTHING = FileFacts((), (), (), (), (), (), (), (), ())
 
 
@@ -117,7 +119,7 @@ def skeleton_of(source: Source, data: bytes) -> FileFacts:
     found.leave_out(_never_compiled(source))
     macros, includes = found.directives(data)
     return FileFacts(
-        functions=tuple(found.functions),
+        functions=found.functions,
         macros=macros,
         records=tuple(found.records),
         tables=tuple(found.tables),
@@ -162,14 +164,17 @@ def _called(backwards: list[str]) -> tuple[str, ...]:
     return tuple(sorted({name[::-1] for name in set(backwards)} - _NOT_CALLS))
 
 
-def _in_order(backwards: list[str]) -> tuple[str, ...]:
+def _in_order(backwards: list[str]) -> list[str]:
     """Calls in the order of the text; of a name called again and again without others between, one."""
-    if not backwards:
-        return ()
     names = ",".join(backwards)[::-1].split(",")  # all turned around at once
     if not _NOT_CALLS.isdisjoint(names):
         names = [name for name in names if name not in _NOT_CALLS]
-    return tuple(compress(names, map(ne, names, chain(("",), names))))
+    return list(compress(names, map(ne, names, chain(("",), names))))
+
+
+#: A function as its item shows it: name, what stands before that in its header, the header, and the offsets of the
+#: name, of the brace and of the end.
+_Body = tuple[str, str, str, int, int, int]
 
 
 class _Found:
@@ -179,10 +184,7 @@ class _Found:
         self.source = source
         self.code = source.code
         self.slicer = Slicer(source.code)
-        masks = _masks(self.code)
-        self.mask_offsets = [at for at, _ in masks]
-        self.masks = [name for _, name in masks]
-        self.functions: list[Function] = []
+        self.bodies: list[_Body] = []
         self.names: set[str] = set()
         self.records: list[Record] = []
         self.tables: list[Table] = []
@@ -207,7 +209,8 @@ class _Found:
                 match = PLAIN_ITEM.match(code, last)
             end = self.plain(match) if match is not None else 0
             if not end:
-                item = self.slicer.item(last)
+                # Semicolons before it are left: taken one by one, what follows them would be looked at again and again.
+                item = self.slicer.item(match.start(2) if match is not None else last)
                 if item is None:
                     return
                 self.take(item)
@@ -229,7 +232,47 @@ class _Found:
     def leave_out(self, spans: list[tuple[int, int]]) -> None:
         """Drop the functions that stand in dead spans."""
         if spans:
-            self.functions = [f for f in self.functions if not any(a <= f.start < b for a, b in spans)]
+            self.bodies = [f for f in self.bodies if not any(a <= f[3] < b for a, b in spans)]
+
+    @cached_property
+    def functions(self) -> tuple[Function, ...]:
+        """The functions that were taken, in the order of the text."""
+        if not self.bodies:
+            return ()
+        masks = _masks(self.code)
+        offsets = [at for at, _ in masks]
+        found = []
+        count = self.code.count
+        at, line = 0, 1
+        for (name, lead, header, start, brace, end), callees in zip(self.bodies, self._calls(), strict=True):
+            line += count("\n", at, start) if start >= at else -count("\n", start, at)
+            at = end - 1
+            end_line = line + count("\n", start, at)
+            words: tuple[str, ...] = ()
+            if masks:
+                first, last = bisect_left(offsets, brace), bisect_left(offsets, end)
+                words = tuple(sorted({word for _, word in masks[first:last]})) if first < last else ()
+            static, inline = "static" in lead, "inline" in lead
+            text = " ".join(header.split())
+            found.append(Function(name, line, end_line, start, brace, end, static, inline, text, callees, words))
+            line = end_line
+        return tuple(found)
+
+    def _calls(self) -> Iterator[tuple[str, ...]]:
+        """What each body calls: the calls of all are brought into order at once, with a mark before those of each."""
+        size = len(self.code)
+        backwards, find = self.backwards, _REVERSED_CALL.findall
+        calls = [_MARKS[len(self.bodies) & 1]]
+        number = len(self.bodies)
+        for *_, brace, end in reversed(self.bodies):
+            number -= 1
+            calls += find(backwards, size - end, size - brace)
+            calls.append(_MARKS[number & 1])
+        names = _in_order(calls)
+        at = 0
+        for number in range(1, len(self.bodies) + 1):
+            start, at = at + 1, names.index(_MARKS[number & 1], at + 1)
+            yield tuple(names[start:at])
 
     def plain(self, match: re.Match[str]) -> int:
         """Take an item whose text is as usual; returns its end, or 0 where ``take`` has to look closer."""
@@ -239,6 +282,8 @@ class _Found:
             end = self.slicer.closing(brace)
             self.records.append(Record(match[1], self.line(brace), brace, end))
             return end
+        if kind is None:  # values of an enum
+            return self.slicer.closing(brace)
         start = match.start(2)
         _, lead, name, brackets, _ = match.groups()
         if kind == PLAIN_FUNCTION:
@@ -280,15 +325,6 @@ class _Found:
         elif "(" in text:
             self._function(item, text)
 
-    def _names(self, start: int, end: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """``names_used`` of a span of the code."""
-        size = len(self.code)
-        callees = _in_order(_REVERSED_CALL.findall(self.backwards, size - end, size - start))
-        if not self.masks:
-            return callees, ()
-        first, last = bisect_left(self.mask_offsets, start), bisect_left(self.mask_offsets, end)
-        return callees, tuple(sorted(set(self.masks[first:last]))) if first < last else ()
-
     def _function(self, item: Item, text: str) -> None:
         header = find_header(text)
         if header is None:
@@ -303,27 +339,8 @@ class _Found:
         self._add_function(header.name, lead, text[header.cut :], start, item.brace, item.end)
 
     def _add_function(self, name: str, lead: str, header: str, start: int, brace: int, end: int) -> None:
-        """``lead``: what stands before the name in its header."""
-        callees, words = self._names(brace, end)
-        line = self.line(start)
-        end_line = line + self.code.count("\n", start, end - 1)
-        self.cursor = (end - 1, end_line)
         self.names.add(name)
-        self.functions.append(
-            Function(
-                name,
-                line,
-                end_line,
-                start,
-                brace,
-                end,
-                "static" in lead,
-                "inline" in lead,
-                " ".join(header.split()),
-                callees,
-                words,
-            )
-        )
+        self.bodies.append((name, lead, header, start, brace, end))
 
     def _table(self, item: Item, text: str) -> None:
         tail = text[-_TAIL:]
@@ -444,8 +461,7 @@ class _Found:
                     macros.append(macro)
             elif directive.name == "include":
                 raw = data[directive.text_start : directive.end].decode("utf-8", "replace")
-                if match := _INCLUDE.match(raw):
-                    includes.append(match.group(1) or match.group(2))
+                includes += [one or two for one, two in _INCLUDE.findall(raw)]
         return tuple(macros), tuple(includes)
 
     def _macro(self, directive: Directive) -> Macro | None:

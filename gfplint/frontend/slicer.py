@@ -51,7 +51,9 @@ class Slicer:
         """
         code = self.code
         close = code.find("}", brace)
-        margin = self.margin(brace)
+        margin = self.next_margin
+        if margin <= brace:
+            margin = self.margin(brace)
         if close < 0 or (close != margin - 1 and code.find("{", brace + 1, close) < 0):
             return 0
         return margin if code.find("\n{", brace, margin) < 0 else 0

@@ -136,8 +136,13 @@ def test_continuations_end_at_either_kind_of_line(end: str) -> None:
     assert "g(x)" in source.directives[0].text
 
 
+def test_a_newline_in_a_character_stays() -> None:
+    assert blank(b"a = '\\\n';\n").code == "a =   \n ;\n"
+
+
 def test_suppressions() -> None:
     source = blank(b"int a; /* gfplint: ignore[GFP101, GFP102] it is fine */\n// gfplint: ignore\n")
     first, second = source.suppressions
     assert (first.codes, first.reason, first.line) == (("GFP101", "GFP102"), "it is fine", 1)
     assert (second.codes, second.line) == ((), 2)
+    assert blank(b'char *s = "gfplint: ignore";\n').suppressions == ()

@@ -16,7 +16,7 @@ _REPEATED = [
     *("#define f(", "#define X(a) f(a)\n", " ", "\n", "a ", ";", "(;", "{}", "{};", "f(){}", "\n{\n {}\n }\n"),
     *("\n{\n {\n }\n", "{{};", "struct ", "struct a {", "struct a b [ ", "typedef struct ", "= {", ".a = (", "__a "),
     *("__a(b) ", "\\\n", "GFP_", "/* gfplint: ignore[", "é", "(\n}", "({\n}", "f(a)\n", "if (", "FOO(a) "),
-    *("static DEFINE_X(a", ".a = &(x) {"),
+    *("static DEFINE_X(a", ".a = &(x) {", "#include <a>\n", "#include <a>\n#include <b> \\\n", "enum a ", "enum {"),
 ]
 _BEFORE = ["", "int f(void)\n{\n", "struct a b = {", "int f(", "#define m(a) ", "/*", '"']
 
@@ -37,6 +37,13 @@ def test_repeated_pieces(before: str, piece: str) -> None:
 @pytest.mark.parametrize("piece", ["(;", '"\\', "{};", "struct a b [ ", "f(a)\n", "#if A\n", "\n{\n {\n }\n"])
 def test_large_files(piece: str) -> None:
     data = (piece * (_SIZE * 3 // len(piece))).encode()
+    assert skeleton_of(blank(data), data) is not None
+
+
+def test_semicolons_before_what_looks_plain_and_is_not() -> None:
+    data = (";" * 90_000 + "typedef int f(int a)\n{\n}\n").encode()
+    assert [f.name for f in skeleton_of(blank(data), data).functions] == ["f"]
+    data = ((";" * 100 + "typedef int f(int a)\n{\n}\n") * 20_000).encode()
     assert skeleton_of(blank(data), data) is not None
 
 

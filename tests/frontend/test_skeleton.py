@@ -158,6 +158,27 @@ def test_definitions() -> None:
     assert facts.definitions[1].args == ("put", "struct s *", "if (_T) drop(_T)")
 
 
+def test_includes_among_comments_and_other_directives() -> None:
+    text = (
+        '#include <a.h> /* one\n#include <no.h>\n*/\n#include <b.h>\n#include <c.h> // two\n#include "d.h"\n'
+        "#ifdef X\n# include <e.h>\n#include MACRO\n#include <f.h> \\\n\n#include <g.h>\n#includes <h.h>\n#endif\n"
+        "#include <i.h>"
+    )
+    facts = skeleton(text.encode())
+    assert facts.includes == ("a.h", "b.h", "c.h", "d.h", "e.h", "f.h", "g.h", "i.h")
+    assert skeleton(text.encode().replace(b"\n", b"\r\n")).includes == facts.includes
+
+
+def test_calls_of_functions_that_follow_each_other_stay_apart() -> None:
+    facts = _facts(
+        "void a(void)\n{\n\tx();\n\tx();\n}\nvoid b(void)\n{\n}\nvoid c(void)\n{\n}\n"
+        "void d(void)\n{\n\tif (x())\n\t\tx(sizeof(int));\n}\nvoid e(void)\n{\n\tx(GFP_KERNEL);\n\ty();\n\tx();\n}\n"
+    )
+    assert [f.callees for f in facts.functions] == [("x",), (), (), ("x",), ("x", "y", "x")]
+    assert [f.words for f in facts.functions] == [(), (), (), (), ("GFP_KERNEL",)]
+    assert [(f.line, f.end_line) for f in facts.functions] == [(1, 5), (6, 8), (9, 11), (12, 16), (17, 22)]
+
+
 def test_globals_stores_and_includes() -> None:
     facts = _facts(
         '#include <linux/slab.h>\n#include "own.h"\n' + "/* long */\n" * 200 + "static gfp_t mask = GFP_KERNEL;\n"
