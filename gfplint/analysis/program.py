@@ -322,7 +322,9 @@ class Relevance:
         self.reaching_macros: dict[str, int] = {}
         self.tabled = tabled_names(program, kernel)
         self.reach = self._reach(depth + 1)
-        self.reaching_names = frozenset(program.function(fid).name for fid in self.reach).union(self.reaching_macros)
+        facts = program.facts
+        names = [facts[at].functions[index].name for at, index in self.reach]
+        self.reaching_names = frozenset(names).union(self.reaching_macros)
         self.signs = self._signs()
         self.effects = frozenset(self.signs)
         self.leaving = leaving(self.signs)
@@ -349,9 +351,9 @@ class Relevance:
         reach: dict[FunctionId, int] = {}
         macros: dict[str, int] = {}
         frontier, fresh = self._direct()
-        facts = program.facts
+        told = {fid for name in tabled for fid in program.functions.get(name, ())}
         for level in range(1, depth + 1):
-            frontier = {f for f in frontier if f not in reach and facts[f[0]].functions[f[1]].name not in tabled}
+            frontier = frontier.difference(reach, told)
             fresh = {m for m in fresh if m not in macros and m not in tabled}
             if not frontier and not fresh:
                 break
