@@ -47,23 +47,29 @@ class StoreError(Exception):
     """The store holds something else than it should, or lost what it held; the run goes on without it."""
 
 
-def default_folder() -> Path:
-    """Where the store lives when no option says: the user's cache folder."""
+def default_folder() -> Path | None:
+    """Where the store lives when no option says: the user's cache folder; None for who has no home."""
     base = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(base) if base.startswith("/") else Path.home() / ".cache") / "gfplint"
+    try:
+        return (Path(base) if base.startswith("/") else Path.home() / ".cache") / "gfplint"
+    except RuntimeError:
+        return None
 
 
 class Store:
     """One store; ``note`` says why it is not in use, "" where it is."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path | None) -> None:
+        if folder is None:
+            self.start(Path(), writable=False, note="the user has no home folder; --cache-dir names another")
+            return
         path = folder / f"index-{FORMAT}.db"
         writable, note = True, ""
         try:
             _prepare(folder)
         except OSError as error:
             writable = False
-            if not path.exists():
+            if not os.path.exists(path):  # noqa: PTH110 -- pathlib raises where the folder may not be entered
                 note = f"{folder}: {error.strerror or error}"
         self.start(path, writable, note)
 
@@ -283,7 +289,7 @@ def _prepare(folder: Path) -> None:
 
 def _connect(path: Path, writable: bool) -> sqlite3.Connection:
     """A connection to a file that is as this version makes them. Raises sqlite3.Error and StoreError."""
-    if path.is_symlink() or (path.exists() and not path.is_file()):
+    if os.path.islink(path) or (os.path.exists(path) and not os.path.isfile(path)):  # noqa: PTH110, PTH113, PTH114
         raise StoreError("not a regular file")
     mode = "rwc" if writable else "ro&immutable=1"
     connection = sqlite3.connect(

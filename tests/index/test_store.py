@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gfplint.index.store import MAX_BYTES, Store, StoreError
+from gfplint.index.store import MAX_BYTES, Store, StoreError, default_folder
 
 
 def filled(folder: Path, count: int = 200) -> Store:
@@ -130,6 +130,33 @@ def test_a_folder_that_may_not_be_written(tmp_path: Path, monkeypatch: pytest.Mo
     store.close()
     assert Store(tmp_path).get("facts", b"new") is None
     assert not Store(tmp_path / "none" / "at all").usable
+
+
+def test_a_folder_that_may_not_be_entered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    filled(tmp_path).close()
+    monkeypatch.setattr("os.stat", refused)
+    monkeypatch.setattr("os.lstat", refused)
+    monkeypatch.setattr("gfplint.index.store._prepare", refused)
+    store = Store(tmp_path)
+    assert not store.usable
+    assert "Permission denied" in store.note
+    assert store.get("facts", b"key0") is None
+
+
+def test_nobody_without_a_home_has_a_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", homeless)
+    store = Store(default_folder())
+    store.put("facts", b"key", b"value")
+    store.close()
+    store.prune()
+    assert "--cache-dir" in store.note
 
 
 def test_a_file_where_the_folder_should_be(tmp_path: Path) -> None:
