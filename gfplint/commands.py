@@ -18,7 +18,7 @@ import msgspec
 from gfplint import __version__, cli, config, console, fixes, manual, report, select
 from gfplint.config import Settings
 from gfplint.errors import CLEAN, FAILED, FOUND, GfplintError
-from gfplint.findings import ScanResult
+from gfplint.findings import ScanResult, Skipped
 from gfplint.phases import Phases
 from gfplint.report import catalogue, facts, gcc, lines, sites, summaries, text
 from gfplint.report.presentation import Presentation, as_is
@@ -61,7 +61,7 @@ def _scan_with(settings: Settings, options: Namespace) -> int:
         console.write(report.render(settings.format, result, _presentation(settings)), options.output)
     if settings.statistics:
         _write_statistics(settings, result)
-    return _status(result, settings.exit_zero)
+    return _status(result.skipped, bool(result.findings) and not settings.exit_zero)
 
 
 def _scanned(settings: Settings) -> ScanResult:
@@ -74,16 +74,21 @@ def _scanned(settings: Settings) -> ScanResult:
         console.write_to(sys.stderr, phases.lines())
     for note in result.notes if not settings.quiet else ():
         console.complain(note)
-    for skipped in result.skipped:
-        if skipped.failed:
-            console.complain(f"{skipped.path}: {skipped.reason}")
+    _name(result.skipped)
     return result
 
 
-def _status(result: ScanResult, exit_zero: bool = False) -> int:
-    if any(skipped.failed for skipped in result.skipped):
+def _name(skipped: Iterable[Skipped]) -> None:
+    """Name what could not be read or linted on stderr."""
+    for item in skipped:
+        if item.failed:
+            console.complain(f"{item.path}: {item.reason}")
+
+
+def _status(skipped: Iterable[Skipped], findings: bool = False) -> int:
+    if any(item.failed for item in skipped):
         return FAILED
-    return FOUND if result.findings and not exit_zero else CLEAN
+    return FOUND if findings else CLEAN
 
 
 def _fixed(settings: Settings, result: ScanResult) -> ScanResult:
@@ -131,7 +136,7 @@ def _baseline(options: Namespace) -> int:
     if not settings.quiet:
         count = len(baseline.findings)
         console.complain(f"{count} {'finding' if count == 1 else 'findings'} in {output}")
-    return _status(result, exit_zero=True)
+    return _status(result.skipped)
 
 
 def _kbuild(options: Namespace) -> int:
@@ -216,10 +221,11 @@ def _sites(options: Namespace) -> int:
 
     settings = _settings(options)
     with console.Progress(settings.quiet) as progress:
-        found = questions.sites(settings, progress=progress)
+        found, skipped = questions.sites(settings, progress=progress)
+    _name(skipped)
     render = sites.listing if options.format == "json" else sites.lines
     console.write(render(found), options.output)
-    return CLEAN
+    return _status(skipped)
 
 
 def _summary(options: Namespace) -> int:
@@ -227,10 +233,11 @@ def _summary(options: Namespace) -> int:
 
     settings = _settings(options)
     with console.Progress(settings.quiet) as progress:
-        found, kernel = questions.summary(settings, options.name, progress=progress)
+        found, kernel, skipped = questions.summary(settings, options.name, progress=progress)
+    _name(skipped)
     render = summaries.listing if options.format == "json" else summaries.lines
     console.write(render(found, kernel), options.output)
-    return CLEAN
+    return _status(skipped)
 
 
 def _simulate(options: Namespace) -> int:
@@ -247,10 +254,11 @@ def _index(options: Namespace) -> int:
     settings = _settings(options)
     with console.Progress(settings.quiet) as progress:
         result = engine.index(settings, export=options.export, progress=progress)
+    _name(result.skipped)
     if not settings.quiet:
         count = result.statistics.get("files", 0)
         console.complain(f"{count} {'file' if count == 1 else 'files'} indexed")
-    return _status(result, exit_zero=True)
+    return _status(result.skipped)
 
 
 def _completion(options: Namespace) -> int:

@@ -146,7 +146,7 @@ def export(run: Run, state: State, path: Path) -> ScanResult:
         kernel_version="",
         files_scanned=len(found.paths),
         findings=(),
-        skipped=tuple(found.failed),
+        skipped=tuple(sorted((*state.skipped(), *found.failed), key=lambda item: item.path)),
         degraded=(),
         statistics={"files": len(found.paths)},
     )

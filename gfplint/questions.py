@@ -13,6 +13,7 @@ from gfplint.analysis.summary import Summary
 from gfplint.analysis.values import MaskValue
 from gfplint.config import Settings
 from gfplint.errors import GfplintError
+from gfplint.findings import Skipped
 from gfplint.kernel.model import Kernel, Mask
 from gfplint.linting import DEPTH, relevance_of
 from gfplint.skeletons import Gatherer
@@ -38,9 +39,9 @@ class Site(msgspec.Struct, frozen=True):
     size: str
 
 
-def sites(settings: Settings, progress: Progress | None = None) -> tuple[Site, ...]:
-    """The allocation and free call sites of what the settings name, by place."""
-    linker, subjects = _linker(settings, progress)
+def sites(settings: Settings, progress: Progress | None = None) -> tuple[tuple[Site, ...], tuple[Skipped, ...]]:
+    """The allocation and free call sites of what the settings name, by place, and what could not be read of it."""
+    linker, subjects, skipped = _linker(settings, progress)
     found: dict[Site, None] = {}
     for at in subjects:
         for index, function in enumerate(linker.program.facts[at].functions):
@@ -49,7 +50,7 @@ def sites(settings: Settings, progress: Progress | None = None) -> tuple[Site, .
             summary = linker.summary((at, index), 0)
             if summary is not None:
                 found.update(dict.fromkeys(_sites_of(summary, linker.kernel)))
-    return tuple(sorted(found, key=lambda s: (s.path, s.line, s.column, s.callee)))
+    return tuple(sorted(found, key=lambda s: (s.path, s.line, s.column, s.callee))), skipped
 
 
 def _sites_of(summary: Summary, kernel: Kernel) -> Iterator[Site]:
@@ -94,9 +95,13 @@ def _mask_text(mask: MaskValue, names: dict[Mask, str]) -> str:
     return f"{text}&~({'|'.join(sorted(mask.minus))})" if mask.minus else text
 
 
-def summary(settings: Settings, name: str, progress: Progress | None = None) -> tuple[tuple[Summary, ...], Kernel]:
-    """What the analysis knows of the functions called ``name``, and the kernel that the answer is about."""
-    linker, subjects = _linker(settings, progress)
+def summary(
+    settings: Settings, name: str, progress: Progress | None = None
+) -> tuple[tuple[Summary, ...], Kernel, tuple[Skipped, ...]]:
+    """What the analysis knows of the functions called ``name``, the kernel that the answer is about, and what could not
+    be read.
+    """
+    linker, subjects, skipped = _linker(settings, progress)
     chosen = set(subjects)
     found = tuple(
         known
@@ -104,12 +109,15 @@ def summary(settings: Settings, name: str, progress: Progress | None = None) -> 
         if fid[0] in chosen and (known := linker.summary(fid, DEPTH)) is not None
     )
     if not found:
-        raise GfplintError(f"no function {name!r} is defined there")
-    return found, linker.kernel
+        unread = "".join(f"\n{skip.path}: {skip.reason}" for skip in skipped if skip.failed)
+        raise GfplintError(f"no function {name!r} is defined there{unread}")
+    return found, linker.kernel, skipped
 
 
-def _linker(settings: Settings, progress: Progress | None) -> tuple[Linker, list[int]]:
-    """The linked program of what the settings name, and the numbers of the files that were named."""
+def _linker(settings: Settings, progress: Progress | None) -> tuple[Linker, list[int], tuple[Skipped, ...]]:
+    """The linked program of what the settings name, the numbers of the files that were named, and what of all could not
+    be read.
+    """
     selected = select_paths(settings.paths)
     state = work_tree(selected)
     jobs = settings.jobs or os.cpu_count() or 1
@@ -121,4 +129,5 @@ def _linker(settings: Settings, progress: Progress | None) -> tuple[Linker, list
     program = Program(paths, facts)
     relevance = relevance_of(program, kernel, selected)
     linker = Linker(program, kernel, relevance, lambda at: state.read(paths[at]))
-    return linker, [at for at, path in enumerate(paths) if selected.covers(path)]
+    skipped = sorted((*state.skipped(), *found.failed), key=lambda skip: skip.path)
+    return linker, [at for at, path in enumerate(paths) if selected.covers(path)], tuple(skipped)

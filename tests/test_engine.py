@@ -416,6 +416,19 @@ def test_a_file_that_can_t_be_read_costs_itself_alone(
     assert "Traceback" not in ran.err
 
 
+@pytest.mark.parametrize(
+    "command",
+    [("sites",), ("summary", "ring_grow"), ("summary", "nobody"), ("index",), ("index", "--export", "kernel.gfplint")],
+)
+def test_every_command_names_what_it_could_not_read(driver: Path, run: Run, command: tuple[str, ...]) -> None:
+    write(driver, "nul.c", b"int a;\0int b;\n")
+    (driver / "dangling.c").symlink_to("gone.c")
+    ran = run(driver, *command, "-q", "--jobs", "1")
+    assert ran.status == 2
+    assert "gfplint: nul.c: binary data (NUL bytes)\n" in ran.err
+    assert "gfplint: dangling.c: symbolic link that leads nowhere: No such file or directory\n" in ran.err
+
+
 def test_a_name_that_is_not_utf8_costs_itself_alone(driver: Path, run: Run) -> None:
     (driver / os.fsdecode(b"bad\xff\x1b[2J.c")).write_text(_LOCKED)
     ran = run(driver, "scan", "--format", "gcc", ".")
