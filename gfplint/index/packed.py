@@ -208,6 +208,10 @@ def read(path: Path) -> Kernel:
     """Read a file that ``write`` wrote. Raises StoreError where it is something else."""
     if not path.is_file():
         raise StoreError("not a regular file" if path.exists() else "no such file")
+    try:
+        path.open("rb").close()
+    except OSError as error:  # SQLite does not say why
+        raise StoreError(error.strerror or str(error)) from error
     store = Packed(path.resolve(), writable=False)
     data = store.get("facts", _LABEL) if store.usable else None
     if data is None:

@@ -115,6 +115,14 @@ def test_a_file_of_another_kind(exported: Path, tmp_path: Path) -> None:
         _scan(module, exported, diff="HEAD")
 
 
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_a_kernel_that_may_not_be_read(exported: Path, tmp_path: Path) -> None:
+    module = write(tmp_path / "module", "mod.c", MODULE).parent
+    exported.chmod(0)
+    with pytest.raises(GfplintError, match="Permission denied"):
+        _scan(module, exported)
+
+
 def test_a_link_leads_to_a_kernel(exported: Path, tmp_path: Path) -> None:
     module = write(tmp_path / "module", "mod.c", MODULE).parent
     link = tmp_path / "link"
