@@ -82,7 +82,7 @@ class Skipped(msgspec.Struct, frozen=True):
 
 
 class Degraded(msgspec.Struct, frozen=True):
-    """A function that was analysed only in part, and why."""
+    """A function that was analysed only in part, and why; without a name, a file."""
 
     path: str
     function: str

@@ -177,7 +177,9 @@ def lint_file(at: int, linker: Linker, wanted: Wanted, whole: Whole) -> FileResu
 def _lint_file(at: int, linker: Linker, wanted: Wanted, whole: Whole) -> FileResult:
     linting = _Linting(at, linker, wanted, whole)
     if wanted.rules:
-        functions = linker.program.facts[at].functions
+        facts = linker.program.facts[at]
+        functions = facts.functions
+        linting.degraded += [Degraded(linker.program.paths[at], "", reason) for reason in facts.errors]
         for index in wanted.candidates[at]:
             linting.function(index, functions[index])
     linting.findings.update(dict.fromkeys(wanted.readers.findings(at, linker, wanted.candidates[at])))

@@ -491,6 +491,15 @@ def test_a_function_beyond_all_bounds_is_listed(driver: Path, run: Run, body: st
     assert [f["path"] for f in document["findings"]] == ["copy.c", "ring.c"]
 
 
+def test_a_file_beyond_all_bounds_is_listed(driver: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gfplint.frontend.skeleton.MAX_ITEMS", 20)
+    write(driver, "large.c", "int n;\n" * 30 + _LOCKED)
+    ran = run(driver, "scan", "--format", "json", "--jobs", "1", "--no-cache", ".")
+    (degraded,) = json.loads(ran.out)["degraded"]
+    assert (degraded["path"], degraded["function"]) == ("large.c", "")
+    assert "analysed in part large.c: more than 20 items" in run(driver, "scan", "-v", "--no-cache").out
+
+
 def test_bytes_that_are_no_utf8_are_read_all_the_same(driver: Path) -> None:
     write(driver, "ring.c", b"/* \xff\xfe caf\xe9 */\n" + _LOCKED.encode())
     assert ("GFP101", "ring.c", 7) in places(scan(driver).findings)

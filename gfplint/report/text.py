@@ -131,7 +131,7 @@ def _left_out(result: ScanResult) -> Iterator[str]:
     for skipped in result.skipped:
         yield f"skipped {printable(skipped.path)}: {printable(skipped.reason)}\n"
     for degraded in result.degraded:
-        where = f"{printable(degraded.path)}: {printable(degraded.function)}()"
+        where = printable(degraded.path) + (f": {printable(degraded.function)}()" if degraded.function else "")
         yield f"analysed in part {where}: {printable(degraded.reason)}\n"
 
 
