@@ -100,8 +100,8 @@ class Git:
         except (OSError, ValueError, subprocess.TimeoutExpired) as error:
             raise TreeError(f"git {arguments[0]} failed: {error}") from error
         if done.returncode not in accept:
-            words = done.stderr.decode("utf-8", "replace").strip().splitlines()
-            raise TreeError(f"git {arguments[0]} failed: {words[-1] if words else f'status {done.returncode}'}")
+            words = _words(done.stderr.decode("utf-8", "replace"))
+            raise TreeError(f"git {arguments[0]} failed: {words or f'status {done.returncode}'}")
         return done.stdout
 
     def later(self, *arguments: str) -> Callable[[], bytes]:
@@ -309,6 +309,14 @@ class GitIndex(_BlobState):
         if found is None:
             raise MissingError(path)
         return found
+
+
+def _words(text: str) -> str:
+    """What git says went wrong, without the advice around it; but for how to trust a repository of somebody else."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    wrong = next((line for line in lines if line.startswith(("fatal: ", "error: "))), lines[-1] if lines else "")
+    trusted = next((f" ({line})" for line in lines if "safe.directory" in line and line != wrong), "")
+    return wrong + trusted
 
 
 def _environment(settings: Sequence[tuple[str, str]]) -> dict[str, str]:
