@@ -20,6 +20,9 @@ from typing import NamedTuple
 #: Wall time in seconds after which an item counts as hung. Far above what any real file takes.
 ITEM_SECONDS = 120.0
 
+#: Workers that may be gone before they take a batch, until that is a failure of what they were to do.
+_SPARE = 20
+
 #: Objects that a worker makes between two collections.
 _NEW_OBJECTS = 50_000
 
@@ -57,11 +60,16 @@ class _Worker:
         self.batch: tuple[int, ...] = ()
         self.started = 0.0
         self.done = 0
+        #: Whether it was still there to take the batch.
+        self.took = True
 
     def give(self, batch: tuple[int, ...]) -> None:
         self.batch = batch
         self.started = time.monotonic()
-        self.connection.send(batch)
+        try:
+            self.connection.send(batch)
+        except OSError:
+            self.took = False
 
     def leave(self, seconds: float) -> None:
         """Take over what an idle worker found out."""
@@ -100,6 +108,7 @@ def run(
     the place of one, whose copies of the parent's memory go with it. ``estate``: what it leaves, as do all at the end.
     """
     queue = deque(_batches(count, jobs, batch))
+    spare = _SPARE
     workers: list[_Worker] = []
     busy: list[_Worker] = []
     try:
@@ -117,7 +126,10 @@ def run(
                 if isinstance(answer, Failure):
                     workers.remove(worker)
                     worker.stop(kill=True)
-                    if len(worker.batch) > 1:
+                    if not worker.took and spare:  # the system ended it while it waited: no item is to blame
+                        spare -= 1
+                        queue.appendleft(worker.batch)
+                    elif len(worker.batch) > 1:
                         queue.extendleft((item,) for item in reversed(worker.batch))
                     else:
                         yield worker.batch[0], answer

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from gfplint import workers
 from gfplint.workers import Estate, Failure, Work, run
 
 
@@ -44,6 +45,26 @@ def test_no_items() -> None:
 def test_big_results_in_both_directions_at_once() -> None:
     found = _collect(6, lambda item: bytes([item]) * 8_000_000, 3, 2)
     assert {item: len(result) for item, result in found.items()} == dict.fromkeys(range(6), 8_000_000)
+
+
+@pytest.mark.parametrize("times", [3, 10_000])
+def test_a_worker_that_is_killed_before_it_is_given_anything(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+    given = workers._Worker.give
+    killed: list[tuple[int, ...]] = []
+
+    def give(worker: workers._Worker, batch: tuple[int, ...]) -> None:
+        if len(killed) < times:
+            worker.process.kill()
+            worker.process.join()
+            killed.append(batch)
+        given(worker, batch)
+
+    monkeypatch.setattr(workers._Worker, "give", give)
+    found = _collect(30, _text)
+    if times < 30:  # the system was short of memory for a while; no item is to blame
+        assert found == {item: _text(item) for item in range(30)}
+    else:
+        assert all(isinstance(found[item], Failure) for item in range(30))
 
 
 def test_an_exception_names_itself() -> None:
