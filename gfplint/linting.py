@@ -17,8 +17,9 @@ from gfplint.analysis.interprocedural import Linker
 from gfplint.analysis.lifetime import Allocated, Lifetimes, Types
 from gfplint.analysis.looks import Node
 from gfplint.analysis.meeting import Meetings, MemberEvidence, of_summary
+from gfplint.analysis.operations import Coverage, coverage
 from gfplint.analysis.ownership import FreeAt, StoreAt
-from gfplint.analysis.program import FunctionId, Program, Relevance
+from gfplint.analysis.program import FunctionId, Growing, Program, Relevance
 from gfplint.analysis.reach import Reach, charges
 from gfplint.analysis.reclaim import Reclaim
 from gfplint.analysis.scopes import CallerScopes
@@ -38,10 +39,15 @@ from gfplint.tree import Selection
 DEPTH = 6
 
 
-def relevance_of(program: Program, kernel: Kernel, selected: Selection, depth: int = DEPTH) -> Relevance:
-    """What is worth a body. Only files that are linted count: tools/ has a kmalloc() and a panic() of its own."""
+def relevance_of(
+    program: Program, kernel: Kernel, selected: Selection, depth: int = DEPTH, grown: Growing | None = None
+) -> Relevance:
+    """What is worth a body. Only files that are linted count: tools/ has a kmalloc() and a panic() of its own.
+
+    ``grown``: the program, where it came file by file.
+    """
     files = frozenset(at for at, path in enumerate(program.paths) if selected.root.linted(path))
-    return Relevance(program, kernel, depth, files)
+    return Relevance(program, kernel, depth, files, grown.callers() if grown is not None else None)
 
 
 def depth_for(settings: Settings) -> int:
@@ -69,8 +75,12 @@ class FileResult(msgspec.Struct, frozen=True, array_like=True):
 class Wanted:
     """Which functions of a linted file have anything to check, and for which rules."""
 
-    def __init__(self, linker: Linker, rules: Sequence[Rule], whole: Whole, subjects: Sequence[int]) -> None:
-        """``subjects``: the numbers of the files that are linted."""
+    def __init__(
+        self, linker: Linker, rules: Sequence[Rule], whole: Whole, subjects: Sequence[int], *, few: bool = False
+    ) -> None:
+        """``subjects``: the numbers of the files that are linted; ``few``: whether the program has far more."""
+        self.few = few
+        self._linker, self._subjects = linker, subjects
         self.readers = Readers(rules, linker.kernel)
         self.rules = tuple(r for r in rules if r.interest is None and r is not unused_suppression.RULE)
         reads = functools.reduce(operator.or_, (r.reads for r in self.rules), Reads(0))
@@ -82,8 +92,13 @@ class Wanted:
         names = self.readers.calls | (whole.reclaim.names if whole.reclaim is not None else frozenset())
         # Found out before workers are forked: what they don't touch they share.
         self.candidates = self.worth.candidates(subjects, names)
-        if self.rules:
-            linker.forbidding.look_over(subjects)
+        if self.rules and not few:
+            linker.forbidding.look_over(subjects, linker.relevance.callers)
+
+    @functools.cached_property
+    def covered(self) -> Coverage:
+        """How much of the operation tables of the linted files the context tables know."""
+        return coverage(self._linker.program, self._linker.kernel, self._subjects)
 
 
 class _Linting:

@@ -14,7 +14,7 @@ from gfplint import select as selection_of_findings
 from gfplint.analysis.holders import Holder
 from gfplint.analysis.interprocedural import Linker
 from gfplint.analysis.meeting import Meetings, Members, freeing, holder_of, refined, scattered, touching
-from gfplint.analysis.operations import Coverage, coverage
+from gfplint.analysis.operations import Coverage
 from gfplint.analysis.program import FunctionId, Program, Relevance
 from gfplint.analysis.summary import Summary
 from gfplint.facts import Suppression
@@ -57,13 +57,15 @@ class Round:
 class Linted:
     """What was found in each file, and then in functions that only all files together make worth it.
 
-    ``scattered``: as ``ownership.Books`` takes them; ``whole``: what some rules use besides.
+    ``scattered``: as ``ownership.Books`` takes them; ``whole``: what some rules use besides; ``covered``: the operation
+    tables.
     """
 
     first: Results
     rounds: tuple[Round, ...]
     scattered: frozenset[Holder]
     whole: Whole
+    covered: Coverage
 
     def of(self, file: int) -> list[FileResult]:
         """The results of a file."""
@@ -101,7 +103,7 @@ def looked_over(run: Run, built: Built) -> Linted:
         return lint_again(run, linker, wanted, whole, functions)
 
     rounds, far = in_rounds(wanted.meetings, first, again, lambda: run.phases("joining"))
-    return Linted(first, rounds, far, whole)
+    return Linted(first, rounds, far, whole, wanted.covered)
 
 
 def in_rounds(
@@ -141,6 +143,8 @@ def lint_files(run: Run, linker: Linker, wanted: Wanted, whole: Whole, files: Se
         return encode(lint_file(files[item], linker, wanted, whole))
 
     def done(number: int) -> None:
+        if number == 1 and not wanted.few:
+            wanted.covered  # noqa: B018 -- found out here while workers lint
         if run.progress is not None:
             run.progress(len(files) + number, 2 * len(files))
 
@@ -222,7 +226,7 @@ def judged(run: Run, state: State, built: Built, linted: Linted, renamed: Mappin
         {paths[at]: found for at in subjects if (found := program.facts[at].suppressions)},
         len(subjects),
         sum(result.functions for _, result in done),
-        coverage(program, kernel, subjects),
+        linted.covered,
     )
     failed = tuple(Skipped(paths[at], reason, failed=True) for at, reason in linted.failures().items())
     return msgspec.structs.replace(outcome_from(run, state, found, kernel, renamed), skipped=failed)

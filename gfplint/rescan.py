@@ -269,7 +269,7 @@ class _Again:
         run, linker = self.run, self.linker
         with run.phases("linking"):
             whole = whole_of(self.now.program, linker, run.selected.root.linted, run.running, self.files)
-            wanted = Wanted(linker, run.running, whole, self.files)
+            wanted = Wanted(linker, run.running, whole, self.files, few=True)
         first = lint_files(run, linker, wanted, whole, self.files)
         gone = {_number(self.now, c.path) for c in self.changes if c.after is None}
         replaced: dict[int, FileResult] = {}

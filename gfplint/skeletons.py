@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -79,18 +79,24 @@ class Gatherer:
         self._names: dict[str, str] = {}
 
     def gather(
-        self, files: Sequence[str], *, whole: bool = False, meanwhile: Callable[[], None] = lambda: None
+        self,
+        files: Sequence[str],
+        *,
+        whole: bool = False,
+        meanwhile: Callable[[], None] = lambda: None,
+        each: Callable[[str, FileFacts], None] | None = None,
     ) -> Gathered:
         """The content of every file; those that no earlier run saw are read, and their skeletons made.
 
-        ``whole``: the files are all that the tree has. ``meanwhile``: is called while workers read files, if any do.
+        ``whole``: the files are all that the tree has. ``meanwhile``: is called while workers read files, if any do;
+        ``each``: is given every skeleton that is made, in the order of the files.
         """
         found = Gathered()
         identities = self.state.identities() if self.contents is not None else {}
         if self.contents is not None:
             found.keys = self.contents.known(files, identities)
         unknown = [path for path in files if path not in found.keys]
-        self._make(unknown, found, meanwhile)
+        self._make(unknown, found, meanwhile, each)
         if self.contents is not None:
             for path in unknown:
                 if path in found.keys and path in identities:
@@ -145,7 +151,13 @@ class Gatherer:
                 self.store.damaged()
         return [path for paths_ in by_key.values() for path in paths_]
 
-    def _make(self, files: Sequence[str], found: Gathered, meanwhile: Callable[[], None] = lambda: None) -> None:
+    def _make(
+        self,
+        files: Sequence[str],
+        found: Gathered,
+        meanwhile: Callable[[], None] = lambda: None,
+        each: Callable[[str, FileFacts], None] | None = None,
+    ) -> None:
         """Read files in workers; where the store has not yet the skeleton of a content, make it."""
         if not files:
             return
@@ -168,6 +180,7 @@ class Gatherer:
             return b"=" + key + (b"" if key + front in have else encode(skeleton(data)))
 
         decode = msgspec.msgpack.Decoder(FileFacts).decode
+        in_turn = _InTurn(files, found.made, each) if each is not None else None
         with collection.put_off(), contextlib.closing(workers.run(len(files), work, self.jobs, BATCH)) as results:
             for done, (at, data) in enumerate(results, 1):
                 if done == 1:
@@ -185,8 +198,31 @@ class Gatherer:
                         found.made[path] = _interned(decode(blob), self._names)
                         if self.store is not None:
                             self.store.put("facts", key + front, blob)
+                if in_turn is not None:
+                    in_turn.done(at)
                 if self.progress is not None:
                     self.progress(done, 2 * len(files))
+
+
+class _InTurn:
+    """Hands on skeletons, which are made in any order, in that of the files."""
+
+    def __init__(
+        self, files: Sequence[str], made: Mapping[str, FileFacts], each: Callable[[str, FileFacts], None]
+    ) -> None:
+        self.files, self.made, self.each = files, made, each
+        self.ahead: set[int] = set()
+        self.turn = 0
+
+    def done(self, at: int) -> None:
+        """The file of a number is made, or has failed."""
+        self.ahead.add(at)
+        while self.turn in self.ahead:
+            self.ahead.remove(self.turn)
+            path = self.files[self.turn]
+            self.turn += 1
+            if path in self.made:
+                self.each(path, self.made[path])
 
 
 def _interned(facts: FileFacts, names: dict[str, str]) -> FileFacts:

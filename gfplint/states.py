@@ -11,6 +11,7 @@ import hashlib
 import importlib
 import os
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -27,6 +28,9 @@ from gfplint.ruleset import Rule
 from gfplint.skeletons import Gathered, Gatherer
 from gfplint.target import Progress, kernel_of, program_files
 from gfplint.tree import Selection, State
+
+if TYPE_CHECKING:
+    from gfplint.analysis.program import Growing
 
 #: Outcomes of smaller scans that are kept beside each other.
 _KEPT_OUTCOMES = 64
@@ -107,8 +111,19 @@ def _outcome_of(
         if run.store is None:
             importlib.import_module("gfplint.passes")
 
+    grown: list[Growing] = []
+
+    def each(path: str, facts: FileFacts) -> None:
+        if not grown:
+            from gfplint.analysis.program import Growing  # noqa: PLC0415 -- a run that finds its outcome needs none
+
+            grown.append(Growing(run.selected.root.linted))
+        grown[0].add(path, facts)
+
     with run.phases("skeletons"):
-        found = gatherer.gather(files, whole=whole or whole_tree, meanwhile=meanwhile)
+        found = gatherer.gather(
+            files, whole=whole or whole_tree, meanwhile=meanwhile, each=each if run.store is None else None
+        )
     with run.phases("kernel"):
         kernel = early[0] if early else _kernel(run, state, found, told)
         key = _key(run, kernel, found, only, renamed) if run.store is not None else b""
@@ -120,7 +135,7 @@ def _outcome_of(
         outcome, outdated = indexed.rescan(run, state, gatherer, found, kernel)
         run = msgspec.structs.replace(run, keep=run.keep or outdated)
     if outcome is None:
-        outcome = _lint(run, state, gatherer, found, kernel, only, renamed)
+        outcome = _lint(run, state, gatherer, found, kernel, only, renamed, grown[0] if grown else None)
     else:
         outcome = msgspec.structs.replace(outcome, statistics={**outcome.statistics, **_cache_use(len(files), 0)})
     if not known and found.complete and not outcome.skipped and run.store is not None:
@@ -205,7 +220,9 @@ def _lint(
     kernel: Kernel,
     only: frozenset[str] | None,
     renamed: Mapping[str, str] | None,
+    grown: Growing | None,
 ) -> Outcome:
+    """``grown``: the program as far as its skeletons came in order."""
     # What is below takes a third of a second to load, and most runs of a hook end above.
     from gfplint.analysis.interprocedural import Linker  # noqa: PLC0415
     from gfplint.analysis.operations import Operations  # noqa: PLC0415
@@ -218,9 +235,11 @@ def _lint(
         facts = gatherer.facts(found, paths)
     gc.freeze()  # facts have no cycles: none are looked for in millions of them
     with run.phases("linking"), collection.put_off():
-        program = Program(paths, facts)
+        if grown is not None and grown.paths != paths:
+            grown = None
+        program = Program(paths, facts, grown.names if grown is not None else None)
         subjects = [at for at, path in enumerate(paths) if run.linted(path) and (only is None or path in only)]
-        relevance = relevance_of(program, kernel, run.selected, depth_for(run.settings))
+        relevance = relevance_of(program, kernel, run.selected, depth_for(run.settings), grown)
         operations = Operations(program, every=run.keep)
         linker = Linker(program, kernel, relevance, lambda at: state.read(program.paths[at]), operations)
     built = Built(program, relevance, linker, subjects)

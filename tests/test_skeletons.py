@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 
 from gfplint import engine, passes
-from gfplint.config import Options, load_settings
+from gfplint.analysis.program import Growing, Program, Relevance
+from gfplint.config import Options, Settings, load_settings
 from gfplint.errors import GfplintError
 from gfplint.index.contents import content_key
 from gfplint.skeletons import Gathered, Gatherer
-from gfplint.tree import WorkTree
+from gfplint.target import kernel_of
+from gfplint.tree import WorkTree, select
 from tests.tree.repositories import kernel_tree, write
 
 
@@ -76,6 +78,41 @@ def test_what_fails_meanwhile_ends_the_workers(tmp_path: Path) -> None:
     with pytest.raises(GfplintError, match="a table"):
         Gatherer(state, None, "", 2, None).gather(state.files(), meanwhile=meanwhile)
     assert not multiprocessing.active_children()
+
+
+def test_skeletons_are_handed_on_in_the_order_of_the_files(tmp_path: Path) -> None:
+    for number in range(100):
+        write(tmp_path, f"{number}.c", f"int f{number}(void)\n{{\n\tg{number % 7}();\n\tg();\n}}\n")
+    (tmp_path / "7.c").write_bytes(b"\0")  # no source
+    (tmp_path / "70.c").write_text("int f(void)\n{\n}\n" * 3_000)  # it comes after those behind it
+    state = WorkTree(tmp_path)
+    gatherer = Gatherer(state, None, "", 2, None)
+    growing = Growing(lambda path: path != "9.c")
+    found = gatherer.gather(state.files(), each=growing.add)
+    assert growing.paths == found.paths and len(found.paths) == 99 and "7.c" not in found.paths
+    facts = gatherer.facts(found, found.paths)
+    at_once, grown = Program(found.paths, facts), Program(found.paths, facts, growing.names)
+    assert grown.functions == at_once.functions and list(grown.functions) == list(at_once.functions)
+    assert grown.ids == at_once.ids and len(grown.functions["f"]) == 3_000
+    files = frozenset(at for at, path in enumerate(found.paths) if path != "9.c")
+    assert growing.callers() == Relevance(at_once, kernel_of(state, select([tmp_path]), Settings()), 1, files).callers
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_scan_without_an_index_finds_what_one_with_an_index_does(tmp_path: Path, jobs: int) -> None:
+    kernel_tree(tmp_path)
+    for number in range(90):
+        text = f"void f{number}(struct s *s)\n{{\n\tspin_lock(&s->lock);\n\tf{number + 1}(s);\n"
+        write(tmp_path, f"drivers/{number}.c", text + "\tkfree(vmalloc(8));\n\tspin_unlock(&s->lock);\n}\n")
+    write(tmp_path, "drivers/9.c", "\0")
+    cold = engine.scan(load_settings(Options(paths=(str(tmp_path),), jobs=jobs, no_cache=True), tmp_path))
+    cache = str(tmp_path / "cache")
+    kept = engine.scan(load_settings(Options(paths=(str(tmp_path),), jobs=jobs, cache_dir=cache), tmp_path))
+    assert len(cold.findings) >= 89
+    assert (cold.findings, cold.degraded, cold.skipped) == (kept.findings, kept.degraded, kept.skipped)
+    assert {name: cold.statistics[name] for name in ("functions", "operations", "analysed")}.items() <= (
+        kept.statistics.items()
+    )
 
 
 @pytest.mark.parametrize("name", ["a.c", "gone.c", "pipe.c", "link.c", "folder.c", "../a.c"])

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import posixpath
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from itertools import repeat
 from typing import cast
 
@@ -20,6 +20,8 @@ from gfplint.kernel.model import Kernel
 
 #: (file number, function number)
 FunctionId = tuple[int, int]
+#: Functions by the names that they call.
+Callers = dict[str, tuple[FunctionId, ...]]
 #: What a function enters and leaves: (``enter`` or ``leave``, kind of context).
 Sign = frozenset[tuple[str, str]]
 #: Calls up to which names tell of contexts that are entered or left.
@@ -28,38 +30,31 @@ EFFECT_LEVELS = 3
 STUB_BYTES = 60
 
 
-class Program:
-    """The linked skeletons of a tree. Read-only once built."""
+class Names:
+    """What the names in files stand for. The files come one by one, in the order of their numbers."""
 
-    def __init__(self, paths: Sequence[str], facts: Sequence[FileFacts]) -> None:
-        self.paths = tuple(paths)
-        self.facts = tuple(facts)
-        self.number = {path: at for at, path in enumerate(self.paths)}
+    def __init__(self) -> None:
         #: The functions of a name; most names have one.
         self.functions: dict[str, tuple[FunctionId, ...]] = {}
         self.macros: dict[str, list[tuple[int, Macro]]] = {}
         self.records: dict[str, list[tuple[int, Record]]] = {}
         self.globals: dict[str, list[tuple[int, Global]]] = {}
         self.definitions: dict[str, list[tuple[int, Definition]]] = {}
-        self.own_names = _OwnNames(self)
         #: By file, the ids of its functions: all that refer to a function share one.
         self.ids: list[tuple[FunctionId, ...]] = []
-        self._visible: dict[tuple[int, int], bool] = {}
-        self._units: dict[int, frozenset[int]] | None = None
-        several: dict[str, list[FunctionId]] = {}
-        for at, file in enumerate(self.facts):
-            self._add(at, file, several)
-        self.functions.update((name, tuple(ids)) for name, ids in several.items())
+        #: The functions of names that more than one has.
+        self._several: dict[str, list[FunctionId]] = {}
 
-    def _add(self, at: int, file: FileFacts, several: dict[str, list[FunctionId]]) -> None:
-        """``several``: takes the functions of names that more than one has."""
+    def add(self, file: FileFacts) -> None:
+        """The next file."""
+        at = len(self.ids)
         ids = tuple(zip(repeat(at), range(len(file.functions)), strict=False))
         self.ids.append(ids)
         known = self.functions.setdefault
         for function, one in zip(file.functions, zip(ids, strict=False), strict=True):
             first = known(function.name, one)
             if first is not one:
-                several.setdefault(function.name, [*first]).append(one[0])
+                self._several.setdefault(function.name, [*first]).append(one[0])
         for macro in file.macros:
             self.macros.setdefault(macro.name, []).append((at, macro))
         for record in file.records:
@@ -68,6 +63,55 @@ class Program:
             self.globals.setdefault(variable.name, []).append((at, variable))
         for definition in file.definitions:
             self.definitions.setdefault(definition.macro, []).append((at, definition))
+
+    def close(self) -> None:
+        """No file follows."""
+        self.functions.update((name, tuple(ids)) for name, ids in self._several.items())
+        self._several.clear()
+
+
+class Growing:
+    """What a program's names stand for, and its functions by what they call (``Relevance.callers``), found out as the
+    skeletons of its files come, while others are made: each is looked at while it is at hand.
+    """
+
+    def __init__(self, counts: Callable[[str], bool]) -> None:
+        """``counts``: whether the functions of a file count as callers."""
+        self.counts = counts
+        self.paths: list[str] = []
+        self.names = Names()
+        self._callers: defaultdict[str, list[FunctionId]] = defaultdict(list)
+
+    def add(self, path: str, file: FileFacts) -> None:
+        """The next file."""
+        self.paths.append(path)
+        self.names.add(file)
+        if self.counts(path):
+            _note_calls(self._callers, self.names.ids[-1], file)
+
+    def callers(self) -> Callers:
+        """The functions by what they call; no file follows."""
+        return _packed(self._callers)
+
+
+class Program:
+    """The linked skeletons of a tree. Read-only once built."""
+
+    def __init__(self, paths: Sequence[str], facts: Sequence[FileFacts], names: Names | None = None) -> None:
+        """``names``: what is known of the names in these files already."""
+        self.paths = tuple(paths)
+        self.facts = tuple(facts)
+        self.number = {path: at for at, path in enumerate(self.paths)}
+        if names is None:
+            names = Names()
+            for file in self.facts:
+                names.add(file)
+        names.close()
+        self.functions, self.macros, self.records = names.functions, names.macros, names.records
+        self.globals, self.definitions, self.ids = names.globals, names.definitions, names.ids
+        self.own_names = _OwnNames(self)
+        self._visible: dict[tuple[int, int], bool] = {}
+        self._units: dict[int, frozenset[int]] | None = None
 
     def function(self, fid: FunctionId) -> Function:
         """The skeleton of a function."""
@@ -311,12 +355,21 @@ class Relevance:
     own.
     """
 
-    def __init__(self, program: Program, kernel: Kernel, depth: int, files: frozenset[int] | None = None) -> None:
-        """``files``: those whose functions count as callees (None: all); ``depth``: calls that are looked through."""
+    def __init__(
+        self,
+        program: Program,
+        kernel: Kernel,
+        depth: int,
+        files: frozenset[int] | None = None,
+        callers: Callers | None = None,
+    ) -> None:
+        """``files``: those whose functions count as callees (None: all); ``depth``: calls that are looked through;
+        ``callers``: the functions of these files by what they call, where that is known already.
+        """
         self.program = program
         self.kernel = kernel
         self.files = files
-        self.callers = _callers(program, files)
+        self.callers = callers if callers is not None else _callers(program, files)
         self.macro_callers = _macro_callers(program, files)
         self.depth = depth
         self.reaching_macros: dict[str, int] = {}
@@ -476,21 +529,25 @@ def _names_a_lock(name: str) -> bool:
     return any(part in name for part in ("lock", "acquire", "begin", "start", "enter", "get", "find"))
 
 
-def _callers(program: Program, files: frozenset[int] | None) -> dict[str, tuple[FunctionId, ...]]:
+def _callers(program: Program, files: frozenset[int] | None) -> Callers:
     """Functions by the names that they call."""
     callers: defaultdict[str, list[FunctionId]] = defaultdict(list)
     for at, file in enumerate(program.facts):
-        if files is not None and at not in files:
-            continue
-        for fid, function in zip(program.ids[at], file.functions, strict=True):
-            for callee in function.callees:
-                known = callers[callee]
-                if not known or known[-1] is not fid:
-                    known.append(fid)
+        if files is None or at in files:
+            _note_calls(callers, program.ids[at], file)
     return _packed(callers)
 
 
-def _packed(lists: defaultdict[str, list[FunctionId]]) -> dict[str, tuple[FunctionId, ...]]:
+def _note_calls(callers: defaultdict[str, list[FunctionId]], ids: Sequence[FunctionId], file: FileFacts) -> None:
+    """Note what the functions of a file call."""
+    for fid, function in zip(ids, file.functions, strict=True):
+        for callee in function.callees:
+            known = callers[callee]
+            if not known or known[-1] is not fid:
+                known.append(fid)
+
+
+def _packed(lists: defaultdict[str, list[FunctionId]]) -> Callers:
     """Lists that grow no more: half a million of them, of which most hold one. In place, so that each goes at once."""
     packed = cast("defaultdict[str, tuple[FunctionId, ...]]", lists)
     for name, ids in lists.items():

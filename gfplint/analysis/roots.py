@@ -129,29 +129,37 @@ class Roots:
         self._structs = frozenset(struct for struct, _ in kernel.callbacks)
         self._handing: dict[int, _Handing] = {}
 
-    def look_over(self, files: Iterable[int]) -> None:
+    def look_over(self, files: Iterable[int], callers: Mapping[str, Iterable[FunctionId]]) -> None:
         """Find out beforehand which parts of files hand out functions at all.
 
-        Processes that are forked later need not touch the others, whose memory stays shared.
+        Processes that are forked later need not touch the others, whose memory stays shared. ``callers``: functions by
+        what they call, which are far fewer to look at than all are.
         """
+        calling: dict[int, set[int]] = {}
+        for name in self.registrars:
+            for file, index in callers.get(name, ()):
+                calling.setdefault(file, set()).add(index)
         for file in files:
-            self._handing[file] = self._hands_out(file)
+            self._handing[file] = self._hands_out(file, sorted(calling.get(file, ())))
 
-    def _hands_out(self, file: int) -> _Handing:
+    def _hands_out(self, file: int, calling: Iterable[int]) -> _Handing:
+        """``calling``: the functions of the file that call registrars."""
         facts = self.program.facts[file]
         return _Handing(
             tuple([at for at, table in enumerate(facts.tables) if table.struct in self._structs]),
-            tuple([at for at, f in enumerate(facts.functions) if not self.registrars.isdisjoint(f.callees)]),
+            tuple(calling),
             any(s.member in self.members for s in facts.stores)
             or any(d.macro in self.registrars for d in facts.definitions),
         )
 
     def of_file(self, file: int, texts: Texts) -> Iterator[Root]:
         """The roots that a file hands out, in the order of their places."""
-        handing = self._handing.get(file) or self._hands_out(file)
+        facts = self.program.facts[file]
+        handing = self._handing.get(file) or self._hands_out(
+            file, [at for at, f in enumerate(facts.functions) if not self.registrars.isdisjoint(f.callees)]
+        )
         if not any(handing):
             return
-        facts = self.program.facts[file]
         here = _File(
             file,
             texts,
