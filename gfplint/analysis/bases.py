@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from gfplint.analysis.holders import Declared, type_of_parts
 from gfplint.facts import Param
 from gfplint.frontend.header import signature
 
-#: A declaration: its type, and its declarators up to the first bracket.
+#: A declaration: its type, and its declarators up to the first bracket. Behind a bracket only that of a loop is one.
 _DECLARED = re.compile(
-    r"[;{}(:]\s*+(?:(?:static|const|volatile|register|unsigned|signed)\s++)*+(?:(?:struct|union)\s++)?"
-    r"([A-Za-z_]\w*+)([*\s][^;(){}]*+)"
+    r"[;{}:(](?:(?<!\()|(?<=for\()|(?<=for \())\s*+"
+    r"(?:(?:static|const|volatile|register|unsigned|signed)\s++)*+(?:(?:struct|union)\s++)?"
+    r"([A-Za-z_]\w*+)((?:\s*+\*|\s++[A-Za-z_])[^;(){}]*+)"
 )
+_INNER = re.compile(r"\([^()]*+\)|\{[^{}]*+\}")
+#: What stands behind a variable that is declared or assigned to, and not only named.
+_ENDS = re.compile(r"\s*+(?:\[[^\]]*+\]\s*+)*+(?:=(?!=)|[;,]|__|\+\+|--|[-+]=)")
 _DECLARATOR = re.compile(r"[\s*]*+(?:(?:const|__\w++)\s++(?=[\w*]))*+[\s*]*+([A-Za-z_]\w*+)")
-_NO_TYPES = frozenset(("return", "goto", "else", "case", "sizeof", "break", "continue", "do", "typedef", "typeof"))
+_NO_TYPES = frozenset(
+    ("return", "goto", "else", "case", "sizeof", "break", "continue", "do", "typedef", "typeof", "struct", "union")
+)
 #: What stands in brackets before a member: a cast, an address or a dereference of a path.
 _BRACKETED = re.compile(r"\s*+(?:\([\w\s]++[*\s]*+\)\s*+)?[&*]?\s*+([A-Za-z_]\w*+(?:\s*+(?:->|\.)\s*+\w++)*+)\s*+")
 _PART = re.compile(r"\w+")
@@ -105,19 +112,33 @@ class Bases:
         return found
 
     def _records(self, parts: Parts) -> tuple[Base, ...]:
-        types = self.types(parts[0])
+        name = parts[0]
+        types = self.types(name)
         if not types:
-            variable = self.known.global_type(parts[0])
+            variable = self.known.global_type(name)
             if variable is None:
-                return UNKNOWN
+                return UNKNOWN if self._set(name) else ()
             types = {variable.type}
         found = []
         for kind in sorted(types):
-            path = type_of_parts(list(parts), {parts[0]: (kind, 0)}, self.known)
+            path = type_of_parts(list(parts), {name: (kind, 0)}, self.known)
             if len(path) < len(parts) or not path[-1][0]:
-                return UNKNOWN
+                return () if len(types) == 1 and name in self.header and not self._set(name) else UNKNOWN
             found.append(self.known.record_key(path[-1][0]))
         return tuple(dict.fromkeys(found))
+
+    def _set(self, name: str) -> bool:
+        """Whether a text may declare a variable, or assign to it: where it does not, no path to it is another's, and
+        nobody knows a member behind it whose struct the types on the way don't tell (``holders_of``).
+        """
+        code, size = self.code, len(name)
+        at = code.find(name)
+        while at >= 0:
+            before = code[at - 1 : at]
+            if (not before or before.isspace() or before in "*,;{}()") and _ENDS.match(code, at + size):
+                return True
+            at = code.find(name, at + size)
+        return False
 
     def types(self, name: str) -> set[str]:
         """The types of the parameters and local variables of a name, as far as they may have members."""
@@ -133,11 +154,35 @@ class Bases:
                 self._params = signature(self.header).params
             found.update(param.type for param in self._params if param.name == name)
         if self._declarations is None:
-            # The end of what stands before the text begins a declaration, too.
-            self._declarations = [d for d in _DECLARED.findall(";" + self.code) if d[0] not in _NO_TYPES]
+            self._declarations = list(_declarations(self.code))
         for kind, declarators in self._declarations:
             if name in declarators and kind not in found:
                 for text in declarators.split(","):
                     if name in text and (declared := _DECLARATOR.match(text)) and declared.group(1) == name:
                         found.add(kind)
         return found
+
+
+def _declarations(code: str) -> Iterator[tuple[str, str]]:
+    """The declarations of a text: a type, and declarators without what stands in brackets."""
+    code = ";" + code  # the end of what stands before the text begins a declaration, too
+    for match in _DECLARED.finditer(code):
+        kind, declarators = match.groups()
+        if kind in _NO_TYPES:
+            continue
+        end = match.end()
+        if code.startswith(("(", "{"), end):
+            # A variable may follow behind the brackets.
+            stop = code.find(";", end)
+            last = max(code.rfind(")", end, stop), code.rfind("}", end, stop))
+            if code.find(",", last, stop) >= 0:
+                declarators = _bare(code[match.start(2) : stop])
+        yield kind, declarators
+
+
+def _bare(text: str) -> str:
+    """A text without what stands in brackets."""
+    found = 1
+    while found:
+        text, found = _INNER.subn("", text)
+    return text

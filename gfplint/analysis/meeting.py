@@ -16,18 +16,23 @@ from gfplint.analysis.environment import NOWHERE
 from gfplint.analysis.evidence import Reader, known_as, variable
 from gfplint.analysis.holders import OBJECT, Holder, of_file
 from gfplint.analysis.measures import cache_of, measure_of, parted
-from gfplint.analysis.ownership import NO_FILE, StoreAt, named, private
+from gfplint.analysis.ownership import NO_FILE, StoreAt, belongs, named, private
 from gfplint.analysis.program import FunctionId
 from gfplint.analysis.summary import FreeSite, MemberStore
 from gfplint.analysis.values import CACHES, Memory
 from gfplint.kernel.model import Kernel
 
-#: Members, each with the folders near which functions that touch it count; without any they count everywhere.
+#: Members, each with the folders near which, and the files in which, functions that touch it count; without any they
+#: count everywhere.
 Members = Mapping[str, tuple[str, ...]]
 #: By member what is done to it, each with the functions that do it.
 Deeds = dict[str, dict[str, set[FunctionId]]]
+#: What is done to one member, each with the functions that do it.
+Done = Sequence[tuple[str, Set[FunctionId]]]
 #: Where the structs are that the whole tree includes.
 _EVERYWHERE = "include/"
+#: In the place of a folder: nobody counts, for others store there, too (``scattered``).
+_NOBODYS = "-"
 #: Folders that deep are of one subsystem: what is defined there is of use to all in it.
 _SHARED = 3
 
@@ -100,12 +105,12 @@ class Meetings:
                 yield StoreAt(path, function, MemberStore(((item.member[1:], OBJECT),), memory, NOWHERE))
 
     def _meets(self, member: str, stored: Deeds, freed: Deeds) -> set[str] | None:
-        """The folders near which a member may hold memory that one of its frees is not for; none for everywhere, and
+        """The folders and files near which a member may hold memory that one of its frees is not for (``Members``);
         None where that may be nowhere.
         """
-        known = _of(stored, member)
+        known = self._of(stored, member)
         found: set[str] = set()
-        for free, ends in _of(freed, member):
+        for free, ends in self._of(freed, member):
             for family, starts in known:
                 if member.startswith("*"):
                     wrong = self.reader.unfit(family, free)
@@ -115,22 +120,46 @@ class Meetings:
                     continue
                 if not member.startswith(_EVERYWHERE):
                     return set()
-                near = self._near(starts, ends)
+                near = self._near(member, starts, ends, known)
                 if near is not None and not near:
                     return near
                 found |= near or set()
         return found or None
 
-    def _near(self, starts: Set[FunctionId], ends: Set[FunctionId]) -> set[str] | None:
-        """The folders in which what is stored by some functions may be freed by others, of a struct that the whole tree
-        knows: only stores near by count there (``analysis.ownership``), as they do for the struct of a driver that
-        holds it. None for everywhere where headers free it; None for nowhere.
+    def _near(self, member: str, starts: Set[FunctionId], ends: Set[FunctionId], known: Done) -> set[str] | None:
+        """The folders and files in which what is stored by some functions may be freed by others, of a struct that the
+        whole tree knows: only a file's own stores count there, but for a struct of its subsystem those of the folder,
+        if nobody else stores there (``analysis.ownership``). None for everywhere where headers free it; None for
+        nowhere. ``known``: all that store there, by what.
         """
-        folders = {posixpath.dirname(self.path(file)) for file, _ in ends}
-        if any(f"{folder}/".startswith(_EVERYWHERE) for folder in folders):
+        ending = {self.path(file) for file, _ in ends}
+        if any(path.startswith(_EVERYWHERE) for path in ending):
             return set()
-        behind = {posixpath.dirname(self.path(file)) for file, _ in starts}
-        return {folder for folder in folders if any(related(folder, other) for other in behind)} or None
+        found = ending & {self.path(file) for file, _ in starts}
+        behind = self._folders(starts)
+        for path in ending:
+            folder = posixpath.dirname(path)
+            if folder in behind and folder not in found and belongs(holder_of(member), path):
+                alone = all(related(folder, other) for _, places in known for other in self._folders(places))
+                found.add(folder if alone else _NOBODYS)
+        return found or None
+
+    def _folders(self, functions: Set[FunctionId]) -> set[str]:
+        return {posixpath.dirname(self.path(file)) for file, _ in functions}
+
+    def _of(self, known: Deeds, member: str) -> Done:
+        """What is known of a member, and of one of its name whose struct is not known, as far as it may be this one."""
+        found = list[tuple[str, Set[FunctionId]]](known.get(member, {}).items())
+        name, home = bare(member), member.partition(":")[0]
+        if name != member:
+            for deed, places in known.get(name, {}).items():
+                may_be = places
+                if home.endswith(".c"):  # only that file knows the struct, and what is compiled with it
+                    folder = posixpath.dirname(home)
+                    may_be = {place for place in places if posixpath.dirname(self.path(place[0])) == folder}
+                if may_be:
+                    found.append((deed, may_be))
+        return found
 
     def _joined(self, member: str, file: int) -> bool:
         """Whether stores in other files count where a file frees: for the objects of a struct only of one near by."""
@@ -163,8 +192,10 @@ def related(folder: str, other: str) -> bool:
 
 
 def counts(path: str, folders: tuple[str, ...]) -> bool:
-    """Whether a file's functions count for a member with such folders (``Members``)."""
-    return not folders or any(related(posixpath.dirname(path), folder) for folder in folders)
+    """Whether a file's functions count for a member with such folders and files (``Members``)."""
+    if not folders or path in folders:
+        return True
+    return any(related(posixpath.dirname(path), folder) for folder in folders if not folder.endswith((".c", ".h")))
 
 
 def touching(path: str, evidence: Iterable[MemberEvidence], members: Members) -> list[int]:
@@ -227,12 +258,6 @@ def of_summary(index: int, stores: Iterable[MemberStore], frees: Iterable[FreeSi
 def bare(member: str) -> str:
     """A member's name without its struct's."""
     return member if member.startswith(("*", "=")) else member.rpartition(".")[2]
-
-
-def _of(known: Deeds, member: str) -> list[tuple[str, set[FunctionId]]]:
-    """What is known of a member, and of one of its name whose struct is not known."""
-    name = bare(member)
-    return [*known.get(member, {}).items(), *(known.get(name, {}).items() if name != member else ())]
 
 
 def _known_as(holders: tuple[Holder, ...]) -> Iterator[str]:

@@ -244,7 +244,7 @@ class Books:
         if not private(holder, free.path):
             own = resolved if self._put_back(holder) else [(m, path) for m, path in resolved if path == free.path]
             doubt = doubt if own else doubt + 1
-            here = named(holder) not in self.scattered and _belongs(holder, free.path) and _near(stores, free.path)
+            here = named(holder) not in self.scattered and belongs(holder, free.path) and _near(stores, free.path)
             far = _everybodys(holder) and not here
             resolved = own or ([] if far or len(resolved) != len(stores) else resolved)
         if not resolved:
@@ -313,7 +313,7 @@ def _everybodys(holder: Holder) -> bool:
     return holder[0].startswith("include/") or not (":" in holder[0] or of_file(holder[0]))
 
 
-def _belongs(holder: Holder, path: str) -> bool:
+def belongs(holder: Holder, path: str) -> bool:
     """Whether a struct of include/ is of the subsystem of a file: its header's folder bears the name of one around."""
     named = set(posixpath.dirname(holder[0].partition(":")[0]).split("/")) - _EVERYBODYS
     return not named.isdisjoint(posixpath.dirname(path).split("/"))

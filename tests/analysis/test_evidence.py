@@ -70,6 +70,31 @@ def test_members_that_are_freed_otherwise_than_they_are_filled() -> None:
     assert _meeting(filled, "void g(struct x *x)\n{\nvfree(x->buf);\n}") == set()
 
 
+@pytest.mark.parametrize(
+    ("body", "member"),
+    [
+        ("struct x *a = one(1, (2)), *b = two(), *c;\nc->buf = vmalloc(8);", "drivers/a/a.c:x.buf"),
+        ("struct x *c = kmalloc(sizeof(struct c), GFP_KERNEL);\nc->buf = vmalloc(8);", "drivers/a/a.c:x.buf"),
+        ("printk(HEAD * 2, y);\ny->buf = vmalloc(8);", "drivers/a/a.c:y.buf"),
+        ("y->unheard.of = vmalloc(8);", None),
+        ("y = other->y;\ny->unheard.of = vmalloc(8);", "of"),
+        ("unheard.of = vmalloc(8);", None),
+        ("struct odd {\nvoid *of; } unheard;\nunheard.of = vmalloc(8);", "of"),
+    ],
+)
+def test_members_are_of_the_struct_that_declarations_tell(body: str, member: str | None) -> None:
+    _, _, members = _evidence(f"void f(struct y *y)\n{{\n{body}\n}}")
+    assert [m.member for m in members if m.families == ("vmalloc",)] == ([] if member is None else [member])
+
+
+def test_the_struct_of_a_c_file_is_unknown_elsewhere() -> None:
+    worth, _, members = _evidence("void g(struct x *x)\n{\nkfree(x->buf);\n}")
+    away = [MemberEvidence(0, "buf", ("vmalloc",))]
+    for path, met in (("drivers/a/b.c", {"drivers/a/a.c:x.buf", "buf"}), ("drivers/b/b.c", set())):
+        meetings = Meetings(["drivers/a/a.c", path].__getitem__, worth.kernel, worth.reader)
+        assert set(meetings.members([(0, members), (1, away)])) == met
+
+
 def test_objects_that_go_back_to_another_cache_than_they_come_from() -> None:
     made = "struct y *f(void)\n{\nstruct y *y;\ny = kmem_cache_alloc(ys, GFP_KERNEL);\nreturn y;\n}"
     returned = "struct y *f(void)\n{\nreturn kmem_cache_alloc(ys, GFP_KERNEL);\n}"

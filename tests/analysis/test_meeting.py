@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from gfplint.analysis.meeting import MemberEvidence, freeing, related, scattered, touching
-from tests.rules.harness import lint_all
+from gfplint.analysis.evidence import Reader
+from gfplint.analysis.meeting import Meetings, MemberEvidence, counts, freeing, related, scattered, touching
+from tests.rules.harness import lint_all, program_of
 
 CARD = {"include/sound/card.h": "struct card { int n; void *mixer; };\n"}
+MIXER = "include/sound/card.h:card.mixer"
 HEAD = "#include <sound/card.h>\n"
 MADE = HEAD + "void card_%s(struct card *card)\n{\n\tcard->mixer = %s;\n}\n"
 DROPPED = HEAD + "void card_drop(struct card *card)\n{\n\tkfree(card->mixer);\n}\n"
@@ -30,6 +32,38 @@ def test_a_struct_of_the_whole_tree_is_told_of_by_its_own_folder() -> None:
 @pytest.mark.parametrize("value", ["kmalloc(30, GFP_ATOMIC)", "vmalloc(30)"])
 def test_not_where_others_store_there_that_stand_far_away(value: str) -> None:
     assert _found(sound__usb__make=MADE % ("usb", value)) == []
+
+
+def test_what_others_store_is_looked_at_only_where_it_may_be_told_of() -> None:
+    """A struct of another subsystem: each file frees its own there."""
+    _, linker = program_of(NEAR)
+    evidence = {
+        "sound/core/make.c": MemberEvidence(0, MIXER, ("vmalloc",)),
+        "sound/core/drop.c": MemberEvidence(0, MIXER, free="kfree"),
+    }
+
+    def near(files: dict[str, MemberEvidence]) -> tuple[str, ...] | None:
+        meetings = Meetings(sorted(files).__getitem__, linker.kernel, Reader(linker.kernel))
+        found = [(at, [files[path]]) for at, path in enumerate(sorted(files))]
+        return meetings.members(found).get(MIXER)
+
+    other = MemberEvidence(0, MIXER, ("kmalloc",))
+    assert near(evidence) == ("sound/core",)
+    assert near(evidence | {"sound/core/more/b.c": other}) == ("sound/core",)
+    nobodys = near(evidence | {"sound/usb/b.c": other})
+    assert nobodys is not None
+    assert not any(counts(path, nobodys) for path in ("sound/core/make.c", "sound/core/drop.c", "sound/usb/b.c"))
+    away = {"sound/core/make.c": evidence["sound/core/make.c"], "sound/usb/b.c": evidence["sound/core/drop.c"]}
+    assert near(away) is None
+
+
+def test_of_the_struct_of_another_subsystem_each_file_frees_its_own() -> None:
+    _, linker = program_of(NEAR)
+    own = [MemberEvidence(0, MIXER, ("vmalloc",)), MemberEvidence(1, MIXER, free="kfree")]
+    paths = ("net/a/a.c", "net/a/b.c")
+    meetings = Meetings(paths.__getitem__, linker.kernel, Reader(linker.kernel))
+    near = meetings.members([(0, own), (1, own[:1])])[MIXER]
+    assert [counts(path, near) for path in paths] == [True, False]
 
 
 def test_elements_go_by_the_name_of_what_holds_them() -> None:
