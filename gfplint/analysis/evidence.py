@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from gfplint.analysis.bases import Base, Bases
 from gfplint.analysis.holders import GLOBAL
-from gfplint.analysis.measures import Measures, measures_in, other_cache, parted
+from gfplint.analysis.measures import Measures, cache_of, measures_in, other_cache, parted
 from gfplint.analysis.spots import CALL, CONSTANT, INDEX, PATH, Spot, assignments, last, of_path
 from gfplint.analysis.values import CACHES
 from gfplint.analysis.wrappers import handing_out
@@ -47,6 +47,11 @@ Freeing = Mapping[str, frozenset[str]]
 _NONE: Families = frozenset()
 #: Of memory whose allocator is not known.
 _UNKNOWN: Families = frozenset(("?",))
+#: Beside the family of memory from a cache: which one is not known. No other knows a variable of a function, and two
+#: members of one name may be of two objects.
+_SOME_CACHE: Families = frozenset(("%",))
+#: What is returned, by a statement or by a macro that is called like one (``return_ptr()``).
+_RESULT = re.compile(r"return(?<!\wreturn)\w*+([^;]*+)")
 #: Names of functions that hand out what is new.
 ALLOCATES = re.compile(r"alloc|new|create|dup|clone|copy")
 
@@ -140,9 +145,11 @@ class Reader:
         self.frees = {n: f for n, f in frees.items() if not contents.issuperset(f.families)}
         cached = {a.family for a in self.allocators.values() if a.cache is not None}
         self.wrong: dict[str, Families] = {
-            n: frozenset(f for f in kernel.families if f not in row.families or (row.cache is not None and f in cached))
-            for n, row in self.frees.items()
+            n: frozenset(f for f in kernel.families if f not in row.families) for n, row in self.frees.items()
         }
+        #: By the names of frees into caches, the families of which an object may be from another cache.
+        self.cached = {n: frozenset(row.families) & cached for n, row in self.frees.items() if row.cache is not None}
+        self.from_caches = frozenset(cached)
         #: Calls whose result may be memory that their arguments name.
         self.passing = frozenset(n for n, q in kernel.queries.items() if q.true_means in ("argument", "take"))
         self.through = self.passing | self.measures.converting
@@ -165,7 +172,20 @@ class Reader:
     def conflicting(self, families: Families, free: str) -> bool:
         """Whether memory of one of the families, or of another measure, is not for a free (with its measure)."""
         name, measure = parted(free)
-        return not families.isdisjoint(self.wrong.get(name, _NONE)) or self.measures.differ(families, measure)
+        if not families.isdisjoint(self.wrong.get(name, _NONE)):
+            return True
+        if name in self.cached and not families.isdisjoint(self.cached[name]):
+            caches = {f for f in families if f[0] in "@%"}
+            if caches != {measure}:
+                return True
+        return self.measures.differ(families, measure)
+
+    def marked(self, families: Families, vague: Set[str] = frozenset()) -> Families:
+        """Families, marked where one is of objects of a cache that is not known, or one of those ``vague``."""
+        if families.isdisjoint(self.from_caches):
+            return families
+        caches = {family for family in families if family[0] == "@"}
+        return families if caches and caches.isdisjoint(vague) else families | _SOME_CACHE
 
     def unfit(self, family: str, free: str) -> bool:
         """Whether an object of a family, or of a cache, is not for a free, whatever its measure, which nobody knows."""
@@ -185,8 +205,8 @@ class Reader:
 
     def read(self, text: Text, wrappers: Called) -> Evidence:
         """The evidence in a function. ``wrappers``: what the functions that it calls may hand out and free."""
-        names = _Names()
         code, callees = text.code, text.callees
+        names = _Names(self._vague(code, callees, text.bases))
         cleaned = _CLEANED.findall(code) if "__free" in callees else []
         if cleaned:
             code = _CLEANED.sub(r"\1", code)
@@ -202,7 +222,7 @@ class Reader:
         for name, families in wrappers.giving.items():
             stored += _gifts(code, name, families, names)
         freed = [one for name in callees & self.frees.keys() for one in self._freed(code, name)]
-        doubted = [target.key for target, free in freed if self.conflicting(names.families(target.key), free)]
+        doubted = [t.key for t, free in freed if self.conflicting(names.families(t.key), names.surely(free))]
         doubted += [
             name
             for name, free in cleaned
@@ -220,7 +240,7 @@ class Reader:
             return Evidence(True, frozenset(by))
         others = _Others(text, names, freed, self.sizes) if names.given or freed else None
         spots = {(t.name, t.lead) if t.lead else t: t for t in stored if t.member}.values()
-        members = {(known, names.families(t.key)) for t in spots for known in _known_as(t, text.bases)}
+        members = {(known, names.told(t.key)) for t in spots for known in _known_as(t, text.bases)}
         # What one member may take from another, that one may have got elsewhere as the first has here.
         members |= {
             (known, measures)
@@ -231,7 +251,7 @@ class Reader:
         frees = {(known, free) for t, free in freed if t.member for known in _known_as(t, text.bases)}
         returned = tuple(self._returned(text))
         members.update((known, frozenset(parted(family))) for known, family in returned)
-        members.update((k, names.families(t.key)) for t in stored for k in self._cached(t, names, text))
+        members.update((k, names.told(t.key)) for t in stored for k in self._cached(t, names, text))
         frees.update((k, free) for t, free in freed if t.member and "@" in free for k in _objects(t, text.bases))
         frees.update(self._called(text))
         return Evidence(
@@ -246,8 +266,11 @@ class Reader:
             ),
         )
 
-    def given_back(self, header: str, code: str, callees: frozenset[str], freeing: Freeing) -> frozenset[str] | None:
-        """The frees that a function may give its parameters to, by its text; None where that is left open.
+    def given_back(
+        self, header: str, code: str, callees: frozenset[str], freeing: Freeing, bases: Bases
+    ) -> frozenset[str] | None:
+        """The frees that a function may give its parameters to, by its text, those into a cache that is a variable at
+        file scope with the cache; None where that is left open.
 
         ``freeing``: the frees to which those of its callees may give theirs that may free anything.
         """
@@ -259,10 +282,57 @@ class Reader:
             for source in (of_path(word).key,) if kind == PATH else self._mentioned(value):
                 names.take(key, source)
         params = {param.name for param in signature(header).params}
-        calls = [(name, frozenset((name,))) for name in callees & self.frees.keys()] + list(freeing.items())
-        return frozenset[str]().union(
-            *[frees for name, frees in calls if any(names.lead_to(params, keys) for keys in self._passed(code, name))]
-        )
+        found = set[str]()
+        vague = self._vague(code, callees, bases)
+        for name in callees & self.frees.keys():
+            for args in arguments(code, name):
+                if any(names.lead_to(params, self._mentioned(arg)) for arg in args):
+                    cache = self.measures.freed(name, args) if name in self.measures.cached else ""
+                    found.add(name if cache in vague else name + cache)
+        for name, frees in freeing.items():
+            if any(names.lead_to(params, keys) for keys in self._passed(code, name)):
+                found |= frees
+        return frozenset(found)
+
+    def handed_out(
+        self, code: str, callees: frozenset[str], returned: Mapping[str, Families], bases: Bases
+    ) -> Families:
+        """The families of memory that a function may return, by its text, with the caches of objects.
+
+        ``returned``: the families that its callees may return. All that a value names may be what it comes to.
+        """
+        if "__free" in callees:
+            code = _CLEANED.sub(r"\1", code)
+        names = _Names(self._vague(code, callees, bases))
+        for name, member, value, kind, _ in assignments(code):
+            if kind != CONSTANT:
+                self._come_to(names, name if member is None else member.key, value, returned)
+        for name in callees & self.results.keys():
+            for args in arguments(code, name):
+                if self.results[name] < len(args) and (target := last(args[self.results[name]])):
+                    names.give(target.key, frozenset((self.allocators[name].family,)))
+        for result in _RESULT.finditer(code):
+            self._come_to(names, "return", result.group(1), returned)
+        return frozenset(f for f in names.families("return") if f[0] not in "?^#")
+
+    def _come_to(self, names: _Names, key: str, value: str, returned: Mapping[str, Families]) -> None:
+        """A name is given what a value may be, or lead to."""
+        for before, word, call, _ in _NAMED.findall(value):
+            if call:
+                self._call(names, key, word, value, returned)
+            elif before != "struct":
+                names.take(key, "." + word if before in ("->", ".") else word)
+
+    def _vague(self, code: str, callees: frozenset[str], bases: Bases) -> frozenset[str]:
+        """The caches that a function names by what others may mean another by: its own variables, and members."""
+        numbers = {**self.measures.caching, **self.measures.cached}
+        found: set[str] = set()
+        for name in callees & numbers.keys():
+            for args in arguments(code, name):
+                cache = args[numbers[name]].strip() if numbers[name] < len(args) else ""
+                if not cache.isidentifier() or bases.types(cache):
+                    found.add(cache_of(cache))
+        return frozenset(found)
 
     def _passed(self, code: str, name: str) -> Iterator[list[str]]:
         """What the arguments of the calls of a name may be."""
@@ -372,6 +442,7 @@ class Reader:
         families = self.families_of(word, returned)
         if word in self.measures.giving:
             families |= self.measures.given(word, value)
+        families = self.marked(families, names.vague)
         if families or ALLOCATES.search(word):
             names.give(name, families or _UNKNOWN, word)
 
@@ -430,7 +501,7 @@ class _Others:
         if not self.names.given:
             return ()
         for name in self.names.known():
-            if not name.startswith(".") and (families := self.names.families(name)) and (other := self.of(name)):
+            if not name.startswith(".") and (families := self.names.told(name)) and (other := self.of(name)):
                 found[other] = found.get(other, _NONE) | families
         for tag, family in self._sized() if "sizeof" in self.text.code else ():
             if other := self.object(tag):
@@ -485,7 +556,9 @@ def _pointers(text: str) -> Iterator[tuple[str, str]]:
 class _Names:
     """The names of a function's memory: what families each may be given, and from which others it may take memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, vague: frozenset[str] = frozenset()) -> None:
+        """``vague``: caches that are named by what others may mean another by."""
+        self.vague = vague
         self.given: dict[str, Families] = {}
         self._sources: dict[str, list[str]] = {}
         self._givers: dict[str, set[str]] = {}
@@ -525,6 +598,14 @@ class _Names:
         if found is None:
             found = self._found[name] = _NONE.union(*[self.given.get(n, _NONE) for n in self._behind(name)])
         return found
+
+    def told(self, name: str) -> Families:
+        """The families that others may hear of."""
+        return self.families(name) - _SOME_CACHE
+
+    def surely(self, free: str) -> str:
+        """A free, without a cache that others may mean another by."""
+        return parted(free)[0] if self.vague and parted(free)[1] in self.vague else free
 
     def _behind(self, name: str) -> Iterable[str]:
         """A name and all those from which its memory may come."""

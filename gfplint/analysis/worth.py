@@ -202,8 +202,9 @@ class _Wrapped:
         self.file = file
         self.seen = seen
         self.summaries: dict[str, Summary | None] = {}
-        #: What texts say of frees, which costs a tenth of what a summary does.
+        #: What texts say of frees, and of the families that are returned, which costs a tenth of what a summary does.
         self.texts: dict[str, frozenset[str]] = {}
+        self.handed: dict[str, frozenset[str]] = {}
 
     def of(self, names: frozenset[str]) -> Called:
         """What some names do."""
@@ -213,8 +214,8 @@ class _Wrapped:
         if not known:
             return Called({}, {}, {}, own)
         return Called(
-            {name: families for name in known if (families := self.returned(name))},
-            {name: families for name in known if (families := self.given(name))},
+            {name: self.reader.marked(families) for name in known if (families := self.returned(name))},
+            {name: self.reader.marked(families) for name in known if (families := self.given(name))},
             {name: frees for name in known if (frees := self.freed(name))},
             own,
         )
@@ -232,33 +233,45 @@ class _Wrapped:
         asked = [
             name
             for name in sorted(names - self.summaries.keys())
-            if self.wrappers.returned(name, self.file) or self.freed(name) or self.wrappers.giving(name, self.file)
+            if self.returned(name) or self.freed(name) or self.wrappers.giving(name, self.file)
         ]
         self.summaries.update((name, self.seen.summary(name, MEMORY)) for name in asked)
         return bool(asked)
 
     def _read(self, name: str) -> bool:
-        """Read the text of a function that may free its parameters; whether it says other than its calls alone."""
-        frees = self.wrappers.freeing(name, self.file)
-        if not frees:
+        """Read the text of a function that may free its parameters, or return memory; whether it says other than its
+        calls alone.
+        """
+        frees, families = self.wrappers.freeing(name, self.file), self.wrappers.returned(name, self.file)
+        if not frees and not families:
             return False
         own: frozenset[str] | None = None
+        self.handed[name] = families
         found = self.seen.function_text(name)
         if found is not None:
             file, function, code = found
             callees = frozenset(function.callees)
-            freeing = {n: more for n in callees - self.tabled if (more := self.wrappers.freeing(n, file))}
-            own = self.reader.given_back(function.header, code, callees, freeing)
+            bases = Bases(function.header, code, self.seen)
+            others = callees - self.reader.allocators.keys() - self.reader.frees.keys()
+            if frees:
+                freeing = {n: more for n in others if (more := self.wrappers.freeing(n, file))}
+                own = self.reader.given_back(function.header, code, callees, freeing, bases)
+            if families and not any(self.wrappers.giving(n, file) for n in others):
+                returned = {n: self.reader.marked(more) for n in others if (more := self.wrappers.returned(n, file))}
+                self.handed[name] = self.reader.handed_out(code, callees, returned, bases)
         self.texts[name] = frees if own is None else own
-        return self.texts[name] != frees
+        return self.texts[name] != frees or self.handed[name] != families
 
     def returned(self, name: str) -> frozenset[str]:
         """The families that a call may hand out."""
-        families = self.wrappers.returned(name, self.file)
+        families = self.handed.get(name, self.wrappers.returned(name, self.file))
         if not families or name not in self.summaries:
             return families
         summary = self.summaries[name]
-        return frozenset(m.family for m in summary.returns) if summary and len(summary.returns) == 1 else frozenset()
+        if summary is None or len(summary.returns) != 1:
+            return frozenset()
+        family = summary.returns[0].family
+        return frozenset((family, *(f for f in families if f[0] in "@%" and family in families)))
 
     def given(self, name: str) -> frozenset[str]:
         """The families that a call may put where its arguments point to."""
@@ -274,7 +287,9 @@ class _Wrapped:
         if not frees or name not in self.summaries:
             return self.texts.get(name, frees)
         summary = self.summaries[name]
-        return frozenset(f.free for f in summary.frees_params) if summary else frozenset()
+        found = frozenset(f.free for f in summary.frees_params) if summary else frozenset()
+        told = {free: [text for text in self.texts.get(name, ()) if parted(text)[0] == free] for free in found}
+        return frozenset(text for free, texts in told.items() for text in texts or (free,))
 
 
 def _members(index: int, found: Evidence) -> Iterable[MemberEvidence]:

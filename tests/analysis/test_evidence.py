@@ -133,3 +133,55 @@ def test_callees_that_free_something_else(body: str, left_open: bool, monkeypatc
     doubtful = _evidence(*functions)[1][-1]
     assert ("c" in asked) == left_open  # where the text refutes it, nobody runs the callee
     assert left_open or not doubtful
+
+
+@pytest.mark.parametrize(
+    ("body", "doubtful"),
+    [
+        ("struct y *y = kmem_cache_alloc(ys, GFP_KERNEL);\nkmem_cache_free(ys, y);", False),
+        ("struct y *y = kmem_cache_alloc(ys, GFP_KERNEL);\nkmem_cache_free(xs, y);", True),
+        ("struct y *y = kmem_cache_alloc(ys, GFP_KERNEL);\nkmem_cache_free(cache(), y);", True),
+        # A variable may have come to be another cache, and two members of one name are of two objects.
+        ("struct kmem_cache *c = ys; struct y *y = kmem_cache_alloc(c, GFP_KERNEL);\nkmem_cache_free(c, y);", True),
+        ("struct y *y = kmem_cache_alloc(one->c, GFP_KERNEL);\nkmem_cache_free(two->c, y);", True),
+        ("struct y *y = made();\nkmem_cache_free(ys, y);", False),
+        ("struct y *y = made();\nkmem_cache_free(xs, y);", True),
+        ("struct y *y = made();\ndropped(y);", False),
+        ("struct y *y = made_of(xs);\ndropped(y);", True),
+        ("struct y *y = big ? made() : kmem_cache_alloc(xs, GFP_KERNEL);\ndropped(y);", True),
+    ],
+)
+def test_objects_that_go_back_to_the_cache_that_they_come_from(body: str, doubtful: bool) -> None:
+    made = "struct y *made(void)\n{\nstruct y *y = kmem_cache_alloc(ys, GFP_KERNEL);\nreturn y;\n}"
+    made_of = "struct y *made_of(struct kmem_cache *ys)\n{\nreturn kmem_cache_alloc(ys, GFP_KERNEL);\n}"
+    dropped = "void dropped(struct y *y)\n{\nkmem_cache_free(ys, y);\n}"
+    variables = "static struct kmem_cache *xs, *ys;\n"
+    assert (
+        _evidence(variables + made, made_of, dropped, f"void f(void)\n{{\n{body}\n}}", rule="GFP402")[1][-1] is doubtful
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "left_open"),
+    [
+        ("char *q = vmalloc(8);\nreturn q;", True),
+        ("return vmalloc(8);", True),
+        ("struct x *x = new_x();\nx->buf = vmalloc(8);\nreturn x->buf;", True),
+        ("char *q = vmalloc(8), *p = kmalloc(8, GFP_KERNEL);\nuse(q);\nreturn p;", False),
+        ("struct x *x = kmalloc(8, GFP_KERNEL);\nx->buf = vmalloc(8);\nreturn x;", False),
+        ("char *p = big ? vmalloc(8) : kmalloc(8, GFP_KERNEL);\nreturn p;", True),
+        ("char *p = kmalloc(8, GFP_KERNEL), *q = vmalloc(8);\nreturn checked(p, q);", True),
+    ],
+)
+def test_callees_that_allocate_something_else(body: str, left_open: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    summary = FileEnvironment.summary
+
+    def noted(self: FileEnvironment, name: str, depth: int) -> Summary | None:
+        asked.append(name)
+        return summary(self, name, depth)
+
+    monkeypatch.setattr(FileEnvironment, "summary", noted)
+    doubtful = _evidence(f"void *c(int big)\n{{\n{body}\n}}", "void f(void)\n{\nchar *p = c(1);\nkfree(p);\n}")[1][-1]
+    assert ("c" in asked) == left_open  # where the text refutes it, nobody runs the callee
+    assert left_open or not doubtful
