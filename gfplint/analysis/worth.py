@@ -24,13 +24,19 @@ from gfplint.analysis.regions import comes_back, loops_before, straight
 from gfplint.analysis.summary import Summary
 from gfplint.analysis.values import CACHES
 from gfplint.analysis.wrappers import Wrappers
+from gfplint.analysis.written import arguments
 from gfplint.facts import Function
 from gfplint.kernel.masks import DIRECT_RECLAIM, FS, ZONES
-from gfplint.kernel.model import Kernel
+from gfplint.kernel.model import Allocator, Kernel, Mask
 
 Text = Callable[[], str]
 #: A literal first, which is found fast; what stands before it is looked at then.
 _GFP = re.compile(r"GFP\w*+")
+_NAMES = re.compile(r"[A-Za-z_]\w*+")
+#: Masks, added up.
+_SUM = re.compile(r"[\w\s|()]*+")
+_NOFAIL = "__GFP_NOFAIL"
+_RECLAIM: Mask = frozenset((DIRECT_RECLAIM, "__GFP_KSWAPD_RECLAIM"))
 
 
 class Reads(enum.Flag):
@@ -142,7 +148,7 @@ class Worth:
             return 0
         if self.opens and not self.scopes.isdisjoint(names):
             return 0
-        return MEMORY if self.odd_masks and self.masks.odd(function, names) else None
+        return MEMORY if self.odd_masks and self.masks.odd(function, names, text) else None
 
     def has_memory(self, function: Function) -> bool:
         """Whether a function's text may tell more: it allocates or frees, or what it calls hands out such memory as
@@ -360,9 +366,12 @@ class _Masks:
     """Which functions name a mask that an allocator may refuse."""
 
     def __init__(self, kernel: Kernel) -> None:
-        refused = ZONES | {"__GFP_NOFAIL"}
+        refused = ZONES | {_NOFAIL}
         for family in kernel.families.values():
             refused |= frozenset(family.restricts)
+        self.bits = kernel.masks
+        self.families = kernel.families
+        self.taking = {n: a for n, a in kernel.allocators.items() if a.mask is not None}
         self.known = frozenset(kernel.masks)
         self.plain = frozenset(n for n, bits in kernel.masks.items() if refused.isdisjoint(bits))
         self.blocking = frozenset(n for n, bits in kernel.masks.items() if "__GFP_DIRECT_RECLAIM" in bits)
@@ -372,14 +381,41 @@ class _Masks:
         """Whether a function names a mask that allows direct reclaim."""
         return not self.blocking.isdisjoint(function.words)
 
-    def odd(self, function: Function, names: frozenset[str]) -> bool:
-        """Whether a function's masks are others than the plain ones that every allocator takes."""
+    def odd(self, function: Function, names: frozenset[str], text: Text) -> bool:
+        """Whether a function's masks are others than the plain ones that every allocator takes, but for those that its
+        text gives to allocators that take them.
+        """
         words = function.words
-        if not self.plain.issuperset(words):
+        if not self.plain.issuperset(words) and not self._taken(text(), names, self.plain):
             return True
         return not self.picky.isdisjoint(names) and (
             not words or any(not w.startswith("__") and w not in self.blocking for w in words)
         )
+
+    def _taken(self, code: str, names: frozenset[str], plain: frozenset[str]) -> bool:
+        """Whether all masks in a text but the plain ones are arguments of allocators, as written, that take them."""
+        left = sum(word not in plain for word in _naming(code))
+        for name in names & self.taking.keys():
+            row = self.taking[name]
+            for args in arguments(code, name):
+                mask = args[row.mask] if row.mask is not None and row.mask < len(args) else ""
+                words = _NAMES.findall(mask)
+                odd = [word for word in words if word not in plain]
+                if odd and (not self.known.issuperset(words) or _SUM.fullmatch(mask) is None):
+                    return False
+                if odd and self._refused(row, frozenset[str]().union(*[self.bits[word] for word in words])):
+                    return False
+                left -= len(odd)
+        return not left
+
+    def _refused(self, row: Allocator, bits: Mask) -> bool:
+        """Whether an allocator may refuse a mask, or not keep what it promises."""
+        family = self.families.get(row.family)
+        restricts = family.restricts if family is not None else ()
+        if restricts and (not bits.isdisjoint(restricts) or bits.isdisjoint(_RECLAIM)):
+            return True
+        blocks = DIRECT_RECLAIM in bits
+        return (_NOFAIL in bits and (not blocks or row.order is not None)) or (row.family == "kvmalloc" and not blocks)
 
     def unknown(self, code: str, function: Function) -> bool:
         """Whether a body names a mask of its own making."""
