@@ -9,8 +9,6 @@ from gfplint.findings import Step
 
 #: States kept at one point before those that hold the same locks are joined.
 MAX_STATES = 16
-#: States up to which each is compared with the others.
-_FEW = 8
 Key = tuple[object, ...]
 #: Values that name something by its path.
 _NAMING = frozenset((Ref, Outer, Symbol))
@@ -164,7 +162,7 @@ def dedupe(states: list[State]) -> list[State]:
     """Drop states that say the same; past MAX_STATES, join those that hold the same."""
     if len(states) < 2:
         return states
-    kept = _apart(states) if len(states) <= _FEW else _apart_by_key(states)
+    kept = _apart(states) if len(states) <= MAX_STATES else _apart_by_key(states)
     return kept if len(kept) <= MAX_STATES else widen(kept)
 
 
