@@ -281,16 +281,16 @@ class Reader:
             key = name if member is None else member.key
             for source in (of_path(word).key,) if kind == PATH else self._mentioned(value):
                 names.take(key, source)
-        params = {param.name for param in signature(header).params}
+        given = names.led_by([param.name for param in signature(header).params])
         found = set[str]()
         vague = self._vague(code, callees, bases)
         for name in callees & self.frees.keys():
             for args in arguments(code, name):
-                if any(names.lead_to(params, self._mentioned(arg)) for arg in args):
+                if any(not given.isdisjoint(self._mentioned(arg)) for arg in args):
                     cache = self.measures.freed(name, args) if name in self.measures.cached else ""
                     found.add(name if cache in vague else name + cache)
         for name, frees in freeing.items():
-            if any(names.lead_to(params, keys) for keys in self._passed(code, name)):
+            if any(not given.isdisjoint(keys) for keys in self._passed(code, name)):
                 found |= frees
         return frozenset(found)
 
@@ -581,9 +581,13 @@ class _Names:
         """What is called to give a name its memory."""
         return set[str]().union(*[self._givers.get(n, ()) for n in self._behind(name)])
 
-    def lead_to(self, ends: Set[str], names: Iterable[str]) -> bool:
-        """Whether what some names stand for may be what one of ``ends`` does."""
-        return any(not ends.isdisjoint(self._behind(name)) for name in names)
+    def led_by(self, ends: Iterable[str]) -> Set[str]:
+        """The names that may stand for what one of ``ends`` does, with these."""
+        takers: dict[str, list[str]] = {}
+        for name, sources in self._sources.items():
+            for source in sources:
+                takers.setdefault(source, []).append(name)
+        return _reached(ends, takers)
 
     def known(self) -> set[str]:
         """Every name that was given memory, or takes it from others."""
@@ -609,14 +613,19 @@ class _Names:
 
     def _behind(self, name: str) -> Iterable[str]:
         """A name and all those from which its memory may come."""
-        found = {name: None}
-        left = [name]
-        while left:
-            for source in self._sources.get(left.pop(), ()):
-                if source not in found:
-                    found[source] = None
-                    left.append(source)
-        return found
+        return _reached((name,), self._sources)
+
+
+def _reached(names: Iterable[str], links: Mapping[str, Sequence[str]]) -> Set[str]:
+    """Some names, and all that links lead to from there; in the order in which they are found."""
+    found = dict.fromkeys(names)
+    left = list(found)
+    while left:
+        for name in links.get(left.pop(), ()):
+            if name not in found:
+                found[name] = None
+                left.append(name)
+    return found.keys()
 
 
 def _only_call(value: str) -> str:

@@ -12,6 +12,7 @@ from gfplint.analysis.evidence import ALLOCATES
 from gfplint.analysis.guards import guard_class
 from gfplint.analysis.holds import Ways
 from gfplint.analysis.looks import OWN
+from gfplint.analysis.program import FunctionId
 from gfplint.analysis.queries import asked
 from gfplint.analysis.summary import Summary
 from gfplint.analysis.values import Constant, constant, number_of
@@ -145,7 +146,7 @@ class FileEnvironment:
         fid = linker.program.resolve(name, self.file)
         return linker.summary(fid, depth) if fid is not None else None
 
-    def function_text(self, name: str) -> tuple[int, Function, str] | None:
+    def function_text(self, name: str) -> tuple[FunctionId, Function, Callable[[], str]] | None:
         """See worth.Seen."""
         linker = self.linker
         if linker.program.macro(name, self.file) is not None:
@@ -155,7 +156,7 @@ class FileEnvironment:
             return None
         function = linker.program.function(fid)
         with linker.looking(fid[0], function.name, function.callees):
-            return fid[0], function, linker.code(fid)
+            return fid, function, lambda: linker.code(fid)
 
     def indirect(self, owner: tuple[str, str]) -> Summary | None:
         """See flow.Environment."""

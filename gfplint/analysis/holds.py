@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 from gfplint.analysis.paths import children
 from gfplint.analysis.summary import Sleep, Summary
-from gfplint.analysis.syntax import all_calls, has_default, is_endless
+from gfplint.analysis.syntax import all_calls, has_default, inner_of, is_endless
 from gfplint.analysis.values import Constant, MaskValue, blocking, constant, is_constant
 from gfplint.facts import (
     Arms,
@@ -118,8 +118,10 @@ class Holds:
         )
 
     def meets(self, body: Body, seen: Seen, names: Set[str]) -> bool:
-        """Whether one of ``names`` may be called, and sleep, where a context that forbids sleeping is held."""
-        if body.lost:
+        """Whether one of ``names`` may be called, and sleep, where a context that forbids sleeping is held; or whether
+        there is something in the body that is not understood, which the whole flow says.
+        """
+        if body.errors:
             return True
         try:
             _Meeting(self, seen, names).body(body)
@@ -551,6 +553,8 @@ def _calls(expr: Expr, *, certain: bool) -> Iterator[tuple[Call, bool]]:
     if kind is Name or kind is Number:
         return
     if isinstance(expr, StatementExpr):
+        if _jumps(expr.body):
+            raise Unclear
         for call in all_calls(expr.body):
             yield call, False
     elif isinstance(expr, Binary) and expr.op in ("&&", "||"):
@@ -565,6 +569,13 @@ def _calls(expr: Expr, *, certain: bool) -> Iterator[tuple[Call, bool]]:
             yield from _calls(child, certain=certain)
         if isinstance(expr, Call):
             yield expr, certain
+
+
+def _jumps(stmts: Sequence[Stmt]) -> bool:
+    """Whether statements inside an expression may lead elsewhere than to its end."""
+    return any(
+        isinstance(stmt, (Goto, Label, Return, Break, Continue)) or any(map(_jumps, inner_of(stmt))) for stmt in stmts
+    )
 
 
 _STATEMENTS: dict[type, Callable[[_Walk, Any, States], States]] = {

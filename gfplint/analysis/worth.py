@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from gfplint.analysis.bases import Bases
 from gfplint.analysis.environment import MEMORY, annotated
@@ -20,7 +20,7 @@ from gfplint.analysis.holds import GUARDS
 from gfplint.analysis.measures import parted
 from gfplint.analysis.meeting import MemberEvidence
 from gfplint.analysis.program import NEVER, FunctionId, Program, Relevance
-from gfplint.analysis.regions import comes_back, loops_before, straight
+from gfplint.analysis.regions import even, leads_away, loops_before, straight
 from gfplint.analysis.summary import Summary
 from gfplint.analysis.values import CACHES
 from gfplint.analysis.wrappers import Wrappers
@@ -30,6 +30,18 @@ from gfplint.kernel.masks import DIRECT_RECLAIM, FS, ZONES
 from gfplint.kernel.model import Allocator, Kernel, Mask
 
 Text = Callable[[], str]
+
+
+class Told(NamedTuple):
+    """What the text of a function says: the frees to which it gives its parameters (``Reader.given_back``), and the
+    families that it returns (``Reader.handed_out``); None where it is left open.
+    """
+
+    frees: frozenset[str] | None
+    families: frozenset[str] | None
+
+
+Texts = dict[FunctionId, Told]
 #: A literal first, which is found fast; what stands before it is looked at then.
 _GFP = re.compile(r"GFP\w*+")
 _NAMES = re.compile(r"[A-Za-z_]\w*+")
@@ -105,6 +117,7 @@ class Worth:
         self.reduced = frozenset(n for n, m in kernel.masks.items() if DIRECT_RECLAIM in m and FS not in m)
         self.wrappers = relevance.wrappers
         self.linear = frozenset(name for role, name in kernel.roles if role == "linear")
+        self.texts: Texts = {}
         names = self.direct | self.regions.enters | (self.linear if Reads.LINEAR in reads else frozenset())
         #: Calls of any of these may make a function worth a body.
         self._noted = names | (self.wrappers.handing or frozenset())
@@ -169,7 +182,7 @@ class Worth:
         callees = frozenset(function.callees)
         bases = Bases(function.header, code, seen)
         text = EvidenceText(code, function.header, callees, seen.global_key, bases, seen.returned_record)
-        wrapped = _Wrapped(self.wrappers, self.tabled, self.reader, fid[0], seen)
+        wrapped = _Wrapped(self.wrappers, self.tabled, self.reader, self.texts, fid[0], seen)
         found = self.reader.read(text, wrapped.of(callees))
         while found.conflict and wrapped.look_into(found.by):
             found = self.reader.read(text, wrapped.of(callees))
@@ -191,20 +204,25 @@ class Seen(Declared, Protocol):
     def summary(self, name: str, depth: int) -> Summary | None:
         """The summary of what a name calls."""
 
-    def function_text(self, name: str) -> tuple[int, Function, str] | None:
-        """The function that a name calls, behind its file's number, and its blanked code; None where it may be a macro
-        or nothing that the program knows.
+    def function_text(self, name: str) -> tuple[FunctionId, Function, Text] | None:
+        """The function that a name calls, and what gives its blanked code; None where it may be a macro or nothing
+        that the program knows.
         """
 
 
 class _Wrapped:
     """What the functions that a file calls hand out and free: as their names let them, and as they do."""
 
-    def __init__(self, wrappers: Wrappers, tabled: frozenset[str], reader: Reader, file: int, seen: Seen) -> None:
-        """``tabled``: functions of which the tables say all, unless the file has its own."""
+    def __init__(
+        self, wrappers: Wrappers, tabled: frozenset[str], reader: Reader, known: Texts, file: int, seen: Seen
+    ) -> None:
+        """``tabled``: functions of which the tables say all, unless the file has its own; ``known``: takes what the
+        texts of functions say, for all that call them.
+        """
         self.wrappers = wrappers
         self.tabled = tabled
         self.reader = reader
+        self.known = known
         self.file = file
         self.seen = seen
         self.summaries: dict[str, Summary | None] = {}
@@ -255,18 +273,29 @@ class _Wrapped:
         self.handed[name] = families
         found = self.seen.function_text(name)
         if found is not None:
-            file, function, code = found
-            callees = frozenset(function.callees)
-            bases = Bases(function.header, code, self.seen)
-            others = callees - self.reader.allocators.keys() - self.reader.frees.keys()
-            if frees:
-                freeing = {n: more for n in others if (more := self.wrappers.freeing(n, file))}
-                own = self.reader.given_back(function.header, code, callees, freeing, bases)
-            if families and not any(self.wrappers.giving(n, file) for n in others):
-                returned = {n: self.reader.marked(more) for n in others if (more := self.wrappers.returned(n, file))}
-                self.handed[name] = self.reader.handed_out(code, callees, returned, bases)
+            fid, function, text = found
+            if fid not in self.known:
+                self.known[fid] = self._told(fid, function, text())
+            told = self.known[fid]
+            own = told.frees
+            if told.families is not None:
+                self.handed[name] = told.families
         self.texts[name] = frees if own is None else own
         return self.texts[name] != frees or self.handed[name] != families
+
+    def _told(self, fid: FunctionId, function: Function, code: str) -> Told:
+        """What the text of a function says to all that call it."""
+        file, callees = fid[0], frozenset(function.callees)
+        bases = Bases(function.header, code, self.seen)
+        others = callees - self.reader.allocators.keys() - self.reader.frees.keys()
+        frees = families = None
+        if self.wrappers.freeing(function.name, file):
+            freeing = {n: more for n in others if (more := self.wrappers.freeing(n, file))}
+            frees = self.reader.given_back(function.header, code, callees, freeing, bases)
+        if self.wrappers.returned(function.name, file) and not any(self.wrappers.giving(n, file) for n in others):
+            returned = {n: self.reader.marked(more) for n in others if (more := self.wrappers.returned(n, file))}
+            families = self.reader.handed_out(code, callees, returned, bases)
+        return Told(frees, families)
 
     def returned(self, name: str) -> frozenset[str]:
         """The families that a call may hand out."""
@@ -315,6 +344,7 @@ class _Regions:
         self.operations = operations
         self.said = frozenset(n for n, query in kernel.queries.items() if query.true_means == "held")
         atomic = {n: op for n, op in kernel.context_ops.items() if any(kernel.kinds[k].atomic for k in op.kinds)}
+        self.atomic = atomic
         leave = frozenset(n for n, op in atomic.items() if op.effect == "leave")
         self.lasting = GUARDS
         self.leaves = leave | relevance.leaving
@@ -359,7 +389,10 @@ class _Regions:
         code = text()
         if not straight(code, calls[start], calls[end]):
             return True
-        return before and comes_back(code, calls[start], calls[end])
+        if sleeping.isdisjoint(calls[end + 1 :]) and not (before and loops_before(code, calls[start])):
+            return False
+        held = {name: self.atomic.get(name) for name in self.contexts.intersection(calls[start : end + 1])}
+        return not even(code, calls[start], calls[end], held) or leads_away(code, calls[start], calls[end])
 
 
 class _Masks:
