@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from gfplint.analysis.bases import Bases
+from gfplint.analysis.evidence import Freeing, Reader
 from gfplint.analysis.file_environment import FileEnvironment
 from gfplint.analysis.meeting import Meetings, MemberEvidence
 from gfplint.analysis.summary import Summary
@@ -185,3 +187,20 @@ def test_callees_that_allocate_something_else(body: str, left_open: bool, monkey
     doubtful = _evidence(f"void *c(int big)\n{{\n{body}\n}}", "void f(void)\n{\nchar *p = c(1);\nkfree(p);\n}")[1][-1]
     assert ("c" in asked) == left_open  # where the text refutes it, nobody runs the callee
     assert left_open or not doubtful
+
+
+def test_the_text_of_a_function_is_read_once_for_all_its_callers(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    given_back = Reader.given_back
+
+    def noted(
+        self: Reader, header: str, code: str, callees: frozenset[str], freeing: Freeing, bases: Bases
+    ) -> frozenset[str] | None:
+        read.append(header)
+        return given_back(self, header, code, callees, freeing, bases)
+
+    monkeypatch.setattr(Reader, "given_back", noted)
+    callers = [FREES.replace("f(void)", f"f{number}(void)") for number in range(5)]
+    _, doubtful, _ = _evidence("void c(char *p)\n{\nvfree(p);\n}", *callers)
+    assert doubtful == [False, *[True] * 5]
+    assert len(read) == 1

@@ -191,3 +191,9 @@ def test_endless_chains_of_locking_functions_end() -> None:
     _, linker = program_of({"drivers/a/a.c": f"{HEAD}{chain}void lock_{count}(struct x *x) {{ }}\n"}, (6, 12))
     assert linker.outcomes("lock_0", 0) is None
     assert linker.outcomes(f"lock_{count - 1}", 0) is not None
+
+
+def test_statement_expressions_with_and_without_jumps() -> None:
+    jump = "x->n = ({ spin_lock(&x->lock); if (x->n) goto out; spin_unlock(&x->lock); 1; }); return 0; out: rest();"
+    assert _meets(jump)
+    assert not _meets("x->n = ({ x->n++; 1; }); spin_lock(&x->lock); spin_unlock(&x->lock); rest(); return 0;")
