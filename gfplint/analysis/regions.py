@@ -64,6 +64,7 @@ def leaves_between(code: str, first: str, last: str) -> bool:
 def leads_away(code: str, first: str, last: str) -> bool:
     """Whether a jump from between two calls, that is no return, may lead elsewhere than to the second."""
     start, end = code.find(first), code.rfind(last)
+    labels = frozenset(_LABEL.findall(code, start, end))
     blocks: list[bool] = []  # those that are open, each with whether a ``break`` leads out of it alone
     begin = start
     for match in _AWAY.finditer(code, start, end):
@@ -75,7 +76,7 @@ def leads_away(code: str, first: str, last: str) -> bool:
         elif match.group(1) is None:
             if True not in blocks:
                 return True
-        elif match.group(1) not in _LABEL.findall(code, start, end):
+        elif match.group(1) not in labels:
             return True
         if found in "{}":
             begin = match.end()

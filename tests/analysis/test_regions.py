@@ -63,3 +63,8 @@ struct d { spinlock_t lock; int n; void *p; };
 def test_what_is_held_behind_a_region_is_seen(body: str) -> None:
     text = f"{HEAD}void f(struct d *d)\n{{\nint x;\n{body}\n}}\n"
     assert [f.rule for f in lint_all({"driver.c": text}, only={"GFP101"})] == ["GFP101"]
+
+
+def test_many_jumps_in_a_region_end() -> None:
+    jumps = "".join(f"if (d->n == {at}) goto l{at};\nl{at}:\n" for at in range(40_000))
+    assert not leads_away(f"{{spin_lock(a);\n{jumps}spin_unlock(a);}}", "spin_lock", "spin_unlock")
