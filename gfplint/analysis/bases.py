@@ -16,8 +16,10 @@ _DECLARED = re.compile(
     r"([A-Za-z_]\w*+)((?:\s*+\*|\s++[A-Za-z_])[^;(){}]*+)"
 )
 _INNER = re.compile(r"\([^()]*+\)|\{[^{}]*+\}")
-#: What stands behind a variable that is declared or assigned to, and not only named.
-_ENDS = re.compile(r"\s*+(?:\[[^\]]*+\]\s*+)*+(?:=(?!=)|[;,]|__|\+\+|--|[-+]=)")
+#: A variable that is declared or assigned to, and not only named.
+_SET = re.compile(
+    r"(?:\A|(?<=[\s*,;{}()]))([A-Za-z_]\w*+)(?=\s*+(?:\[[^\];]{0,200}+\]\s*+)*+(?:=(?!=)|[;,]|__|\+\+|--|[-+]=))"
+)
 _DECLARATOR = re.compile(r"[\s*]*+(?:(?:const|__\w++)\s++(?=[\w*]))*+[\s*]*+([A-Za-z_]\w*+)")
 _NO_TYPES = frozenset(
     ("return", "goto", "else", "case", "sizeof", "break", "continue", "do", "typedef", "typeof", "struct", "union")
@@ -98,6 +100,7 @@ class Bases:
         self._types: dict[str, set[str]] = {}
         self._params: tuple[Param, ...] | None = None
         self._declarations: list[tuple[str, str]] | None = None
+        self._assigned: frozenset[str] | None = None
         self._found: dict[Parts, tuple[Base, ...]] = {}
 
     def records(self, parts: Parts | None) -> tuple[Base, ...]:
@@ -131,14 +134,9 @@ class Bases:
         """Whether a text may declare a variable, or assign to it: where it does not, no path to it is another's, and
         nobody knows a member behind it whose struct the types on the way don't tell (``holders_of``).
         """
-        code, size = self.code, len(name)
-        at = code.find(name)
-        while at >= 0:
-            before = code[at - 1 : at]
-            if (not before or before.isspace() or before in "*,;{}()") and _ENDS.match(code, at + size):
-                return True
-            at = code.find(name, at + size)
-        return False
+        if self._assigned is None:
+            self._assigned = frozenset(_SET.findall(self.code))
+        return name in self._assigned
 
     def types(self, name: str) -> set[str]:
         """The types of the parameters and local variables of a name, as far as they may have members."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gfplint.analysis.bases import Bases
+from gfplint.analysis.bases import UNKNOWN, Bases
 from gfplint.analysis.spots import CALL, CONSTANT, PATH, Assignment, assignments, last
 
 
@@ -94,3 +94,25 @@ def test_types_of_parameters_and_of_variables() -> None:
     assert bases.types("z") == {"y"}
     assert bases.types("w") == {"w"}
     assert bases.types("n") == set()
+
+
+@pytest.mark.parametrize(
+    ("code", "base"),
+    [
+        ("x->a->p = q;", ()),
+        ("use(&x->a);", ()),
+        ("x = y; x->a->p = q;", UNKNOWN),
+        ("struct w *x; x->a->p = q;", UNKNOWN),
+        ("if (n) { x++; }", UNKNOWN),
+        ("x[0] = y;", UNKNOWN),
+        ("xx = y; y = x == n;", ()),
+    ],
+)
+def test_paths_from_variables_that_a_text_does_not_set(code: str, base: tuple[str, ...]) -> None:
+    assert Bases("void f(int n)", code, _Nothing()).records(("x", "a")) == base
+
+
+def test_many_paths_from_one_variable_end() -> None:
+    code = "".join(f"x->a{at}->p = q;\n" for at in range(40_000))
+    bases = Bases("void f(struct x *x)", code, _Nothing())
+    assert {bases.records(("x", f"a{at}")) for at in range(40_000)} == {()}
