@@ -150,6 +150,8 @@ class Reader:
         #: By the names of frees into caches, the families of which an object may be from another cache.
         self.cached = {n: frozenset(row.families) & cached for n, row in self.frees.items() if row.cache is not None}
         self.from_caches = frozenset(cached)
+        #: By the names of calls, the number of the argument that is the cache.
+        self.caches = {**self.measures.caching, **self.measures.cached}
         #: Calls whose result may be memory that their arguments name.
         self.passing = frozenset(n for n, q in kernel.queries.items() if q.true_means in ("argument", "take"))
         self.through = self.passing | self.measures.converting
@@ -325,11 +327,11 @@ class Reader:
 
     def _vague(self, code: str, callees: frozenset[str], bases: Bases) -> frozenset[str]:
         """The caches that a function names by what others may mean another by: its own variables, and members."""
-        numbers = {**self.measures.caching, **self.measures.cached}
         found: set[str] = set()
-        for name in callees & numbers.keys():
+        for name in callees & self.caches.keys():
+            number = self.caches[name]
             for args in arguments(code, name):
-                cache = args[numbers[name]].strip() if numbers[name] < len(args) else ""
+                cache = args[number].strip() if number < len(args) else ""
                 if not cache.isidentifier() or bases.types(cache):
                     found.add(cache_of(cache))
         return frozenset(found)

@@ -419,21 +419,21 @@ class _Masks:
         text gives to allocators that take them.
         """
         words = function.words
-        if not self.plain.issuperset(words) and not self._taken(text(), names, self.plain):
+        if not self.plain.issuperset(words) and not self._taken(text(), names):
             return True
         return not self.picky.isdisjoint(names) and (
             not words or any(not w.startswith("__") and w not in self.blocking for w in words)
         )
 
-    def _taken(self, code: str, names: frozenset[str], plain: frozenset[str]) -> bool:
+    def _taken(self, code: str, names: frozenset[str]) -> bool:
         """Whether all masks in a text but the plain ones are arguments of allocators, as written, that take them."""
-        left = sum(word not in plain for word in _naming(code))
+        left = sum(word not in self.plain for word in _naming(code))
         for name in names & self.taking.keys():
             row = self.taking[name]
             for args in arguments(code, name):
                 mask = args[row.mask] if row.mask is not None and row.mask < len(args) else ""
                 words = _NAMES.findall(mask)
-                odd = [word for word in words if word not in plain]
+                odd = [word for word in words if word not in self.plain]
                 if odd and (not self.known.issuperset(words) or _SUM.fullmatch(mask) is None):
                     return False
                 if odd and self._refused(row, frozenset[str]().union(*[self.bits[word] for word in words])):
