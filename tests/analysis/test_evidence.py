@@ -108,6 +108,20 @@ def test_objects_that_go_back_to_another_cache_than_they_come_from() -> None:
         assert _meeting(one, freed % "xs") == set()  # nobody asks which cache it is
 
 
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Takes the names of the callees whose summaries are asked for."""
+    names: list[str] = []
+    summary = FileEnvironment.summary
+
+    def noted(self: FileEnvironment, name: str, depth: int) -> Summary | None:
+        names.append(name)
+        return summary(self, name, depth)
+
+    monkeypatch.setattr(FileEnvironment, "summary", noted)
+    return names
+
+
 FREES = "void f(void)\n{\nchar *p = kmalloc(8, GFP_KERNEL);\nc(p);\nkfree(p);\n}"
 
 
@@ -122,15 +136,7 @@ FREES = "void f(void)\n{\nchar *p = kmalloc(8, GFP_KERNEL);\nc(p);\nkfree(p);\n}
         ("struct x *x = (struct x *)p; vfree(x->buf);", False),
     ],
 )
-def test_callees_that_free_something_else(body: str, left_open: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
-    summary = FileEnvironment.summary
-
-    def noted(self: FileEnvironment, name: str, depth: int) -> Summary | None:
-        asked.append(name)
-        return summary(self, name, depth)
-
-    monkeypatch.setattr(FileEnvironment, "summary", noted)
+def test_callees_that_free_something_else(body: str, left_open: bool, asked: list[str]) -> None:
     functions = ("void d(char *p)\n{\nvfree(p);\n}", f"void c(char *p)\n{{\n{body}\n}}", FREES)
     doubtful = _evidence(*functions)[1][-1]
     assert ("c" in asked) == left_open  # where the text refutes it, nobody runs the callee
@@ -175,15 +181,7 @@ def test_objects_that_go_back_to_the_cache_that_they_come_from(body: str, doubtf
         ("char *p = kmalloc(8, GFP_KERNEL), *q = vmalloc(8);\nreturn checked(p, q);", True),
     ],
 )
-def test_callees_that_allocate_something_else(body: str, left_open: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
-    summary = FileEnvironment.summary
-
-    def noted(self: FileEnvironment, name: str, depth: int) -> Summary | None:
-        asked.append(name)
-        return summary(self, name, depth)
-
-    monkeypatch.setattr(FileEnvironment, "summary", noted)
+def test_callees_that_allocate_something_else(body: str, left_open: bool, asked: list[str]) -> None:
     doubtful = _evidence(f"void *c(int big)\n{{\n{body}\n}}", "void f(void)\n{\nchar *p = c(1);\nkfree(p);\n}")[1][-1]
     assert ("c" in asked) == left_open  # where the text refutes it, nobody runs the callee
     assert left_open or not doubtful
