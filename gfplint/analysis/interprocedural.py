@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -62,6 +63,13 @@ Key = tuple[FunctionId, int] | tuple[int, str, int] | tuple[int, int, str]
 _TOO_DEEP = -1
 #: Interpreter frames that a chain of MAX_DEPTH calls may need: each expression on the way is a few.
 _FRAMES = 30_000
+#: What a member is said to be, with arguments (``__counted_by(n)``, ``__attribute__((aligned(8)))``), and no type.
+_ATTRIBUTE = re.compile(
+    r"\b__(?!typeof|DECLARE|struct_group)\w++\s*+\((?:[^()]++|\((?:[^()]++|\([^()]*+\))*+\))*+\)"
+)
+_SIZE = re.compile(r"\[[^\[\]]*+\]")
+#: What stands before the first member of a group (include/uapi/linux/stddef.h).
+_GROUP = re.compile(r"\bstruct_group\s*+\(\s*+\w++\s*+,")
 _UNSEEN: AbstractContextManager[None] = nullcontext()
 
 _Key = TypeVar("_Key")
@@ -519,6 +527,8 @@ def _fields(text: str) -> dict[str, Param]:
                 depth += 1 if char == "{" else -1
         pieces.append(inner[last:])
         flat = "".join(pieces)
+    if "(" in flat:
+        flat = _GROUP.sub(";", _SIZE.sub("[]", _ATTRIBUTE.sub("", flat)))
     for declaration in flat.split(";"):
         bare = declaration.strip()
         if not bare or ("(" in bare and "(*" not in bare.replace(" ", "")):
@@ -526,7 +536,7 @@ def _fields(text: str) -> dict[str, Param]:
         if bare.startswith(INNER):
             for declarator in bare[len(INNER) :].split(","):
                 name = declarator.strip(" *\t\n").split("[")[0].strip()
-                if name.isidentifier():
+                if name.isidentifier() and not name.startswith("__"):
                     fields.setdefault(name, Param(INNER, declarator.count("*"), name))
             continue
         first, *rest = split_top(bare)
@@ -536,6 +546,6 @@ def _fields(text: str) -> dict[str, Param]:
         array = "[" in first
         fields.setdefault(param.name, Param(param.type, param.pointers - array, param.name))
         for more in rest:
-            name = more.strip(" *\t\n").split("[")[0].split(":")[0].strip()
+            name = more.strip(" *\t\n").split("[")[0].split(":")[0].partition(" ")[0].strip()
             fields.setdefault(name, Param(param.type, more.count("*"), name))
     return fields
