@@ -36,6 +36,10 @@ _PATH = re.compile(r"\s*+\w++(?:\s*+(?:->|\.)\s*+\w++)++\s*+")
 #: A value that is a call, or a cast one.
 _CALL = re.compile(r"\s*+(?:\([\w\s]++\*\s*+\)\s*+)?([A-Za-z_]\w*+)\s*+\(")
 _PAREN = re.compile(r"[()]")
+#: What opens the arguments of a call, or any other bracket.
+_BRACKET = re.compile(r"\w\s*+\(|[()]")
+#: What stands between the values of which an expression chooses one.
+_CHOICE = re.compile(r"\?:|[?:]")
 #: ``struct tag *name``, a pointer to one struct, as declared first behind the tag.
 _OBJECT = re.compile(r"struct(?<!\wstruct)\s++(\w++)\s*+\*\s*+(?:const\s++)?(\w++)\s*+(?=[=;,)])")
 #: What is returned straight from a call, and the type of what returns a pointer to a struct.
@@ -349,7 +353,7 @@ class Reader:
         words = _NAMED.findall(INDEX.sub("", value) if "[" in value else value)
         called = [word for _, word, call, _ in words if call]
         if called and self.passing.isdisjoint(called):
-            return []
+            words = _NAMED.findall(_outside(value))
         return ["." + word if before else word for before, word, call, leads in words if not leads and not call]
 
     def _assigned(self, text: Text, code: str, names: _Names, wrappers: Called, found: _Assigned) -> None:
@@ -374,7 +378,7 @@ class Reader:
             key = name if member is None else "." + name
             if kind == PATH:
                 names.take(key, word if word.isidentifier() else of_path(word).key)
-            elif kind == CALL and word not in self.through and value.count("(") == 1:
+            elif kind == CALL and word not in self.through and value.count("(") == 1 and "?" not in value:
                 self._call(names, key, word, value, returned)
             elif value:
                 self._assign(names, key, value, returned)
@@ -434,10 +438,11 @@ class Reader:
                 for before, other, call, _ in words:
                     if not call:
                         names.give(name, measures_in(names.families("." + other if before else other)))
-        if not called or not self.passing.isdisjoint(called):
-            for before, word, call, leads in words:
-                if not call and not leads and before != "struct":
-                    names.take(name, "." + word if before else word)
+        if called and self.passing.isdisjoint(called):
+            words = _NAMED.findall(_outside(value))
+        for before, word, call, leads in words:
+            if not call and not leads and before != "struct":
+                names.take(name, "." + word if before else word)
 
     def _call(self, names: _Names, name: str, word: str, value: str, returned: Mapping[str, Families]) -> None:
         """A name is given what a call in a value hands out."""
@@ -457,7 +462,7 @@ class Reader:
         """What is freed, with the free and its measure."""
         number = self.frees[name].arg
         for args in arguments(code, name):
-            if number < len(args) and (target := last(args[number])):
+            for target in _ends(args[number]) if number < len(args) else ():
                 yield target, name + self.measures.freed(name, args)
 
     def _doubted_by_callees(
@@ -468,10 +473,31 @@ class Reader:
         for name, every in freeing.items():
             frees = [free for free in every if self.conflicting(given, free)]
             for args in arguments(code, name) if frees else ():
-                for arg in args:
-                    target = last(arg)
-                    if target and any(self.conflicting(names.families(target.key), free) for free in frees):
+                for target in (target for arg in args for target in _ends(arg)):
+                    if any(self.conflicting(names.families(target.key), free) for free in frees):
                         yield target.key, name
+
+
+def _ends(arg: str) -> Iterator[Spot]:
+    """The last components of the paths of which an argument is one."""
+    for text in _CHOICE.split(arg) if "?" in arg else (arg,):
+        if target := last(text):
+            yield target
+
+
+def _outside(value: str) -> str:
+    """A value without what its calls get: what else stands in it may be what it comes to (``c ? get(p) : p``)."""
+    kept: list[str] = []
+    start = inside = 0
+    for match in _BRACKET.finditer(value):
+        if inside:
+            inside += -1 if match.group() == ")" else 1
+            if not inside:
+                start = match.start()
+        elif len(match.group()) > 1:
+            kept.append(value[start : match.end()])
+            inside = 1
+    return "".join(kept) if inside else "".join((*kept, value[start:]))
 
 
 def _gifts(code: str, name: str, families: Families, names: _Names) -> Iterator[Spot]:

@@ -21,6 +21,8 @@ _KIND = re.compile(
 NUMBER, CONSTANT, PATH, CALL = 1, 2, 3, 4
 #: Values longer than this are read up to here.
 _VALUE = 500
+#: How the value of statements begins, which is that of the last of them.
+_STATEMENTS = (" ({", "({")
 #: An argument that is a path, or the address of one.
 _ARGUMENT = re.compile(r"\s*+&?\s*+((?:[A-Za-z_]\w*+(?:->|\.))*+)([A-Za-z_]\w*+)\s*+\Z")
 _WORD = re.compile(r"([A-Za-z_]\w*+)(?:\s*+\()?")
@@ -76,6 +78,8 @@ def assignments(code: str) -> list[Assignment]:
             if kind == NUMBER:
                 continue
             word = value.group(kind)
+        elif code.startswith(_STATEMENTS, end, stop):
+            stop = code.find("})", end, end + _VALUE) + 1 or stop
         name = back[::-1]
         spot = None
         if lead or operator:
