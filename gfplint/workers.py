@@ -7,9 +7,11 @@ costs the one item that it worked on, which is named.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import gc
 import multiprocessing
 import os
+import signal
 import sys
 import time
 from collections import deque
@@ -55,7 +57,12 @@ class _Worker:
         self.estate = estate
         left = estate.left if estate is not None else None
         self.process = _FORK.Process(target=_serve, args=(work, child, inherited, left), daemon=True)
-        self.process.start()
+        # An interruption is the parent's to deal with: it ends its workers, who never hear of any.
+        heard = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
+        try:
+            self.process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, heard)
         child.close()
         self.batch: tuple[int, ...] = ()
         self.started = 0.0
@@ -191,6 +198,7 @@ def _serve(
     work: Work, connection: Connection, inherited: Sequence[Connection], left: Callable[[], bytes] | None
 ) -> None:
     """A worker's life: answer batches until told to stop; an empty one asks for what it leaves."""
+    _end_with_parent()
     for other in inherited:
         other.close()
     gc.freeze()  # nothing of the parent's is looked through: that alone would make it the worker's own memory
@@ -203,9 +211,25 @@ def _serve(
                 connection.send([_one(work, item) for item in batch])
             elif left is not None:
                 connection.send_bytes(left())
-    except (EOFError, OSError, KeyboardInterrupt):
+    except (EOFError, OSError):
         pass
     finally:
+        os._exit(0)
+
+
+def _end_with_parent() -> None:
+    """Have the system end this process with its parent, whatever that dies of and whatever is being worked on here.
+
+    The parent's death closes a pipe that all children know. One that is asked to tell of it raises SIGIO, which nobody
+    here handles. It needs no thread, and no library that takes its time to load.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+    pipe = parent.sentinel
+    fcntl.fcntl(pipe, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(pipe, fcntl.F_SETFL, fcntl.fcntl(pipe, fcntl.F_GETFL) | os.O_ASYNC)
+    if wait([pipe], timeout=0):  # it was gone before
         os._exit(0)
 
 

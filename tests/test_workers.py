@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -197,3 +199,47 @@ def test_workers_look_through_what_they_make_alone() -> None:
     enabled, frozen, objects = map(int, bytes(answers[0]).split())  # type: ignore[arg-type]
     assert enabled and frozen and objects < len(many)
     assert not gc.get_freeze_count()
+
+
+_PARENT = """
+import os, time
+from gfplint.workers import run
+def work(item):
+    os.write(1, b"%d\\n" % os.getpid())
+    while True:
+        pass
+for _ in run(3, work, 3):
+    pass
+"""
+
+
+def test_workers_end_with_their_parent() -> None:
+    with subprocess.Popen([sys.executable, "-c", _PARENT], stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        workers_of_it = {int(parent.stdout.readline()) for _ in range(3)}
+        parent.kill()
+        parent.wait()
+        left = workers_of_it
+        for _ in range(100):
+            left = {worker for worker in left if _runs(worker)}
+            if not left:
+                break
+            time.sleep(0.1)
+        assert not left
+
+
+def _runs(process: int) -> bool:
+    """Whether a process is there, and no zombie that nobody waits for."""
+    try:
+        status = Path(f"/proc/{process}/stat").read_text()
+    except OSError:
+        return False
+    return status.rpartition(")")[2].split()[0] != "Z"
+
+
+def test_an_interruption_is_for_the_parent_alone() -> None:
+    def work(item: int) -> bytes:
+        os.kill(os.getpid(), signal.SIGINT)
+        return _text(item)
+
+    assert _collect(4, work) == {item: _text(item) for item in range(4)}
