@@ -13,10 +13,8 @@ from collections.abc import Sequence
 from typing import Any, NoReturn, TypeAlias
 
 from gfplint import __version__
-from gfplint.errors import CLEAN, FAILED
+from gfplint.errors import CLEAN, FAILED, INTERRUPTED
 from gfplint.escape import printable
-
-_INTERRUPTED = 130  # what a shell reports for SIGINT
 
 Options = argparse.Namespace
 
@@ -39,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         return commands.run(options)
     except KeyboardInterrupt:
-        return _INTERRUPTED
+        return INTERRUPTED
     except BrokenPipeError:
         _abandon_stdout()
         return FAILED

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 #: Exit statuses: nothing shown, findings shown, the run failed or was incomplete. The last wins.
 CLEAN, FOUND, FAILED = 0, 1, 2
+#: What a shell reports for SIGINT.
+INTERRUPTED = 130
 
 
 class GfplintError(Exception):

@@ -465,3 +465,28 @@ def test_findings_sort_nothing_themselves(engine: Engine, capsys: pytest.Capture
     run("scan", "--format", "json")
     paths = [found["path"] for found in json.loads(capsys.readouterr().out)["findings"]]
     assert paths == ["z.c", "a.c"]  # the engine has put them in order
+
+
+_LOADED = """
+import os, signal, sys
+module, sys.argv[1:] = sys.argv[1], ["rules"]
+class Finder:
+    def find_spec(self, name, path, target=None):
+        if name == module:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Finder())
+from gfplint.__main__ import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("module", ["gfplint.cli", "argparse", "gfplint.commands", "gfplint.rules"])
+def test_an_interruption_while_modules_are_loaded(module: str) -> None:
+    done = subprocess.run([sys.executable, "-c", _LOADED, module], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "")
+
+
+def test_an_interruption_that_is_to_be_ignored() -> None:
+    code = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n" + _LOADED
+    done = subprocess.run([sys.executable, "-c", code, "argparse"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
