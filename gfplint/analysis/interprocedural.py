@@ -64,9 +64,7 @@ _TOO_DEEP = -1
 #: Interpreter frames that a chain of MAX_DEPTH calls may need: each expression on the way is a few.
 _FRAMES = 30_000
 #: What a member is said to be, with arguments (``__counted_by(n)``, ``__attribute__((aligned(8)))``), and no type.
-_ATTRIBUTE = re.compile(
-    r"\b__(?!typeof|DECLARE|struct_group)\w++\s*+\((?:[^()]++|\((?:[^()]++|\([^()]*+\))*+\))*+\)"
-)
+_ATTRIBUTE = re.compile(r"\b__(?!typeof|DECLARE|struct_group)\w++\s*+\((?:[^()]++|\((?:[^()]++|\([^()]*+\))*+\))*+\)")
 _SIZE = re.compile(r"\[[^\[\]]*+\]")
 #: What stands before the first member of a group (include/uapi/linux/stddef.h).
 _GROUP = re.compile(r"\bstruct_group\s*+\(\s*+\w++\s*+,")

@@ -26,6 +26,8 @@ Callers = dict[str, tuple[FunctionId, ...]]
 Sign = frozenset[tuple[str, str]]
 #: Calls up to which names tell of contexts that are entered or left.
 EFFECT_LEVELS = 3
+#: Functions of a name that are looked at again each time that somebody asks what the name means.
+_FEW = 16
 #: A body without calls that is shorter than this stands in for another one.
 STUB_BYTES = 60
 
@@ -111,6 +113,9 @@ class Program:
         self.globals, self.definitions, self.ids = names.globals, names.definitions, names.ids
         self.own_names = _OwnNames(self)
         self._visible: dict[tuple[int, int], bool] = {}
+        #: What names mean in files that more than a few functions or macros have: all are looked at once for each.
+        self._known: dict[tuple[str, int], FunctionId | None] = {}
+        self._known_macros: dict[tuple[str, int], tuple[int, Macro] | None] = {}
         self._units: dict[int, frozenset[int]] | None = None
 
     def function(self, fid: FunctionId) -> Function:
@@ -122,6 +127,14 @@ class Program:
         candidates = self.functions.get(name)
         if not candidates:
             return None
+        if len(candidates) <= _FEW:
+            return self._resolved(candidates, file)
+        key = (name, file)
+        if key not in self._known:
+            self._known[key] = self._resolved(candidates, file)
+        return self._known[key]
+
+    def _resolved(self, candidates: Sequence[FunctionId], file: int) -> FunctionId | None:
         own = [c for c in candidates if c[0] == file]
         if own:
             return self._fullest(own)
@@ -139,6 +152,14 @@ class Program:
         candidates = self.macros.get(name)
         if not candidates:
             return None
+        if len(candidates) <= _FEW:
+            return self._replaced(candidates, file)
+        key = (name, file)
+        if key not in self._known_macros:
+            self._known_macros[key] = self._replaced(candidates, file)
+        return self._known_macros[key]
+
+    def _replaced(self, candidates: Sequence[tuple[int, Macro]], file: int) -> tuple[int, Macro] | None:
         own = [c for c in candidates if c[0] == file]
         seen = own or [c for c in candidates if self.sees(file, c[0])]
         if len(seen) > 1:

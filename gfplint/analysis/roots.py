@@ -128,6 +128,8 @@ class Roots:
         self.members = frozenset(member for _, member in kernel.callbacks)
         self._structs = frozenset(struct for struct, _ in kernel.callbacks)
         self._handing: dict[int, _Handing] = {}
+        #: By folder and registrar, what is given with which object.
+        self._given: dict[tuple[str, str], dict[str, tuple[str, ...]]] = {}
 
     def look_over(self, files: Iterable[int], callers: Mapping[str, Iterable[FunctionId]]) -> None:
         """Find out beforehand which parts of files hand out functions at all.
@@ -308,16 +310,25 @@ class Roots:
         if not root.subject:
             return False
         name = self.program.function(root.function).name
+        key = (posixpath.dirname(root.path), root.registrar)
+        known = self._given.get(key)
+        if known is None:
+            known = self._given[key] = self._given_beside(root, texts)
+        return any(self._is_function(other) for other in known.get(root.subject, ()) if other != name)
+
+    def _given_beside(self, root: Root, texts: Texts) -> dict[str, tuple[str, ...]]:
+        """What the calls of a root's registrar in its folder name besides the objects, by these."""
+        found: dict[str, dict[str, None]] = {}
         for at in self._beside(root.path):
             for function in self.program.facts[at].functions:
                 if root.registrar in function.callees:
                     part = texts.part(at, function)
                     for _, args in calls_by_name(part, root.registrar):
-                        others = {m.group(1) for a in args[1:] if (m := _REFERENCE.fullmatch(a))}
-                        others = {o for o in others if o != name and self._is_function(o)}
-                        if others and _subject(root.registrar, args, part, function) == root.subject:
-                            return True
-        return False
+                        named = [m.group(1) for a in args[1:] if (m := _REFERENCE.fullmatch(a))]
+                        subject = _subject(root.registrar, args, part, function) if named else ""
+                        if subject:
+                            found.setdefault(subject, {}).update(dict.fromkeys(named))
+        return {subject: tuple(names) for subject, names in found.items()}
 
     def elsewhere(self, root: Root, read: Callable[[int], Source]) -> bool:
         """Whether the root's folder sets a field, other than from its like, that says that another context holds."""

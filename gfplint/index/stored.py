@@ -89,6 +89,8 @@ class StoredProgram(Program):
         self.facts = files  # type: ignore[assignment]
         self.number = _numbers(linked, files.changed, self.paths)  # type: ignore[assignment]
         self._visible = {}
+        self._known = {}
+        self._known_macros = {}
         self._units = None
         self.own_names = _Own(self)  # type: ignore[assignment]
         self.functions = _Table(self._functions_of)  # type: ignore[assignment]
