@@ -29,6 +29,11 @@ _MACRO_STEPS = 3
 #: The first function of the kernel: what it calls runs before the allocator may sleep (init/main.c).
 _FIRST = "start_kernel"
 _TRUTHS = frozenset(("true", "false", "NULL"))
+#: What stands before the name of a macro in the line that defines it, and what behind it.
+_DEFINE = re.compile(rb"[ \t]*#[ \t]*define[ \t]+")
+_REPLACEMENT = re.compile(rb"[ \t]+((?:[^\n\\]|\\\n)+)")
+#: Bytes that are looked through for where a line begins: a hostile file may be one line.
+_BEFORE = 200
 
 
 class FileEnvironment:
@@ -253,11 +258,8 @@ class FileEnvironment:
         looks = self.linker.looks
         if looks is not None:
             looks.replacement(name, None)
-        plain = name.encode()
-        define = re.compile(rb"^[ \t]*#[ \t]*define[ \t]+" + plain + rb"[ \t]+((?:[^\n\\]|\\\n)+)", re.MULTILINE)
         for at in (self.file, *self._included()):
-            data = self.linker.sources.raw(at).data
-            found = define.findall(data) if plain in data else None
+            found = _replacements(self.linker.sources.raw(at).data, name.encode())
             if found:
                 if looks is not None:
                     looks.replacement(name, at)
@@ -364,3 +366,16 @@ class FileEnvironment:
                         return free
                 return ""
         return name if name in self.kernel.frees else ""
+
+
+def _replacements(data: bytes, name: bytes) -> list[bytes]:
+    """What an object-like macro stands for, by each of its definitions: its name is looked for, not every directive."""
+    found = []
+    at = data.find(name)
+    while at >= 0:
+        end, low = at + len(name), max(0, at - _BEFORE)
+        start = data.rfind(b"\n", low, at) + 1 or low
+        if _DEFINE.fullmatch(data, start, at) and (match := _REPLACEMENT.match(data, end)):
+            found.append(match.group(1))
+        at = data.find(name, end)
+    return found

@@ -73,6 +73,14 @@ class Frees(Sleeps):
             else:
                 holders = places
 
+        when = conditions(state.resolve(path), state.conds, state.env) if holders else ()
+        key = (place, known, row.name)
+        earlier = self.frees.get(key)
+        if earlier is not None and (earlier.holders or not holders):
+            if earlier.when and earlier.when != when:
+                self.frees[key] = msgspec.structs.replace(earlier, when=tuple(w for w in earlier.when if w in when))
+            return
+
         def at(number: int | None) -> str:
             return state.resolve(path_of(args[number])) if number is not None and number < len(args) else ""
 
@@ -82,7 +90,7 @@ class Frees(Sleeps):
         cache = cache or at(row.cache)
         if holders and root_of(cache) in self.types:
             cache = ""  # only this function has a name for it
-        site = FreeSite(
+        self.frees[key] = FreeSite(
             row.name,
             place,
             path,
@@ -95,7 +103,7 @@ class Frees(Sleeps):
             error,
             scope_exit,
             null,
-            conditions(state.resolve(path), state.conds, state.env) if holders else (),
+            when,
             0,
             steps,
             state.held,
@@ -103,14 +111,6 @@ class Frees(Sleeps):
             self.ended,
             empty,
         )
-        key = (place, known, row.name)
-        earlier = self.frees.get(key)
-        if earlier is not None and (earlier.holders or not holders):
-            if earlier.when and earlier.when != site.when:
-                when = tuple(w for w in earlier.when if w in site.when)
-                self.frees[key] = msgspec.structs.replace(earlier, when=when)
-            return
-        self.frees[key] = site
 
     def walk_of(self, path: str) -> Place | None:
         """The innermost loop over a container, of those around, that gives a variable its value."""

@@ -172,8 +172,10 @@ class Linker:
 
     def summary(self, fid: FunctionId, depth: int) -> Summary | None:
         """The summary of a function; None while it is being computed (recursion) or where the chain is too deep."""
+        if self.looks is None:
+            return self._settled((fid, depth), lambda: self._analysed(fid, depth))
         function = self.program.function(fid)
-        with self.looking(fid[0], function.name, function.callees):
+        with self.looks.into(fid[0], function.name, function.callees):
             return self._settled((fid, depth), lambda: self._analysed(fid, depth))
 
     def looking(self, file: int, name: str, callees: Iterable[str] = ()) -> AbstractContextManager[None]:

@@ -35,7 +35,7 @@ from gfplint.analysis.summary import (
     ScopeFault,
     Sleep,
 )
-from gfplint.analysis.syntax import all_calls, called_members, indices, set_paths
+from gfplint.analysis.syntax import called_members, called_names, indices, set_paths
 from gfplint.analysis.texts import called_expr, condition_root, mentions_root, same_constant
 from gfplint.analysis.values import (
     CACHES,
@@ -203,7 +203,9 @@ class Run(ABC):
     def ended(self) -> tuple[str, ...]:
         """The families whose pools the function ends: walked for where something is freed."""
         ends = {name: f.name for f in self.kernel.families.values() for name in f.ends}
-        called = {c.func.name for c in all_calls(self.body.stmts) if isinstance(c.func, Name)} if ends else set()
+        called = set[str]()
+        if ends:
+            called_names(self.body.stmts, called)
         return tuple(sorted({ends[name] for name in called & ends.keys()}))
 
     def access(self, expr: Expr) -> str:

@@ -266,6 +266,29 @@ def all_calls(stmts: Sequence[Stmt]) -> Iterator[Call]:
             yield from all_calls(inner)
 
 
+def called_names(stmts: Sequence[Stmt], found: set[str]) -> None:
+    """The names of all that ``all_calls`` gives."""
+    for stmt in stmts:
+        if isinstance(stmt, Loop) and stmt.init is not None:
+            called_names((stmt.init,), found)
+        for expr in parts_of(stmt):
+            _names_called(expr, found)
+        for inner in inner_of(stmt):
+            called_names(inner, found)
+
+
+def _names_called(expr: Expr, found: set[str]) -> None:
+    kind = type(expr)
+    if kind is Name or kind is Number:
+        return
+    if isinstance(expr, StatementExpr):
+        called_names(expr.body, found)
+    elif isinstance(expr, Call) and isinstance(expr.func, Name):
+        found.add(expr.func.name)
+    for child in children(expr):
+        _names_called(child, found)
+
+
 def assigned_calls(stmts: Sequence[Stmt]) -> Iterator[tuple[str, Call]]:
     """The calls whose result is assigned, with the access path that gets it."""
     for stmt in stmts:
