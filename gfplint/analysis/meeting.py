@@ -150,16 +150,28 @@ class Meetings:
     def _of(self, known: Deeds, member: str) -> Done:
         """What is known of a member, and of one of its name whose struct is not known, as far as it may be this one."""
         found = list[tuple[str, Set[FunctionId]]](known.get(member, {}).items())
-        name, home = bare(member), member.partition(":")[0]
+        name = bare(member)
         if name != member:
             for deed, places in known.get(name, {}).items():
-                may_be = places
-                if home.endswith(".c"):  # only that file knows the struct, and what is compiled with it
-                    folder = posixpath.dirname(home)
-                    may_be = {place for place in places if posixpath.dirname(self.path(place[0])) == folder}
+                may_be = self._near_struct(member, places)
                 if may_be:
                     found.append((deed, may_be))
         return found
+
+    def _near_struct(self, member: str, places: Set[FunctionId]) -> Set[FunctionId]:
+        """The functions that may mean a member by its name: those that know its struct.
+
+        One that a ``.c`` file defines only that file knows, and what is compiled with it; one of another header than
+        those that the whole tree includes, files around it (``_with_bare``).
+        """
+        home = member.partition(":")[0]
+        if home.startswith(_EVERYWHERE):
+            return places
+        if home.endswith(".c"):
+            folder = posixpath.dirname(home)
+            return {place for place in places if posixpath.dirname(self.path(place[0])) == folder}
+        folder = _home(member)
+        return {place for place in places if related(posixpath.dirname(self.path(place[0])), folder)}
 
     def _joined(self, member: str, file: int) -> bool:
         """Whether stores in other files count where a file frees: for the objects of a struct only of one near by."""
@@ -179,7 +191,7 @@ def _with_bare(members: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]
 def _home(member: str) -> str:
     """The folder whose files know a member's struct: of one in ``arch/x/include/asm`` that is ``arch/x``."""
     folder = posixpath.dirname(member.partition(":")[0])
-    return folder.partition("/include/")[0] if "/include/" in f"{folder}/" else folder
+    return f"{folder}/".partition("/include/")[0].removesuffix("/")
 
 
 @functools.lru_cache(maxsize=1 << 16)

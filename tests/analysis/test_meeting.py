@@ -66,6 +66,28 @@ def test_of_the_struct_of_another_subsystem_each_file_frees_its_own() -> None:
     assert [counts(path, near) for path in paths] == [True, False]
 
 
+@pytest.mark.parametrize(
+    ("header", "path", "known"),
+    [
+        ("drivers/a/card.h", "drivers/a/b/drop.c", True),
+        ("drivers/a/include/card.h", "drivers/a/drop.c", True),
+        ("drivers/a/card.h", "drivers/b/drop.c", False),
+        ("arch/x/include/asm/card.h", "arch/x/kernel/drop.c", True),
+        ("include/linux/card.h", "drivers/b/drop.c", True),
+    ],
+)
+def test_who_names_a_member_alone_means_one_whose_struct_it_may_know(header: str, path: str, known: bool) -> None:
+    _, linker = program_of(NEAR)
+    paths = (header, path)
+    member = f"{header}:card.buf"
+    evidence = [
+        (0, [MemberEvidence(0, member, ("vmalloc",))]),
+        (1, [MemberEvidence(0, "buf", free="kfree"), MemberEvidence(0, member, ("vmalloc",))]),
+    ]
+    meetings = Meetings(paths.__getitem__, linker.kernel, Reader(linker.kernel))
+    assert (member in meetings.members(evidence)) is known
+
+
 def test_elements_go_by_the_name_of_what_holds_them() -> None:
     head = "#include <sound/many.h>\n"
     files = {
