@@ -28,8 +28,8 @@ class _Seen(msgspec.Struct, array_like=True):
 
 
 def content_key(data: bytes) -> Key:
-    """Stands for a content."""
-    return hashlib.blake2b(data, digest_size=16).digest()
+    """Stands for a content. Processors have instructions for SHA-256, which is twice as fast as BLAKE2 there."""
+    return hashlib.sha256(data).digest()[:16]
 
 
 class Contents:
@@ -37,7 +37,7 @@ class Contents:
 
     def __init__(self, store: Store, root: str) -> None:
         self._store = store
-        self._key = b"stat" + hashlib.blake2b(root.encode("utf-8", "surrogateescape"), digest_size=16).digest()
+        self._key = b"seen" + hashlib.blake2b(root.encode("utf-8", "surrogateescape"), digest_size=16).digest()
         self._start = time.time_ns()
         self._seen = _Seen({}, {})
         self._changed = False
