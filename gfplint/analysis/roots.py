@@ -7,6 +7,7 @@ context; where it may be met elsewhere, the root is left out.
 
 from __future__ import annotations
 
+import functools
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -34,6 +35,8 @@ _FUNCTION_TYPE = re.compile(r"\(\s*\*|_(?:t|func|fn|handler)\b")
 _LEFT_OPEN = "either_unknown"
 
 Handed = Callable[[FunctionId, frozenset[str]], Iterable[HandedOut]]
+#: Tells (line, column): most of what is handed out matters to nobody, and its place is not looked for.
+Place = Callable[[], tuple[int, int]]
 #: Contexts by (function, argument), as in ``Kernel.registrars``.
 Registrars = Mapping[tuple[str, int], Callback]
 
@@ -96,11 +99,11 @@ class _File:
 
 
 class _Call(NamedTuple):
-    """A call of a registrar: its name, the texts of its arguments, its place, and the function around it."""
+    """A call of a registrar: its name, the texts of its arguments, what tells its place, and the function around it."""
 
     name: str
     args: tuple[str, ...]
-    place: tuple[int, int]
+    place: Place
     where: str
     subject: str = ""
 
@@ -187,7 +190,7 @@ class Roots:
                 yield from self._of_calls(here, function, name, registrars, handed)
         for definition in facts.definitions:
             if definition.macro in self.registrars:
-                place = here.source.position(definition.start)
+                place = functools.partial(here.source.position, definition.start)
                 call = _Call(definition.macro, definition.args, place, definition.macro)
                 yield from self._of_arguments(here, call, {}, ())
 
@@ -198,7 +201,8 @@ class Roots:
                 continue
             context = _context(callback, table.entries, here)
             message = f"{entry.value}() is .{entry.member} of {table.struct}"
-            yield from self._root(here, entry.value, callback, context, (entry.line, 1), table.name, message)
+            place = functools.partial(_begin, entry.line)
+            yield from self._root(here, entry.value, callback, context, place, table.name, message)
 
     def _of_stores(self, here: _File, function: Function, handed: Iterable[HandedOut]) -> Iterator[Root]:
         stores = self.program.facts[here.file].stores
@@ -210,13 +214,15 @@ class Roots:
                 continue
             context = _context(callback, (), here)
             message = f"{store.function}() becomes .{store.member} of {store.struct}"
-            yield from self._root(here, store.function, callback, context, (line, 1), function.name, message)
+            place = functools.partial(_begin, line)
+            yield from self._root(here, store.function, callback, context, place, function.name, message)
 
     def _of_calls(
         self, here: _File, function: Function, name: str, registrars: Registrars, handed: tuple[HandedOut, ...]
     ) -> Iterator[Root]:
         part = here.part(function)
-        for place, args in calls_by_name(part, name):
+        for at, args in calls_by_name(part, name):
+            place = functools.partial(part.source.position, at)
             call = _Call(name, args, place, function.name, _subject(name, args, part, function))
             yield from self._of_arguments(here, call, registrars, handed)
 
@@ -284,7 +290,7 @@ class Roots:
         name: str,
         callback: Callback,
         context: str | None,
-        place: tuple[int, int],
+        place: Place,
         where: str,
         message: str,
         subject: tuple[str, str] = ("", ""),
@@ -293,14 +299,14 @@ class Roots:
         if fid is None:
             self.asked(name)
             fid = self.program.resolve(name, here.file)
-        if fid is None or context is None:
+        if fid is None or context is None or not self.matters(fid):
             return
         kind = self.kernel.kinds.get(context)
         said = f"{message}: it runs in {kind.title if kind is not None else context}"
         condition, _, rest = callback.unless.partition("=")
         near = rest.partition(":")[0] if condition == "near" else ""
         path = self.program.paths[here.file]
-        yield Root(fid, context, path, *place, where, said, callback.confidence, *subject, near=near)
+        yield Root(fid, context, path, *place(), where, said, callback.confidence, *subject, near=near)
 
     def contested(self, root: Root, texts: Texts) -> bool:
         """Whether the object (a timer's member) is given another function elsewhere in the folder.
@@ -345,6 +351,11 @@ class Roots:
         return (at for at, other in enumerate(self.program.paths) if posixpath.dirname(other) == folder)
 
 
+def _begin(line: int) -> tuple[int, int]:
+    """Where a line begins."""
+    return line, 1
+
+
 def _context(callback: Callback, entries: tuple[Entry, ...], here: _File) -> str | None:
     """The context of a table's member; None where a condition may hold that the table does not show."""
     if not callback.unless:
@@ -387,14 +398,14 @@ def _close(code: str, opening: int, limit: int) -> int:
     return -1
 
 
-def calls_by_name(part: Part, name: str) -> Iterator[tuple[tuple[int, int], tuple[str, ...]]]:
-    """The calls of ``name`` in a function's body: place and the texts of the arguments."""
+def calls_by_name(part: Part, name: str) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """The calls of ``name`` in a function's body: offset in the source and the texts of the arguments."""
     source, start, end = part
     for match in re.compile(rf"\b{re.escape(name)}\s*\(").finditer(source.code, start, end):
         close = _close(source.code, match.end() - 1, end)
         if close >= 0:
             args = tuple(a.strip() for a in split_top(source.code[match.end() : close]))
-            yield source.position(match.start()), args
+            yield match.start(), args
 
 
 def forbidding(kernel: Kernel) -> Kernel:
