@@ -157,6 +157,7 @@ def _part(tree: Path, top: Path, share: int) -> tuple[int, int]:
         shutil.copyfile(source, target)
         files, size = files + 1, size + source.stat().st_size
     shutil.copyfile(tree / "Makefile", top / "Makefile")
+    os.sync()  # else the copy is written to the disk while the first steps are measured
     return files, size
 
 
