@@ -314,12 +314,10 @@ class Function(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     name: str
     line: int
-    end_line: int
     start: int
     body: int
     end: int
     static: bool
-    inline: bool
     header: str
     callees: tuple[str, ...]
     words: tuple[str, ...]
@@ -333,12 +331,10 @@ class Macro(msgspec.Struct, frozen=True, array_like=True):
     """
 
     name: str
-    line: int
     params: tuple[str, ...] | None
     start: int
     end: int
     callees: tuple[str, ...]
-    words: tuple[str, ...]
     text: str
 
 
@@ -357,7 +353,6 @@ class Record(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """
 
     name: str
-    line: int
     start: int
     end: int
 
@@ -377,8 +372,6 @@ class Table(msgspec.Struct, frozen=True, array_like=True):
 
     struct: str
     name: str
-    line: int
-    static: bool
     entries: tuple[Entry, ...]
 
 
@@ -389,20 +382,17 @@ class Global(msgspec.Struct, frozen=True, array_like=True, gc=False):
     pointers: int
     name: str
     static: bool
-    line: int
 
 
 class Definition(msgspec.Struct, frozen=True, array_like=True):
     """A declaring macro at file scope: ``DEFINE_FREE(kfree, ...)``, ``DEFINE_SPINLOCK(x)``, ``module_init(f)``, ...
 
-    ``args`` as written, split at top-level commas; ``place`` for messages.
+    ``args`` as written, split at top-level commas; ``start``: byte offset, for messages.
     """
 
     macro: str
     args: tuple[str, ...]
-    line: int
     start: int
-    end: int
 
 
 class Store(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -230,9 +230,8 @@ def _interned(facts: FileFacts, names: dict[str, str]) -> FileFacts:
     share = names.setdefault
     put = msgspec.structs.force_setattr
     for function in facts.functions:
-        if function.end_line < len(_LINES):
+        if function.line < len(_LINES):
             put(function, "line", _LINES[function.line])
-            put(function, "end_line", _LINES[function.end_line])
         put(function, "name", share(function.name, function.name))
         if callees := function.callees:
             put(function, "callees", tuple(map(share, callees, callees)))

@@ -32,7 +32,7 @@ void *f(int n)
 
 
 def _function(*callees: str) -> Function:
-    return Function("f", 1, 2, 0, 0, 0, False, False, "", callees, ("GFP_KERNEL",))
+    return Function("f", 1, 0, 0, 0, False, "", callees, ("GFP_KERNEL",))
 
 
 @pytest.fixture(scope="module")

@@ -49,10 +49,12 @@ _DIRECTIVES = re.compile(
     rb"((?<=\#include)[^\n\\]*+(?=\n)(?:\n\#include\b[^\n\\]*+(?=\n))*+|[^\n\\]*+(?:\\(?s:.)[^\n\\]*+)*+)))"
 )
 _CUTS = 4
-#: A file that defines numbers, and no more.
+#: A file that defines numbers, and no more. The commonest line of all comes first, with spaces alone between its words:
+#: a single character is repeated twice as fast as one of several.
 _REGISTERS = re.compile(
     (
-        rb"(?:[ \t\n]++|/(?:\*[^*]*+(?:\*(?!/)[^*]*+)*+\*/|/[^\n\\]*+(?=\n))"
+        rb"(?:\#define \w++ ++[0-9]\w*+\n"
+        rb"|[ \t\n]++|/(?:\*[^*]*+(?:\*(?!/)[^*]*+)*+\*/|/[^\n\\]*+(?=\n))"
         rb"|\#[ \t]*+(?:define[ \t]++\w++(?:[ \t]++[0-9]\w*+)?+[ \t]*+(?=[\n/])|(?:ifndef|endif)[^\n\\/]*+))*+\Z"
     ).replace(rb"\w", rb"[A-Za-z0-9_]")
 )

@@ -149,19 +149,14 @@ def _never_compiled(source: Source) -> list[tuple[int, int]]:
     return spans
 
 
-def names_used(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The names that a piece of code calls, and the mask names in it; both sorted."""
-    words = tuple(sorted({word for _, word in _masks(text)}))
-    return _called(_REVERSED_CALL.findall(text[::-1])), words
+def called(text: str) -> tuple[str, ...]:
+    """The names that a piece of code calls, sorted."""
+    return tuple(sorted({name[::-1] for name in _REVERSED_CALL.findall(text[::-1])} - _NOT_CALLS))
 
 
 def _masks(code: str) -> list[tuple[int, str]]:
     """The mask names in a piece of code, each with the offset of its ``GFP_``."""
     return [(m.start(), (m.group(1) or "") + m.group()) for m in _MASK.finditer(code)] if "GFP_" in code else []
-
-
-def _called(backwards: list[str]) -> tuple[str, ...]:
-    return tuple(sorted({name[::-1] for name in set(backwards)} - _NOT_CALLS))
 
 
 def _in_order(backwards: list[str]) -> list[str]:
@@ -246,16 +241,13 @@ class _Found:
         at, line = 0, 1
         for (name, lead, header, start, brace, end), callees in zip(self.bodies, self._calls(), strict=True):
             line += count("\n", at, start) if start >= at else -count("\n", start, at)
-            at = end - 1
-            end_line = line + count("\n", start, at)
+            at = start
             words: tuple[str, ...] = ()
             if masks:
                 first, last = bisect_left(offsets, brace), bisect_left(offsets, end)
                 words = tuple(sorted({word for _, word in masks[first:last]})) if first < last else ()
-            static, inline = "static" in lead, "inline" in lead
             text = " ".join(header.split())
-            found.append(Function(name, line, end_line, start, brace, end, static, inline, text, callees, words))
-            line = end_line
+            found.append(Function(name, line, start, brace, end, "static" in lead, text, callees, words))
         return tuple(found)
 
     def _calls(self) -> Iterator[tuple[str, ...]]:
@@ -280,7 +272,7 @@ class _Found:
         kind = match.lastindex
         if kind == PLAIN_RECORD:
             end = self.slicer.closing(brace)
-            self.records.append(Record(match[1], self.line(brace), brace, end))
+            self.records.append(Record(match[1], brace, end))
             return end
         if kind is None:  # values of an enum
             return self.slicer.closing(brace)
@@ -295,16 +287,13 @@ class _Found:
             return end
         if brace - start > _TAIL:
             return 0
-        if kind == PLAIN_ARRAY:
-            at = match.start(3)
-        else:
+        if kind != PLAIN_ARRAY:
             name = lead.replace("*", " ").split()[-1]
             if name.startswith("__"):
                 return 0
-            at = start + lead.rindex(name)
-            lead = lead[: at - start]
+            lead = lead[: lead.rindex(name)]
         end = self.slicer.closing(brace)
-        self._add_table(lead, name, brackets or "", at, brace, end)
+        self._add_table(lead, name, brackets or "", brace, end)
         return end
 
     def take(self, item: Item) -> None:
@@ -318,10 +307,10 @@ class _Found:
         elif tail.endswith(")") and "__" not in tail[tail.rfind("\n") + 1 :]:
             self._function(item, text)
         elif match := _RECORD.search(tail):
-            self.records.append(Record(match.group(1), self.line(item.brace), item.brace, item.end))
+            self.records.append(Record(match.group(1), item.brace, item.end))
         elif "typedef" in tail and _TYPEDEF_RECORD.search(tail):
             if name := _TYPEDEF_NAME.match(self.code, item.end):
-                self.records.append(Record(name.group(1), self.line(item.brace), item.brace, item.end))
+                self.records.append(Record(name.group(1), item.brace, item.end))
         elif "(" in text:
             self._function(item, text)
 
@@ -348,25 +337,23 @@ class _Found:
         before = _TYPE_WORDS.search(tail, 0, match.start()) if match else None
         if match is None or before is None:
             return
-        at = item.brace - len(tail) + match.start(1)
-        self._add_table(before.group(), match[1], match[2], at, item.brace, item.end)
+        self._add_table(before.group(), match[1], match[2], item.brace, item.end)
 
-    def _add_table(self, lead: str, name: str, brackets: str, start: int, brace: int, end: int) -> None:
+    def _add_table(self, lead: str, name: str, brackets: str, brace: int, end: int) -> None:
         """``lead``: what stands before the name; ``brackets``: of an array."""
         words = lead.replace("*", " ").split()
         kind = _type_name(words)
         if not kind:
             return
-        line, static = self.line(start), "static" in words
-        self.globals.append(Global(kind, lead.count("*"), name, static, line))
+        self.globals.append(Global(kind, lead.count("*"), name, "static" in words))
         body = self.code[brace:end]
         if brackets and self.names:
             for macro, entries in self._elements(body, brace):
-                self.tables.append(Table(macro, name, line, static, entries))
+                self.tables.append(Table(macro, name, entries))
         if "." not in body:
             return
         for literal, entries in table_entries(self.line(brace), body, 2 if brackets else 1):
-            self.tables.append(Table(literal or kind, name, line, static, entries))
+            self.tables.append(Table(literal or kind, name, entries))
 
     def _elements(self, body: str, base: int) -> list[tuple[str, tuple[Entry, ...]]]:
         """Elements that a macro makes of a member's name and a function (``HOOK_INIT(open, my_open)``), by macro."""
@@ -386,9 +373,8 @@ class _Found:
         if not match or close < 0:
             return
         name = split_top(text[match.end() : close])[0].strip()
-        line = self.line(item.brace - len(text) + match.start(1))
         for literal, entries in table_entries(self.line(item.brace), self.code[item.brace : item.end], 1):
-            self.tables.append(Table(literal or match.group(1), name, line, False, entries))
+            self.tables.append(Table(literal or match.group(1), name, entries))
 
     def _declaration(self, item: Item) -> None:
         text = self.code[item.start : item.end]
@@ -403,14 +389,13 @@ class _Found:
         words = match.group(1).replace("*", " ").split()
         kind = " ".join(w for w in words if w not in _STORAGE)
         if kind and "extern" not in words and "typedef" not in words:
-            line = self.line(item.start + match.start(2))
             static = "static" in words
-            self.globals.append(Global(kind, match.group(1).count("*"), match.group(2), static, line))
+            self.globals.append(Global(kind, match.group(1).count("*"), match.group(2), static))
             if "," not in text:
                 return
             for declarator in split_top(text[match.start(2) :].rstrip(" ;"))[1:]:
                 if more := _DECLARATOR.match(declarator):
-                    self.globals.append(Global(kind, len(more.group(1)), more.group(2), static, line))
+                    self.globals.append(Global(kind, len(more.group(1)), more.group(2), static))
 
     def _invocations(self, item: Item, text: str) -> None:
         """Declaring macros at file scope; several may share an item where semicolons are left out."""
@@ -424,9 +409,8 @@ class _Found:
             if close < 0:
                 return
             if not name.startswith(_SILENT_MACROS):
-                start = item.start + match.start(1)
-                args = tuple(p.strip() for p in split_top(text[match.end() : close]))
-                self.definitions.append(Definition(name, args, self.line(start), start, item.start + close + 1))
+                args = tuple([p.strip() for p in split_top(text[match.end() : close])])
+                self.definitions.append(Definition(name, args, item.start + match.start(1)))
             position = close + 1
             if position < len(text) and text[position] == ";":
                 return
@@ -475,13 +459,13 @@ class _Found:
             joined = text.replace("\\\n", " ").strip()
             if "GFP" not in text and not _ALIAS.match(joined):
                 return None
-            return Macro(name, self.line(directive.start), None, start, directive.end, (), (), joined)
-        callees, words = names_used(text)
-        if not callees and not words:
+            return Macro(name, None, start, directive.end, (), joined)
+        callees = called(text)
+        if not callees and not _MASK.search(text):
             return None
-        params = tuple(p.strip() for p in inner.split(",")) if inner.strip() else ()
+        params = tuple([p.strip() for p in inner.split(",")]) if inner.strip() else ()
         kept = text.replace("\\\n", " ").strip() if len(text) < 200 else ""
-        return Macro(name, self.line(directive.start), params, start, directive.end, callees, words, kept)
+        return Macro(name, params, start, directive.end, callees, kept)
 
 
 def _type_name(words: list[str]) -> str:

@@ -62,8 +62,11 @@ class Items:
     def _named(self) -> Iterator[tuple[str, int, int, str]]:
         for function in self._facts.functions:
             yield function.name, function.start, function.end, f"{function.line} {function.header}"
-        for macro in self._facts.macros:
-            yield macro.name, macro.start, macro.end, f"{macro.line} {macro.params}"
+        at, line = 0, 1
+        for macro in self._facts.macros:  # in the order of the text
+            line += self._data.count(b"\n", at, macro.start)
+            at = macro.start
+            yield macro.name, macro.start, macro.end, f"{line} {macro.params}"
 
 
 def differs(name: str, before: bytes, after: Items) -> bool:

@@ -502,13 +502,10 @@ def _alike(before: FileFacts | None, after: FileFacts) -> bool:
 
 def _said(facts: FileFacts) -> tuple[object, ...]:
     return (
-        [
-            (f.name, f.static, f.inline, f.header, f.callees, f.words, f.end - f.body < STUB_BYTES)
-            for f in facts.functions
-        ],
-        [(m.name, m.params, m.callees, m.words, m.text) for m in facts.macros],
+        [(f.name, f.static, f.header, f.callees, f.words, f.end - f.body < STUB_BYTES) for f in facts.functions],
+        [(m.name, m.params, m.callees, m.text) for m in facts.macros],
         [record.name for record in facts.records],
-        [(t.struct, t.name, t.static, [(e.member, e.value) for e in t.entries]) for t in facts.tables],
+        [(t.struct, t.name, [(e.member, e.value) for e in t.entries]) for t in facts.tables],
         [(v.type, v.pointers, v.name, v.static) for v in facts.globals],
         [(d.macro, d.args) for d in facts.definitions],
         [(s.function, s.member, s.value) for s in facts.stores],

@@ -42,7 +42,13 @@ def test_what_is_found_by_turns_is_what_one_after_the_other_shows(data: bytes) -
 
 
 @pytest.mark.parametrize(
-    "text", ["#define A 1\n", "/* a */\n#ifndef A\n#define A\n#define B 0x1f // b\n#endif\n", "\n"]
+    "text",
+    [
+        "#define A 1\n",
+        "/* a */\n#ifndef A\n#define A\n#define B 0x1f // b\n#endif\n",
+        "\n",
+        "#define A   0x1\n#define B\t2\n\n# define  C 3UL \n#define D 4\n//d\n#define E 5\n",
+    ],
 )
 def test_files_of_numbers_hold_no_code(text: str) -> None:
     assert not holds_code(text.encode())
@@ -53,6 +59,9 @@ def test_files_of_numbers_hold_no_code(text: str) -> None:
     [
         "#define A GFP_KERNEL\n",
         "#define A B\n",
+        "#define A 1\n#define B C\n",
+        "#define A 1\nint b;\n",
+        "#define A 1 \\\n+ g()\n",
         "#define F(x) g(x)\n",
         "#define A 1 + \\\n g()\n",
         '#include "a.h"\n',
