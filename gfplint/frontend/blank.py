@@ -34,11 +34,12 @@ _CHARACTER = re.compile(rb"('(?:[^'\\\n]|\\(?s:.)){1,12}+')")
 _ODD_QUOTE = re.compile(rb"""'[^'\n"]{0,24}+"[^'\n]{0,24}+'""")
 #: Stands for what was a comment until strings are known: none goes into one.
 _MARK = b"\1"
-#: ``#define NAME 0x1``, ``#define NAME BIT(3)``: register headers hold millions, so a run of them is one match.
+#: ``#define NAME 0x1``, ``#define NAME (A + 2)``, ``#define NAME BIT(3)``: what holds no mask and is no other name for
+#: something. Register headers hold millions, so a run of them is one match.
 _PLAIN_DEFINE = (
     rb"[ \t]*+define[ \t]++\w++"
-    rb"(?:[ \t]++(?:\(?[0-9]\w*+\)?|\([0-9]\w*+[ \t]*+<<[ \t]*+[0-9]++\)"
-    rb"|(?!\w*GFP)[A-Za-z_]\w*+\([0-9][0-9, \t]*+\)))?+[ \t]*+(?=\n)"
+    rb"(?:[ \t]++(?:\(*+(?:[0-9\"~!-]|(?!\w*GFP)[A-Za-z_]\w*+[ \t]*+[^\w \t\n\\)]))"
+    rb"[^\n\\G]*+(?:G(?!FP)[^\n\\G]*+)*+)?+[ \t]*+(?=\n)"
 )
 _PLAIN_DEFINES = _PLAIN_DEFINE + rb"(?:(?:\n[ \t]*+)++\#" + _PLAIN_DEFINE + rb")*+"
 _DIRECTIVE = re.compile(rb"\#(?:" + _PLAIN_DEFINES + rb"|[ \t]*+(\w*+)([^\n\\]*+(?:\\(?s:.)[^\n\\]*+)*+))")

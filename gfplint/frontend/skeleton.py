@@ -69,12 +69,10 @@ _GLOBAL = re.compile(
     r"\s*+((?:[A-Za-z_]\w*+[\s*]*+)+?)\b([A-Za-z_]\w*+)\s*+(?:\[[^\]]*+\]\s*+)*+(?:__\w++(?:\([^)]*+\))?\s*+)*+[=;,]",
     re.ASCII,
 )
-#: ``->member = name;`` in reversed code: semicolons are found fast, and are rarer than points.
+#: ``->member = name;`` in reversed code: semicolons are found fast, are rarer than points, and most follow a ``)``.
 _REVERSED_STORE = re.compile(
     r";\s*+(\w++)(?<=[A-Za-z_])(?:\s*+&)?+\s*+=\s*+(\w++)(?<=[A-Za-z_])\s*+(?:>-|\.)", re.ASCII
 )
-#: What may be such a store, at a glance.
-_STORED = re.compile(r"=\s*+(?:&\s*+)?+([A-Za-z_]\w*+)\s*+;", re.ASCII)
 #: The directive's name is left out of the first of some lines.
 _INCLUDE = re.compile(r'(?:\A|^#include)\s*+(?:<([^>\n]++)>|"([^"\n]++)")', re.MULTILINE)
 #: The end of an item's header that is searched for what it declares, and the start of a declaration.
@@ -418,12 +416,14 @@ class _Found:
     def stores(self) -> tuple[Store, ...]:
         """The functions of this file that its functions assign to members."""
         functions = self.functions
-        names = {f.name for f in functions}
-        if not names or names.isdisjoint(_STORED.findall(self.code)):
+        if not functions:
+            return ()
+        values = ",".join([value for value, _ in _REVERSED_STORE.findall(self.backwards)])
+        if self.names.isdisjoint(values[::-1].split(",")):  # as in most files
             return ()
         found = []
         index = 0
-        known = {name[::-1] for name in names}
+        known = {f.name[::-1] for f in functions}
         size = len(self.code)
         matches = [m for m in _REVERSED_STORE.finditer(self.backwards) if m.group(1) in known]
         for match in reversed(matches):
