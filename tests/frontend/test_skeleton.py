@@ -93,6 +93,37 @@ def test_macros() -> None:
     assert "sum" not in found
 
 
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("(A + 2)", False),
+        ("A | G | GF", False),
+        ('"s" G', False),
+        ("~A", False),
+        ("CALL(A, b)", False),
+        ("3 /* c */", False),
+        ("a b", False),
+        ("A", True),
+        ("(A)", True),
+        ("&a", True),
+        ("(&a)", True),
+        ("A /* c */", True),
+        ("A | GFP_NOIO", True),
+        ("GFP_NOIO | A", True),
+        ("(1 | __GFP_ZERO)", True),
+        ("G(GFP_NOIO)", True),
+        ("\\\n\tA", True),
+    ],
+)
+def test_macros_among_others(text: str, kept: bool) -> None:
+    """Other names for something and masks are kept, wherever in a run of macros they stand."""
+    for before in ("", "#define A 1\n", "#define A 1\n\n#define B (C + 1)\n"):
+        assert list(_macros(f"{before}#define NAME {text}\n#define D 2\n#define other(x) g(x)\n")) == [
+            *(["NAME"] if kept else []),
+            "other",
+        ]
+
+
 def test_tables() -> None:
     facts = _facts(
         "static const struct ops my_ops = {\n\t.open = my_open,\n\t.nested = {\n\t\t.close\t= &my_close,\n\t},\n};\n"
