@@ -167,6 +167,10 @@ class FileEnvironment:
         """See flow.Environment."""
         return self.linker.operation(*owner, self.file)
 
+    def all_may_sleep(self, owner: tuple[str, str]) -> bool:
+        """See ``analysis.forbidden``."""
+        return self.linker.all_may_sleep(*owner, self.file)
+
     def query(self, name: str) -> Query | None:
         """See flow.Environment."""
         linker = self.linker

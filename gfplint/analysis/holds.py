@@ -6,13 +6,12 @@ held there. Where it can't tell, it says so.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from gfplint.analysis.paths import children
-from gfplint.analysis.summary import Sleep, Summary
 from gfplint.analysis.syntax import all_calls, has_default, inner_of, is_endless
-from gfplint.analysis.values import Constant, MaskValue, blocking, constant, is_constant
+from gfplint.analysis.values import Constant, constant, is_constant
 from gfplint.facts import (
     Arms,
     Assign,
@@ -33,7 +32,6 @@ from gfplint.facts import (
     If,
     Label,
     Loop,
-    Member,
     Name,
     Number,
     Return,
@@ -43,8 +41,7 @@ from gfplint.facts import (
     Switch,
     Unary,
 )
-from gfplint.kernel.masks import DIRECT_RECLAIM
-from gfplint.kernel.model import ContextOp, GuardClass, Kernel, Mask
+from gfplint.kernel.model import ContextOp, GuardClass, Kernel
 
 #: Contexts that are held at a time, the last entered last; behind "-" those of the caller that were left.
 Held = tuple[str, ...]
@@ -64,9 +61,9 @@ class Ways(NamedTuple):
         return self.zero | self.nonzero
 
 
-_NOTHING: States = frozenset([()])
+NOTHING: States = frozenset([()])
 #: What a call leaves alone.
-UNCHANGED = Ways(_NOTHING, _NOTHING)
+UNCHANGED = Ways(NOTHING, NOTHING)
 #: Bounds beyond which the whole flow is asked: ways at one point, contexts at a time, rounds until nothing changes.
 _MAX_STATES, _MAX_HELD, _MAX_ROUNDS = 64, 8, 8
 #: How often one context is told apart that is held, and that was left of the caller's, as loops may do without end.
@@ -74,7 +71,7 @@ _MAX_SAME, _MAX_LEFT = 3, 2
 #: What takes a lock until its block ends (include/linux/cleanup.h).
 GUARDS = frozenset(("guard", "scoped_guard", "scoped_cond_guard", "CLASS"))
 #: A context that somebody said is held.
-_SAID = "@said"
+SAID = "@said"
 
 
 class Seen(Protocol):
@@ -92,12 +89,6 @@ class Seen(Protocol):
     def guard_class(self, name: str) -> GuardClass | None:
         """A guard class that the tree defines itself."""
 
-    #: Calls between a context and an allocation that are looked through.
-    reach: int
-
-    def summary(self, name: str, depth: int) -> Summary | None:
-        """The summary of what a name calls (``flow.analyse``)."""
-
 
 class Unclear(Exception):  # noqa: N818 - no error
     """Contexts alone don't tell."""
@@ -113,21 +104,13 @@ class Holds:
         self.said = frozenset(n for n, query in kernel.queries.items() if query.true_means == "held")
         #: What may begin a context by its name alone.
         self.entering = self.ops.keys() | self.said | GUARDS
+        #: The types of locks that forbid sleeping, the contexts with interrupts off, and those that are no locks.
+        self.atomic_types = frozenset(kind.type for kind in kernel.kinds.values() if kind.atomic and kind.type)
+        self.irqs_off = frozenset(name for name, kind in kernel.kinds.items() if kind.irqs_off)
+        self.unnamed = frozenset(name for name, kind in kernel.kinds.items() if not kind.lock)
         self.passing = frozenset(
             n for n, query in kernel.queries.items() if query.true_means in ("argument", "warning")
         )
-
-    def meets(self, body: Body, seen: Seen, names: Set[str]) -> bool:
-        """Whether one of ``names`` may be called, and sleep, where a context that forbids sleeping is held; or whether
-        there is something in the body that is not understood, which the whole flow says.
-        """
-        if body.errors:
-            return True
-        try:
-            _Meeting(self, seen, names).body(body)
-        except Unclear:
-            return True
-        return False
 
     def outcomes(self, body: Body, seen: Seen) -> tuple[Ways | None, bool]:
         """What a body may do to the context that it found: each what it holds at an end and did not at the start, and
@@ -136,20 +119,20 @@ class Holds:
         """
         if body.lost:
             return None, False
-        walk = _Walk(self, seen)
+        walk = Walk(self, seen)
         try:
             walk.body(body)
         except Unclear:
             return None, False
         zero, nonzero = (frozenset([_net(state) for state in walk.exits[truth]]) for truth in (False, True))
         # What never returns one of them is not told from one that does.
-        ways = Ways(zero or nonzero or _NOTHING, nonzero or zero or _NOTHING)
+        ways = Ways(zero or nonzero or NOTHING, nonzero or zero or NOTHING)
         return ways, not walk.doubtful
 
 
 def _net(state: Held) -> Held:
     """What remains where what was left and entered again, or the other way round, is neither."""
-    kept = [entry for entry in state if entry != _SAID]
+    kept = [entry for entry in state if entry != SAID]
     for entry in state:
         if "-" + entry in kept and entry in kept:
             kept.remove("-" + entry)
@@ -157,7 +140,7 @@ def _net(state: Held) -> Held:
     return tuple(kept)
 
 
-class _Walk:
+class Walk:
     """One body. ``exits``: what is held where it ends, and returns what is false or true; ``doubtful``: whether the
     order of things may matter.
     """
@@ -172,12 +155,14 @@ class _Walk:
         self.continues: list[set[Held]] = []
         self.switches: list[States] = []
         self.calls: dict[int, tuple[tuple[Call, bool], ...]] = {}
+        #: What is held at the start.
+        self.start: States = NOTHING
 
     def body(self, body: Body) -> None:
         """Walk until the states at all labels are known."""
         for _ in range(_MAX_ROUNDS):
             before = dict(self.labels)
-            self.leave(self.block(body.stmts, _NOTHING))
+            self.leave(self.block(body.stmts, self.start))
             if self.labels == before:
                 return
         raise Unclear
@@ -205,7 +190,7 @@ class _Walk:
         return then | (self.statement(stmt.otherwise, false) if stmt.otherwise is not None else false)
 
     def return_(self, stmt: Return, states: States) -> States:
-        truth = _truth(stmt.value)
+        truth = truth_of(stmt.value)
         if truth is not None:
             self.leave(states, truth)
         elif stmt.value is None:
@@ -304,7 +289,7 @@ class _Walk:
             return false, true
         if isinstance(test, Binary) and test.op in ("&&", "||"):
             return self.both(test, states)
-        if isinstance(test, Binary) and test.op in ("==", "!=") and _truth(test.right) is False:
+        if isinstance(test, Binary) and test.op in ("==", "!=") and truth_of(test.right) is False:
             true, false = self.branch(test.left, states)
             return (false, true) if test.op == "==" else (true, false)
         if isinstance(test, Assign) and test.op == "=" and type(test.target) is Name:
@@ -378,7 +363,7 @@ class _Walk:
                 return after if surely and not op.typed else after | states
             if name in self.holds.said:
                 self.doubtful = True
-                return frozenset([s if _SAID in s else (*s, _SAID) for s in states])
+                return frozenset([s if SAID in s else (*s, SAID) for s in states])
             if name in self.holds.kernel.allocators or name in self.holds.kernel.context_ops:
                 return states
         if self.seen.may_change_context(name):
@@ -451,88 +436,14 @@ class _Walk:
         return state
 
 
-class _Meeting(_Walk):
-    """A walk that ends where one of some names may sleep with a context held.
-
-    What the callees do is asked for as the whole flow of this body would: their summaries serve both.
-    """
-
-    def __init__(self, holds: Holds, seen: Seen, names: Set[str]) -> None:
-        super().__init__(holds, seen)
-        self.names = names
-
-    def called(self, call: Call, states: States, truth: bool | None) -> States:
-        func = call.func
-        name = func.name if isinstance(func, Name) else func.field if isinstance(func, Member) else ""
-        held = name in self.names and any(not self.holds.atomic.isdisjoint(s) or _SAID in s for s in states)
-        if held and (not isinstance(func, Name) or self.may_sleep(name, call)):
-            raise Unclear
-        return super().called(call, states, truth)
-
-    def may_sleep(self, name: str, call: Call) -> bool:
-        """Whether a call sleeps in some state, as far as its callee and the masks and constants that it gets tell."""
-        kernel = self.holds.kernel
-        if not self.seen.shadowed(name):
-            row = kernel.allocators.get(name)
-            if row is not None:
-                takes = row.mask if row.sleeps == "mask" else None
-                mask = self.mask(call.args[takes]) if takes is not None and takes < len(call.args) else None
-                return mask is None or DIRECT_RECLAIM in mask
-            if name in kernel.frees or name in kernel.context_ops or name in kernel.sleepers:
-                return True
-        summary = self.seen.summary(name, self.seen.reach)
-        if summary is None:
-            return True
-        passed = dict(zip(summary.params, call.args, strict=False))
-        return any(self.may_reach(sleep, passed) for sleep in summary.sleeps)
-
-    def may_reach(self, sleep: Sleep, passed: Mapping[str, Expr]) -> bool:
-        """Whether a callee comes to a sleep with what it is passed."""
-        base = sleep.mask.base if sleep.mask is not None else ""
-        if sleep.mask is not None and base and base in passed and (mask := self.mask(passed[base])) is not None:
-            bits = sleep.mask.rebased(MaskValue("", mask))
-            if bits is not None and blocking(bits) is False:
-                return False
-        for kind, text, truth in sleep.guards:
-            arg = passed.get(text)
-            if kind == "blocking":
-                mask = self.mask(arg)
-                if mask is not None and (DIRECT_RECLAIM in mask) is not truth:
-                    return False
-            elif (known := _truth(arg)) is not None and known is not truth:
-                return False
-        return True
-
-    def mask(self, expr: Expr | None) -> Mask | None:
-        """The bits of a mask that is given by its name."""
-        return self.holds.kernel.masks.get(expr.name) if isinstance(expr, Name) else None
-
-    def outcomes(self, name: str) -> Ways | None:
-        found = super().outcomes(name)
-        if found is None and (summary := self.seen.summary(name, 0)) is not None:
-            return self.effects(summary)
-        return found
-
-    def effects(self, summary: Summary) -> Ways:
-        """What a summary says that a function does to the context."""
-        atomic = self.holds.atomic
-        found: dict[str, States] = {}
-        for effect in summary.effects:
-            left = ["-" + kind for kind, _ in effect.leaves if kind in atomic]
-            way = (*left, *(kind for kind, _ in effect.enters if kind in atomic))
-            found[effect.when] = found.get(effect.when, _NONE) | {way}
-        always = found.get("always", _NOTHING)
-        return Ways(found.get("zero", always), found.get("nonzero", always))
-
-
 #: Which results of a call say that it has entered a context.
 _WHEN = {"nonzero": True, "nonnull": True, "zero": False}
 
 
-def _truth(expr: Expr | None) -> bool | None:
+def truth_of(expr: Expr | None) -> bool | None:
     """Whether a plain constant, or the negative of one, is true; None for anything else."""
     if isinstance(expr, Unary) and expr.op == "-":
-        return True if isinstance(expr.operand, Name) and is_constant(expr.operand.name) else _truth(expr.operand)
+        return True if isinstance(expr.operand, Name) and is_constant(expr.operand.name) else truth_of(expr.operand)
     value = Constant(expr.text) if isinstance(expr, Number) else constant(expr.name) if isinstance(expr, Name) else None
     return value.truth if isinstance(value, Constant) else None
 
@@ -578,20 +489,20 @@ def _jumps(stmts: Sequence[Stmt]) -> bool:
     )
 
 
-_STATEMENTS: dict[type, Callable[[_Walk, Any, States], States]] = {
-    Do: _Walk.do,
-    Declare: _Walk.declare,
-    If: _Walk.if_,
-    Return: _Walk.return_,
-    Goto: _Walk.goto,
-    Label: _Walk.label,
-    Loop: _Walk.loop,
-    Switch: _Walk.switch,
-    Case: _Walk.case,
-    Break: _Walk.break_,
-    Continue: _Walk.continue_,
-    Block: _Walk.nested,
-    Guard: _Walk.guard,
-    Scoped: _Walk.scoped,
-    Arms: _Walk.arms,
+_STATEMENTS: dict[type, Callable[[Walk, Any, States], States]] = {
+    Do: Walk.do,
+    Declare: Walk.declare,
+    If: Walk.if_,
+    Return: Walk.return_,
+    Goto: Walk.goto,
+    Label: Walk.label,
+    Loop: Walk.loop,
+    Switch: Walk.switch,
+    Case: Walk.case,
+    Break: Walk.break_,
+    Continue: Walk.continue_,
+    Block: Walk.nested,
+    Guard: Walk.guard,
+    Scoped: Walk.scoped,
+    Arms: Walk.arms,
 }

@@ -17,11 +17,13 @@ from gfplint.analysis.environment import (
     LONG_CHAIN,
     NOWHERE,
     VARIADIC,
+    annotated,
     doubt_of_length,
     variadic,
 )
 from gfplint.analysis.file_environment import FileEnvironment
 from gfplint.analysis.flow import analyse
+from gfplint.analysis.forbidden import meets
 from gfplint.analysis.given import Given
 from gfplint.analysis.guards import MACROS as GUARD_MACROS
 from gfplint.analysis.guards import class_name
@@ -29,7 +31,7 @@ from gfplint.analysis.holders import INNER
 from gfplint.analysis.holds import UNCHANGED, Holds, Ways
 from gfplint.analysis.locks import LockClass, Taken
 from gfplint.analysis.looks import Looks
-from gfplint.analysis.operations import Operations, shared
+from gfplint.analysis.operations import Operations, may_share, shared
 from gfplint.analysis.outcomes import Outcomes
 from gfplint.analysis.program import FunctionId, Program, Relevance, weak_names
 from gfplint.analysis.queries import ASKS
@@ -147,6 +149,7 @@ class Linker:
         self.sleeping_operations = self.operations.sleeping_members(
             relevance.reach.__contains__, doubtful=relevance.depth >= LONG_CHAIN
         )
+        self._all_sleeping: dict[tuple[int, int, str], bool] = {}
         self.guards: dict[tuple[str, int], GuardClass | None] = {}
         self.guard_definitions = _guard_definitions(program)
         self.cleanups: dict[str, str] = {}
@@ -287,12 +290,37 @@ class Linker:
         with self.looking(record[0], f"{struct}.{member}"):
             return self._settled(key, lambda: self._shared(struct, member, file))
 
-    def _shared(self, struct: str, member: str, file: int) -> Summary:
+    def all_may_sleep(self, struct: str, member: str, file: int) -> bool:
+        """Whether all implementations of an operation may sleep for sure: else what they share (``operation``) is in
+        doubt at best.
+        """
+        if member not in self.sleeping_operations:
+            return False
+        record = self.record(struct, file)
+        if record is None:
+            return False
+        key = (record[0], record[1].start, member)
+        with self.looking(record[0], f"{struct}.{member}"):
+            known = self._all_sleeping.get(key)
+            if known is None:
+                known = self._all_sleeping[key] = self._all_may_sleep(struct, member, file)
+            return known
+
+    def _all_may_sleep(self, struct: str, member: str, file: int) -> bool:
+        self._look_at_operation(struct, member)
+        found = [implementation.function for implementation in self.operations.implementations(struct, member, file)]
+        summaries = (self.summary(fid, self.relevance.depth) for fid in found)
+        return all(map(self._reaches, found)) and all(summary is None or may_share(summary) for summary in summaries)
+
+    def _look_at_operation(self, struct: str, member: str) -> None:
         if self.looks is not None:
             self.looks.operation(struct, member)
             for at, name in self.operations.named(struct, member):
                 self.looks.at(at)
                 self.looks.meaning(name)
+
+    def _shared(self, struct: str, member: str, file: int) -> Summary:
+        self._look_at_operation(struct, member)
         found = [
             (implementation, summary)
             for implementation in self.operations.implementations(struct, member, file)
@@ -332,10 +360,10 @@ class Linker:
 
     def meets(self, fid: FunctionId, names: frozenset[str]) -> bool:
         """Whether a function may call one of ``names`` where it holds a context that forbids sleeping."""
-        env, entering = self.environment(fid[0]), self.holds.entering
-        if not any(name in entering or env.may_change_context(name) for name in self.program.function(fid).callees):
+        function, env, entering = self.program.function(fid), self.environment(fid[0]), self.holds.entering
+        if not annotated(function) and not any(n in entering or env.may_change_context(n) for n in function.callees):
             return False  # told without its body
-        return self.holds.meets(self.body(fid), env, names)
+        return meets(self.holds, signature(function.header), self.body(fid), env, names, lambda: self.code(fid))
 
     def balanced(self, fid: FunctionId) -> bool:
         """Whether a function's body plainly leaves the context that it found."""

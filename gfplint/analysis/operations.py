@@ -157,6 +157,16 @@ def shared(member: str, found: list[tuple[Implementation, Summary]]) -> Summary 
     return Summary(f"->{member}", summary.path, summary.params, sleeps=tuple(moved))
 
 
+def may_share(summary: Summary) -> bool:
+    """Whether the sleeps of an implementation may be such as all implementations have, for sure (``shared``)."""
+    return next(_certain(summary), None) is not None or any(map(_by_given_mask, summary.sleeps))
+
+
+def _by_given_mask(sleep: Sleep) -> bool:
+    """Whether a sleep depends on nothing but a mask that the function is given."""
+    return sleep.mask is not None and sleep.mask == MaskValue(sleep.mask.base) and _unconditional(sleep)
+
+
 def _all_given_a_mask(
     found: list[tuple[Implementation, Summary]],
 ) -> list[tuple[Implementation, Summary, tuple[Sleep, ...]]]:
@@ -166,7 +176,7 @@ def _all_given_a_mask(
         masks = {name: number for number, name in enumerate(summary.params) if name}
         given: dict[int, list[Sleep]] = {}
         for sleep in summary.sleeps:
-            if sleep.mask is not None and sleep.mask == MaskValue(sleep.mask.base) and _unconditional(sleep):
+            if sleep.mask is not None and _by_given_mask(sleep):
                 number = masks.get(sleep.mask.base)
                 if number is not None:
                     given.setdefault(number, []).append(sleep)

@@ -289,6 +289,25 @@ def _names_called(expr: Expr, found: set[str]) -> None:
         _names_called(child, found)
 
 
+def all_statements(stmts: Sequence[Stmt]) -> Iterator[Stmt]:
+    """Every statement, those inside of others and of statement expressions included."""
+    for stmt in stmts:
+        yield stmt
+        if isinstance(stmt, Loop) and stmt.init is not None:
+            yield from all_statements((stmt.init,))
+        for expr in parts_of(stmt):
+            yield from _statements_in(expr)
+        for inner in inner_of(stmt):
+            yield from all_statements(inner)
+
+
+def _statements_in(expr: Expr) -> Iterator[Stmt]:
+    if isinstance(expr, StatementExpr):
+        yield from all_statements(expr.body)
+    for child in children(expr):
+        yield from _statements_in(child)
+
+
 def assigned_calls(stmts: Sequence[Stmt]) -> Iterator[tuple[str, Call]]:
     """The calls whose result is assigned, with the access path that gets it."""
     for stmt in stmts:

@@ -151,7 +151,7 @@ class Worth:
             return MASK_LEVELS
         if self.contexts:
             sleeping = self.regions.sleeping(fid, function, names, text)
-            if sleeping and (annotated(function) or self.meets(fid, sleeping)):
+            if sleeping and self.meets(fid, sleeping):
                 return 0
         if self.direct.isdisjoint(names):
             if self.all_of_it and not self.reduced.isdisjoint(function.words):

@@ -51,13 +51,13 @@ def kernel_of(version: Version) -> Kernel:
     return with_callbacks(load(version, probes_of(version)))
 
 
-def program_of(files: dict[str, str], version: Version = NEWEST) -> tuple[Program, Linker]:
+def program_of(files: dict[str, str], version: Version = NEWEST, depth: int = DEPTH) -> tuple[Program, Linker]:
     """Files as one program, each a path and its text, and what computes the summaries of its functions."""
     contents = {path: text.encode() for path, text in files.items()}
     paths = list(contents)
     kernel = kernel_of(version)
     program = Program(paths, [skeleton(contents[path]) for path in paths])
-    return program, Linker(program, kernel, Relevance(program, kernel, DEPTH, None), lambda at: contents[paths[at]])
+    return program, Linker(program, kernel, Relevance(program, kernel, depth, None), lambda at: contents[paths[at]])
 
 
 def lint_all(
