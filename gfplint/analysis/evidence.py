@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from functools import partial
 from typing import NamedTuple
 
 from gfplint.analysis.bases import Base, Bases
@@ -46,8 +47,8 @@ _OBJECT = re.compile(r"struct(?<!\wstruct)\s++(\w++)\s*+\*\s*+(?:const\s++)?(\w+
 _RETURNED = re.compile(r"return(?<!\wreturn)\s++(?:\([\w\s]++\*\s*+\)\s*+)?([A-Za-z_]\w*+)\s*+\(")
 _RETURNS = re.compile(r"struct\s++(\w++)\s*+\*\Z")
 Families = frozenset[str]
-#: Frees by the names of functions that may call them.
-Freeing = Mapping[str, frozenset[str]]
+#: By the names of functions that may free anything what tells to which frees they may give their arguments.
+Freeing = Mapping[str, Callable[[], frozenset[str]]]
 _NONE: Families = frozenset()
 #: Of memory whose allocator is not known.
 _UNKNOWN: Families = frozenset(("?",))
@@ -60,17 +61,24 @@ _RESULT = re.compile(r"return(?<!\wreturn)\w*+([^;]*+)")
 ALLOCATES = re.compile(r"alloc|new|create|dup|clone|copy")
 
 
+class Doubt(NamedTuple):
+    """Memory that a free may not be for: it goes where either ``freeing``, a function that may free it, does not do
+    that, or ``givers``, of which at least one may give it, give none of it. "" for a free that stands in the text.
+    """
+
+    freeing: str
+    givers: frozenset[str]
+
+
 class Evidence(NamedTuple):
-    """What a function may do: ``conflict``: free memory of a family that the free is not for, which rests on what the
-    functions ``by`` hand out and free.
+    """What a function may do: ``doubts``: free memory of a family that the free is not for; without any:
 
     ``stored``: members, structs (``*file:tag``) and variables at file scope (``=name``), with the families of what they
     may be given; ``freed``: the same with what frees them; ``sure``: structs of which an object is surely made, with
     its family, and behind that its cache; for the family ``cache`` those that a cache is made for.
     """
 
-    conflict: bool
-    by: frozenset[str]
+    doubts: frozenset[Doubt]
     stored: tuple[tuple[str, Families], ...] = ()
     freed: tuple[tuple[str, str], ...] = ()
     sure: tuple[tuple[str, str], ...] = ()
@@ -228,22 +236,14 @@ class Reader:
         for name, families in wrappers.giving.items():
             stored += _gifts(code, name, families, names)
         freed = [one for name in callees & self.frees.keys() for one in self._freed(code, name)]
-        doubted = [t.key for t, free in freed if self.conflicting(names.families(t.key), names.surely(free))]
-        doubted += [
-            name
-            for name, free in cleaned
-            if (
-                self.conflicting(names.families(name), free)
-                if free in self.frees
-                else bool(names.families(name) - _UNKNOWN)
-            )
-        ]
-        by = {giver for name in doubted for giver in names.givers(name)}
-        for name, callee in self._doubted_by_callees(code, names, wrappers.freeing) if names.given else ():
-            doubted.append(name)
-            by |= {callee, *names.givers(name)}
-        if doubted:
-            return Evidence(True, frozenset(by))
+        freeing = [(t.key, names.surely(free)) for t, free in freed] + [one for one in cleaned if one[1] in self.frees]
+        doubts = {doubt for key, free in freeing for doubt in names.doubts(key, partial(self.conflicting, free=free))}
+        doubts.update(
+            doubt for key, free in cleaned if free not in self.frees for doubt in names.doubts(key, _is_known)
+        )
+        doubts.update(self._doubted_by_callees(code, names, wrappers.freeing) if names.given else ())
+        if doubts:
+            return Evidence(frozenset(doubts))
         others = _Others(text, names, freed, self.sizes) if names.given or freed else None
         spots = {(t.name, t.lead) if t.lead else t: t for t in stored if t.member}.values()
         members = {(known, names.told(t.key)) for t in spots for known in _known_as(t, text.bases)}
@@ -261,7 +261,6 @@ class Reader:
         frees.update((k, free) for t, free in freed if t.member and "@" in free for k in _objects(t, text.bases))
         frees.update(self._called(text))
         return Evidence(
-            False,
             frozenset(),
             tuple(sorted(members, key=lambda m: (m[0], *sorted(m[1])))) + (others.stored() if others else ()),
             tuple(sorted(frees)) + (others.freed() if others else ()),
@@ -278,7 +277,7 @@ class Reader:
         """The frees that a function may give its parameters to, by its text, those into a cache that is a variable at
         file scope with the cache; None where that is left open.
 
-        ``freeing``: the frees to which those of its callees may give theirs that may free anything.
+        ``freeing``: tells the frees to which those of its callees may give theirs that may free anything.
         """
         if "__free" in callees:
             return None
@@ -297,13 +296,14 @@ class Reader:
                     found.add(name if cache in vague else name + cache)
         for name, frees in freeing.items():
             if any(not given.isdisjoint(keys) for keys in self._passed(code, name)):
-                found |= frees
+                found |= frees()
         return frozenset(found)
 
     def handed_out(
         self, code: str, callees: frozenset[str], returned: Mapping[str, Families], bases: Bases
-    ) -> Families:
-        """The families of memory that a function may return, by its text, with the caches of objects.
+    ) -> tuple[Families, frozenset[str]]:
+        """The families of memory that a function may return, by its text, with the caches of objects; the calls that
+        may give it.
 
         ``returned``: the families that its callees may return. All that a value names may be what it comes to.
         """
@@ -319,7 +319,7 @@ class Reader:
                     names.give(target.key, frozenset((self.allocators[name].family,)))
         for result in _RESULT.finditer(code):
             self._come_to(names, "return", result.group(1), returned)
-        return frozenset(f for f in names.families("return") if f[0] not in "?^#")
+        return frozenset([f for f in names.families("return") if f[0] not in "?^#"]), names.givers("return")
 
     def _come_to(self, names: _Names, key: str, value: str, returned: Mapping[str, Families]) -> None:
         """A name is given what a value may be, or lead to."""
@@ -465,17 +465,21 @@ class Reader:
             for target in _ends(args[number]) if number < len(args) else ():
                 yield target, name + self.measures.freed(name, args)
 
-    def _doubted_by_callees(
-        self, code: str, names: _Names, freeing: Mapping[str, frozenset[str]]
-    ) -> Iterator[tuple[str, str]]:
-        """The names whose memory a callee may free that is not for it, each with that callee."""
+    def _doubted_by_callees(self, code: str, names: _Names, freeing: Mapping[str, frozenset[str]]) -> Iterator[Doubt]:
+        """What a callee may free that is not for it."""
         given = frozenset[str]().union(*names.given.values())
         for name, every in freeing.items():
             frees = [free for free in every if self.conflicting(given, free)]
             for args in arguments(code, name) if frees else ():
                 for target in (target for arg in args for target in _ends(arg)):
-                    if any(self.conflicting(names.families(target.key), free) for free in frees):
-                        yield target.key, name
+                    yield from names.doubts(target.key, partial(self._wrong, frees=frees), name)
+
+    def _wrong(self, families: Families, frees: Sequence[str]) -> bool:
+        return any(self.conflicting(families, free) for free in frees)
+
+
+def _is_known(families: Families) -> bool:
+    return bool(families - _UNKNOWN)
 
 
 def _ends(arg: str) -> Iterator[Spot]:
@@ -589,7 +593,7 @@ class _Names:
         self.vague = vague
         self.given: dict[str, Families] = {}
         self._sources: dict[str, list[str]] = {}
-        self._givers: dict[str, set[str]] = {}
+        self._givers: dict[str, dict[str, Families]] = {}
         self._found: dict[str, Families] = {}
 
     def take(self, name: str, source: str) -> None:
@@ -603,11 +607,21 @@ class _Names:
         self.given[name] = families if known is None else known | families
         self._found.clear()
         if giver:
-            self._givers.setdefault(name, set()).add(giver)
+            givers = self._givers.setdefault(name, {})
+            givers[giver] = givers.get(giver, _NONE) | families
 
-    def givers(self, name: str) -> set[str]:
+    def givers(self, name: str) -> frozenset[str]:
         """What is called to give a name its memory."""
-        return set[str]().union(*[self._givers.get(n, ()) for n in self._behind(name)])
+        return frozenset([giver for n in self._behind(name) for giver in self._givers.get(n, ())])
+
+    def doubts(self, name: str, wrong: Callable[[Families], bool], freeing: str = "") -> Iterator[Doubt]:
+        """The doubt about a name whose families are ``wrong`` for a free, one in the function ``freeing``."""
+        if not wrong(self.families(name)):
+            return
+        given = [pair for n in self._behind(name) for pair in self._givers.get(n, {}).items()]
+        # Where only all of it together is wrong, it may rest on any of them.
+        doubtful = [giver for giver, families in given if wrong(families)] or [giver for giver, _ in given]
+        yield Doubt(freeing, frozenset(doubtful))
 
     def led_by(self, ends: Iterable[str]) -> Set[str]:
         """The names that may stand for what one of ``ends`` does, with these."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from gfplint.analysis.environment import RECLAIM_LEVELS
 from gfplint.analysis.evidence import ALLOCATES
@@ -14,6 +14,7 @@ from gfplint.analysis.holds import Ways
 from gfplint.analysis.looks import OWN
 from gfplint.analysis.program import FunctionId
 from gfplint.analysis.queries import asked
+from gfplint.analysis.records import Members
 from gfplint.analysis.summary import Summary
 from gfplint.analysis.values import Constant, constant, number_of
 from gfplint.facts import Definition, Expr, Function, Param, Return
@@ -24,6 +25,7 @@ from gfplint.kernel.model import GuardClass, Query
 if TYPE_CHECKING:
     from gfplint.analysis.interprocedural import Linker
 
+T = TypeVar("T")
 #: Macros that name each other before one is a number.
 _MACRO_STEPS = 3
 #: The first function of the kernel: what it calls runs before the allocator may sleep (init/main.c).
@@ -50,7 +52,7 @@ class FileEnvironment:
         self.reclaim = linker.reclaim
         self._levels: dict[str, int] = {}
         self._inert: dict[str, bool] = {}
-        self._fields: dict[str, dict[str, Param]] = {}
+        self._fields: dict[str, Members] = {}
         self._keys: dict[str, str] = {}
         self._globals: dict[str, Param | None] = {}
         self._literals: dict[str, Constant | None] = {}
@@ -151,7 +153,7 @@ class FileEnvironment:
         fid = linker.program.resolve(name, self.file)
         return linker.summary(fid, depth) if fid is not None else None
 
-    def function_text(self, name: str) -> tuple[FunctionId, Function, Callable[[], str]] | None:
+    def read(self, name: str, tell: Callable[[FunctionId, Function, FileEnvironment], T]) -> T | None:
         """See worth.Seen."""
         linker = self.linker
         if linker.program.macro(name, self.file) is not None:
@@ -161,7 +163,11 @@ class FileEnvironment:
             return None
         function = linker.program.function(fid)
         with linker.looking(fid[0], function.name, function.callees):
-            return fid, function, lambda: linker.code(fid)
+            return tell(fid, function, linker.environment(fid[0]))
+
+    def text(self, fid: FunctionId) -> str:
+        """See worth.Seen."""
+        return self.linker.code(fid)
 
     def indirect(self, owner: tuple[str, str]) -> Summary | None:
         """See flow.Environment."""

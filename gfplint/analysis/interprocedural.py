@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -27,7 +26,6 @@ from gfplint.analysis.forbidden import meets
 from gfplint.analysis.given import Given
 from gfplint.analysis.guards import MACROS as GUARD_MACROS
 from gfplint.analysis.guards import class_name
-from gfplint.analysis.holders import INNER
 from gfplint.analysis.holds import UNCHANGED, Holds, Ways
 from gfplint.analysis.locks import LockClass, Taken
 from gfplint.analysis.looks import Looks
@@ -35,6 +33,7 @@ from gfplint.analysis.operations import Operations, may_share, shared
 from gfplint.analysis.outcomes import Outcomes
 from gfplint.analysis.program import FunctionId, Program, Relevance, weak_names
 from gfplint.analysis.queries import ASKS
+from gfplint.analysis.records import Members
 from gfplint.analysis.roots import Root, Roots, forbidding
 from gfplint.analysis.sleeps import folded
 from gfplint.analysis.summary import Hold, Report, Summary
@@ -43,7 +42,7 @@ from gfplint.analysis.values import blocking
 from gfplint.facts import Body, Definition, Do, Expr, Function, Global, Macro, Param, Place, Record, Return, Signature
 from gfplint.findings import Step
 from gfplint.frontend.blank import Part, Source, blank, blank_part
-from gfplint.frontend.header import parse_declarator, signature, split_top
+from gfplint.frontend.header import signature
 from gfplint.frontend.lower import body as lower_body
 from gfplint.frontend.lower import lower_macro
 from gfplint.kernel.model import ContextKind, GuardClass, Kernel, Query
@@ -65,12 +64,8 @@ Key = tuple[FunctionId, int] | tuple[int, str, int] | tuple[int, int, str]
 _TOO_DEEP = -1
 #: Interpreter frames that a chain of MAX_DEPTH calls may need: each expression on the way is a few.
 _FRAMES = 30_000
-#: What a member is said to be, with arguments (``__counted_by(n)``, ``__attribute__((aligned(8)))``), and no type.
-_ATTRIBUTE = re.compile(r"\b__(?!typeof|DECLARE|struct_group)\w++\s*+\((?:[^()]++|\((?:[^()]++|\([^()]*+\))*+\))*+\)")
-_SIZE = re.compile(r"\[[^\[\]]*+\]")
-#: What stands before the first member of a group (include/uapi/linux/stddef.h).
-_GROUP = re.compile(r"\bstruct_group\s*+\(\s*+\w++\s*+,")
 _UNSEEN: AbstractContextManager[None] = nullcontext()
+_NO_MEMBERS = Members("")
 
 _Key = TypeVar("_Key")
 _Made = TypeVar("_Made")
@@ -143,7 +138,7 @@ class Linker:
         )
         self.content_families = _content_families(kernel)
         self.linear = linear_users(kernel)
-        self.fields: dict[tuple[int, int], dict[str, Param]] = {}
+        self.fields: dict[tuple[int, int], Members] = {}
         self.given = Given(self)
         self.operations = operations if operations is not None else Operations(program)
         self.sleeping_operations = self.operations.sleeping_members(
@@ -475,17 +470,17 @@ class Linker:
             self.looks.replacement(name, found[0] if found is not None else None)
         return found[1] if found is not None and found[1].params is None else None
 
-    def record_fields(self, name: str, file: int) -> dict[str, Param]:
+    def record_fields(self, name: str, file: int) -> Members:
         """The members of a struct as a file sees it."""
         found = self.record(name, file)
         if found is None:
-            return {}
+            return _NO_MEMBERS
         at, record = found
         key = (at, record.start)
         fields = self.fields.get(key)
         if fields is None:
             text = blank(self.sources.raw(at).data[record.start : record.end]).code
-            fields = self.fields[key] = _fields(text)
+            fields = self.fields[key] = Members(text)
         return fields
 
 
@@ -537,43 +532,3 @@ def _root_reports(summary: Summary, root: Root, kind: ContextKind) -> Iterator[R
         if root.kind == "atomic_mixed":  # some caller in the tree is atomic, not every one
             doubt += 2
         yield Report((hold,), msgspec.structs.replace(sleep, uncertain=doubt), sleep.place, root=step)
-
-
-def _fields(text: str) -> dict[str, Param]:
-    """The members of a struct's braces; those of inner structs count as its own, and the inner one's type is INNER."""
-    fields: dict[str, Param] = {}
-    depth = 0
-    inner = text[1:-1]
-    flat = inner
-    if "{" in inner:
-        pieces = []
-        last = 0
-        for at, char in enumerate(inner):
-            if char in "{}":
-                pieces.append(inner[last:at] + (";" if char == "{" else f";{INNER} "))
-                last = at + 1
-                depth += 1 if char == "{" else -1
-        pieces.append(inner[last:])
-        flat = "".join(pieces)
-    if "(" in flat:
-        flat = _GROUP.sub(";", _SIZE.sub("[]", _ATTRIBUTE.sub("", flat)))
-    for declaration in flat.split(";"):
-        bare = declaration.strip()
-        if not bare or ("(" in bare and "(*" not in bare.replace(" ", "")):
-            continue
-        if bare.startswith(INNER):
-            for declarator in bare[len(INNER) :].split(","):
-                name = declarator.strip(" *\t\n").split("[")[0].strip()
-                if name.isidentifier() and not name.startswith("__"):
-                    fields.setdefault(name, Param(INNER, declarator.count("*"), name))
-            continue
-        first, *rest = split_top(bare)
-        param = parse_declarator(first.split(":")[0])
-        if not param.name:
-            continue
-        array = "[" in first
-        fields.setdefault(param.name, Param(param.type, param.pointers - array, param.name))
-        for more in rest:
-            name = more.strip(" *\t\n").split("[")[0].split(":")[0].partition(" ")[0].strip()
-            fields.setdefault(name, Param(param.type, more.count("*"), name))
-    return fields

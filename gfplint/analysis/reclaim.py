@@ -14,6 +14,7 @@ from gfplint.analysis.lifetime import Types
 from gfplint.analysis.locks import Declared, LockClass, Taken, lock_class
 from gfplint.analysis.paths import path_of
 from gfplint.analysis.program import FunctionId, Program
+from gfplint.analysis.records import Members
 from gfplint.analysis.sleeps import MAX_SURE, reclaim_bits
 from gfplint.analysis.summary import Recursion, Summary
 from gfplint.analysis.syntax import all_calls, ends, inner_of
@@ -29,7 +30,6 @@ from gfplint.facts import (
     Member,
     Name,
     Number,
-    Param,
     Place,
     Scoped,
     Stmt,
@@ -67,7 +67,7 @@ class Reclaim:
         files: frozenset[int],
         body: Callable[[FunctionId], Body],
         environment: Callable[[int], Declared],
-        fields: Callable[[str, int], dict[str, Param]],
+        fields: Callable[[str, int], Members],
     ) -> None:
         """``files``: those that are part of the kernel; ``fields``: the members of a struct as a file sees it."""
         self.program, self.kernel, self.files = program, kernel, files
@@ -229,7 +229,7 @@ class Reclaim:
             return True
         if not about or not record:
             return False
-        return any(f.type in _OBJECTS and not f.pointers for f in self._fields(record, file).values())
+        return any(f.type in _OBJECTS and not f.pointers for f in self._fields(record, file).all().values())
 
     def _acquired(self, stmts: Sequence[Stmt], env: Declared) -> Iterator[tuple[str, Place, str]]:
         for call in all_calls(stmts):

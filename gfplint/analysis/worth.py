@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from functools import partial
+from typing import Protocol, TypeVar
 
 from gfplint.analysis.bases import Bases
 from gfplint.analysis.environment import MEMORY, annotated
-from gfplint.analysis.evidence import Called, Evidence, Reader
+from gfplint.analysis.evidence import Called, Doubt, Evidence, Reader
 from gfplint.analysis.evidence import Text as EvidenceText
 from gfplint.analysis.holders import Declared
 from gfplint.analysis.holds import GUARDS
@@ -30,18 +31,20 @@ from gfplint.kernel.masks import DIRECT_RECLAIM, FS, ZONES
 from gfplint.kernel.model import Allocator, Kernel, Mask
 
 Text = Callable[[], str]
+T = TypeVar("T")
 
 
-class Told(NamedTuple):
-    """What the text of a function says: the frees to which it gives its parameters (``Reader.given_back``), and the
-    families that it returns (``Reader.handed_out``); None where it is left open.
+class Texts:
+    """What the texts of functions say to all that call them, by the function and the levels of callees that are read
+    with it: the frees to which it gives its parameters (``Reader.given_back``), and the families that it returns
+    (``Reader.handed_out``); None where that is left open.
     """
 
-    frees: frozenset[str] | None
-    families: frozenset[str] | None
+    def __init__(self) -> None:
+        self.frees: dict[tuple[int, int, int], frozenset[str] | None] = {}
+        self.families: dict[tuple[int, int, int], frozenset[str] | None] = {}
 
 
-Texts = dict[FunctionId, Told]
 #: A literal first, which is found fast; what stands before it is looked at then.
 _GFP = re.compile(r"GFP\w*+")
 _NAMES = re.compile(r"[A-Za-z_]\w*+")
@@ -72,6 +75,8 @@ class Reads(enum.Flag):
     ALL = enum.auto()
 
 
+#: Levels of texts that are read to tell what a call frees or returns.
+TEXT_LEVELS = 3
 #: Calls that are looked through in a function that takes a mask.
 MASK_LEVELS = 3
 
@@ -117,7 +122,7 @@ class Worth:
         self.reduced = frozenset(n for n, m in kernel.masks.items() if DIRECT_RECLAIM in m and FS not in m)
         self.wrappers = relevance.wrappers
         self.linear = frozenset(name for role, name in kernel.roles if role == "linear")
-        self.texts: Texts = {}
+        self.texts = Texts()
         names = self.direct | self.regions.enters | (self.linear if Reads.LINEAR in reads else frozenset())
         #: Calls of any of these may make a function worth a body.
         self._noted = names | (self.wrappers.handing or frozenset())
@@ -184,9 +189,9 @@ class Worth:
         text = EvidenceText(code, function.header, callees, seen.global_key, bases, seen.returned_record)
         wrapped = _Wrapped(self.wrappers, self.tabled, self.reader, self.texts, fid[0], seen)
         found = self.reader.read(text, wrapped.of(callees))
-        while found.conflict and wrapped.look_into(found.by):
+        while found.doubts and wrapped.look_into(found.doubts):
             found = self.reader.read(text, wrapped.of(callees))
-        return found.conflict, tuple(_members(fid[1], found))
+        return bool(found.doubts), tuple(_members(fid[1], found))
 
 
 class Seen(Declared, Protocol):
@@ -204,10 +209,13 @@ class Seen(Declared, Protocol):
     def summary(self, name: str, depth: int) -> Summary | None:
         """The summary of what a name calls."""
 
-    def function_text(self, name: str) -> tuple[FunctionId, Function, Text] | None:
-        """The function that a name calls, and what gives its blanked code; None where it may be a macro or nothing
-        that the program knows.
+    def read(self, name: str, tell: Callable[[FunctionId, Function, Seen], T]) -> T | None:
+        """What is told of the function that a name calls, by what its file sees; None where it may be a macro or
+        nothing that the program knows.
         """
+
+    def text(self, fid: FunctionId) -> str:
+        """The blanked code of a function."""
 
 
 class _Wrapped:
@@ -248,19 +256,30 @@ class _Wrapped:
         """Those of some names whose bodies count."""
         return names.difference([name for name in names & self.tabled if not self.seen.shadowed(name)])
 
-    def look_into(self, names: frozenset[str]) -> bool:
-        """Tell of these functions what they do from now on; False where that is nothing new."""
-        names = self.followed(names)
-        unread = sorted(names - self.summaries.keys() - self.texts.keys())
-        if True in [self._read(name) for name in unread]:
+    def look_into(self, doubts: Set[Doubt]) -> bool:
+        """Tell of the functions that doubts rest on what they do from now on; False where one of the doubts stays.
+
+        Who frees is asked before who gives: where nothing is freed, it is all the same what is given.
+        """
+        unread = self.followed(frozenset().union(*[(doubt.freeing, *doubt.givers) for doubt in doubts]))
+        if True in [self._read(name) for name in sorted(unread - self.summaries.keys() - self.texts.keys())]:
             return True
-        asked = [
-            name
-            for name in sorted(names - self.summaries.keys())
-            if self.returned(name) or self.freed(name) or self.wrappers.giving(name, self.file)
-        ]
-        self.summaries.update((name, self.seen.summary(name, MEMORY)) for name in asked)
-        return bool(asked)
+        asked: set[str] = set()
+        for doubt in doubts:
+            left = self._left(doubt)
+            if not left:
+                return False
+            asked |= left
+        self.summaries.update((name, self.seen.summary(name, MEMORY)) for name in sorted(asked))
+        return True
+
+    def _left(self, doubt: Doubt) -> set[str]:
+        """The functions that may settle a doubt and that are not looked into yet, those first that say most."""
+        freeing = self.followed(frozenset((doubt.freeing,))) - self.summaries.keys()
+        if found := {name for name in freeing if self.freed(name)}:
+            return found
+        givers = self.followed(doubt.givers) - self.summaries.keys()
+        return {name for name in givers if self.returned(name) or self.given(name)}
 
     def _read(self, name: str) -> bool:
         """Read the text of a function that may free its parameters, or return memory; whether it says other than its
@@ -269,33 +288,60 @@ class _Wrapped:
         frees, families = self.wrappers.freeing(name, self.file), self.wrappers.returned(name, self.file)
         if not frees and not families:
             return False
-        own: frozenset[str] | None = None
-        self.handed[name] = families
-        found = self.seen.function_text(name)
-        if found is not None:
-            fid, function, text = found
-            if fid not in self.known:
-                self.known[fid] = self._told(fid, function, text())
-            told = self.known[fid]
-            own = told.frees
-            if told.families is not None:
-                self.handed[name] = told.families
-        self.texts[name] = frees if own is None else own
+        self.texts[name] = self._frees(self.seen, self.file, name, TEXT_LEVELS) if frees else frees
+        self.handed[name] = self._families(self.seen, self.file, name, TEXT_LEVELS) if families else families
         return self.texts[name] != frees or self.handed[name] != families
 
-    def _told(self, fid: FunctionId, function: Function, code: str) -> Told:
-        """What the text of a function says to all that call it."""
-        file, callees = fid[0], frozenset(function.callees)
-        bases = Bases(function.header, code, self.seen)
+    def _frees(self, seen: Seen, file: int, name: str, levels: int) -> frozenset[str]:
+        """The frees to which a call in a file may give its arguments, by so many levels of texts."""
+        known = self.wrappers.freeing(name, file)
+        if not known or not levels:
+            return known
+
+        def tell(fid: FunctionId, function: Function, there: Seen) -> frozenset[str] | None:
+            key = (*fid, levels)
+            if key not in self.known.frees:
+                code, callees = there.text(fid), frozenset(function.callees)
+                others = callees - self.reader.allocators.keys() - self.reader.frees.keys()
+                freeing = {
+                    n: partial(self._frees, there, fid[0], n, levels - 1)
+                    for n in others
+                    if self.wrappers.freeing(n, fid[0])
+                }
+                bases = Bases(function.header, code, there)
+                self.known.frees[key] = self.reader.given_back(function.header, code, callees, freeing, bases)
+            return self.known.frees[key]
+
+        told = seen.read(name, tell)
+        return known if told is None else told
+
+    def _families(self, seen: Seen, file: int, name: str, levels: int) -> frozenset[str]:
+        """The families of memory that a call in a file may return, by so many levels of texts."""
+        known = self.wrappers.returned(name, file)
+        if not known or not levels:
+            return known
+
+        def tell(fid: FunctionId, function: Function, there: Seen) -> frozenset[str] | None:
+            key = (*fid, levels)
+            if key not in self.known.families:
+                self.known.families[key] = self._families_told(fid, function, there, levels)
+            return self.known.families[key]
+
+        told = seen.read(name, tell)
+        return known if told is None else told
+
+    def _families_told(self, fid: FunctionId, function: Function, there: Seen, levels: int) -> frozenset[str] | None:
+        file, code, callees = fid[0], there.text(fid), frozenset(function.callees)
         others = callees - self.reader.allocators.keys() - self.reader.frees.keys()
-        frees = families = None
-        if self.wrappers.freeing(function.name, file):
-            freeing = {n: more for n in others if (more := self.wrappers.freeing(n, file))}
-            frees = self.reader.given_back(function.header, code, callees, freeing, bases)
-        if self.wrappers.returned(function.name, file) and not any(self.wrappers.giving(n, file) for n in others):
-            returned = {n: self.reader.marked(more) for n in others if (more := self.wrappers.returned(n, file))}
-            families = self.reader.handed_out(code, callees, returned, bases)
-        return Told(frees, families)
+        if any(self.wrappers.giving(n, file) for n in others):
+            return None
+        bases = Bases(function.header, code, there)
+        returned = {n: self.reader.marked(more) for n in others if (more := self.wrappers.returned(n, file))}
+        families, by = self.reader.handed_out(code, callees, returned, bases)
+        asked = by & returned.keys() if levels > 1 and families else ()
+        for n in asked:
+            returned[n] = self.reader.marked(self._families(there, file, n, levels - 1))
+        return self.reader.handed_out(code, callees, returned, bases)[0] if asked else families
 
     def returned(self, name: str) -> frozenset[str]:
         """The families that a call may hand out."""

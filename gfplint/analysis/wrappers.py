@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from gfplint.facts import Function
@@ -48,12 +48,14 @@ class Wrappers:
             fresh = self._note_returns(fresh, level)
         for free in kernel.frees:
             self._note_frees(free)
-        giving = {f.name for n in self.families for f in self._functions(n) if gives_memory(f)}
+        for allocator, family in self.families.items():
+            self._note_gifts(allocator, frozenset((family,)))
         self.handing = frozenset(
             name
-            for name in self.places.keys() | giving
+            for name in self.places.keys() | self._given.keys()
             if not (self.returned_anywhere(name) | self.given_anywhere(name)) <= PLAIN
         )
+        self._noted = frozenset(self.places.keys() | self._freeing.keys() | self._given.keys())
 
     def returned(self, name: str, file: int) -> Names:
         """The families of memory that a call in a file may return."""
@@ -67,9 +69,9 @@ class Wrappers:
         """The families of memory that a call in a file may put where its arguments point to."""
         return families_at(self._given_places(name), file)
 
-    def noted(self, names: Iterable[str]) -> Collection[str]:
+    def noted(self, names: frozenset[str]) -> frozenset[str]:
         """Those of some names of which one of the three above may say anything, in any file."""
-        return [n for n in names if n in self.places or n in self._freeing or self._given_places(n)]
+        return names & self._noted
 
     def returned_anywhere(self, name: str) -> Names:
         """The families of memory that a call of a name may return in some file."""
@@ -83,19 +85,8 @@ class Wrappers:
         """Whether one of those may hand out memory that ``kfree()`` is not for."""
         return self.handing is not None and not self.handing.isdisjoint(names)
 
-    def _given_places(self, name: str) -> dict[int, Names]:
-        known = self._given.get(name)
-        if known is None:
-            known = self._given[name] = {}
-            for file, index in self.program.functions.get(name, ()):
-                function = self.program.facts[file].functions[index]
-                families = given_by(function, self.families)
-                if families:
-                    known[file] = known.get(file, _NOTHING) | families
-        return known
-
-    def _functions(self, callee: str) -> list[Function]:
-        return [self.program.facts[file].functions[index] for file, index in self.callers.get(callee, ())]
+    def _given_places(self, name: str) -> Mapping[int, Names]:
+        return self._given.get(name, {})
 
     def _note_returns(self, fresh: dict[str, Names], level: int) -> dict[str, Names]:
         following: dict[str, Names] = {}
@@ -122,6 +113,12 @@ class Wrappers:
         for macro in self.macro_callers.get(free, ()):
             for file, _row in self.program.macros[macro]:
                 _add(self._freeing, macro, file, own)
+
+    def _note_gifts(self, allocator: str, own: Names) -> None:
+        for file, index in self.callers.get(allocator, ()):
+            function = self.program.facts[file].functions[index]
+            if gives_memory(function):
+                _add(self._given, function.name, file, own)
 
 
 def handing_out(kernel: Kernel) -> dict[str, Allocator]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -359,21 +359,23 @@ class StoredWrappers(Wrappers):
     def returned(self, name: str, file: int) -> frozenset[str]:
         return families_at(self._returned_places(name), file)
 
-    def noted(self, names: Iterable[str]) -> Collection[str]:
-        return frozenset(names)
+    def noted(self, names: frozenset[str]) -> frozenset[str]:
+        return names
 
     def returned_anywhere(self, name: str) -> frozenset[str]:
         return frozenset[str]().union(*(self._returned_places(name) or {}).values())
 
     def hand_out(self, names: Sequence[str]) -> bool:
-        return any(not self.returned_anywhere(n) | self.given_anywhere(n) <= PLAIN for n in names if self._counts(n))
+        return any(not self.returned_anywhere(n) | self.given_anywhere(n) <= PLAIN for n in names)
 
-    def _counts(self, name: str) -> bool:
-        """Whether a name hands out memory in a linted file."""
-        functions = ((at, self.program.facts[at].functions[i]) for at, i in self.program.functions.get(name, ()))
-        return bool(self._returned_places(name)) or any(
-            self._linted(at) and given_by(function, self.families) for at, function in functions
-        )
+    def _given_places(self, name: str) -> Mapping[int, frozenset[str]]:
+        places = self._given.get(name)
+        if places is None:
+            places = self._given[name] = {}
+            for at, index in self.program.functions.get(name, ()):
+                if self._linted(at):
+                    _join(places, at, given_by(self.program.facts[at].functions[index], self.families))
+        return places
 
     def _returned_places(self, name: str) -> Mapping[int, frozenset[str]] | None:
         places = self._anew.get(name)

@@ -143,10 +143,18 @@ FREES = "void f(void)\n{\nchar *p = kmalloc(8, GFP_KERNEL);\nc(p);\nkfree(p);\n}
         ("char *q = vmalloc(8); d(p); vfree(q);", True),
         ("char *q = vmalloc(8); use(p); vfree(q);", False),
         ("struct x *x = (struct x *)p; vfree(x->buf);", False),
+        ("char *q = vmalloc(8); e(p); vfree(q);", False),
+        ("char *q = vmalloc(8); around(p); vfree(q);", True),
     ],
 )
 def test_callees_that_free_something_else(body: str, left_open: bool, asked: list[str]) -> None:
-    functions = ("void d(char *p)\n{\nvfree(p);\n}", f"void c(char *p)\n{{\n{body}\n}}", FREES)
+    functions = (
+        "void d(char *p)\n{\nvfree(p);\n}",
+        "void e(char *p)\n{\nchar *q = vmalloc(8);\nuse(p);\nvfree(q);\n}",
+        "void around(char *p)\n{\nif (p)\nvfree(p);\nelse\nc(p);\n}",
+        f"void c(char *p)\n{{\n{body}\n}}",
+        FREES,
+    )
     doubtful = _evidence(*functions)[1][-1]
     assert ("c" in asked) == left_open  # where the text refutes it, nobody runs the callee
     assert left_open or not doubtful
@@ -164,6 +172,10 @@ def test_callees_that_free_something_else(body: str, left_open: bool, asked: lis
         ("struct y *y = made();\nkmem_cache_free(ys, y);", False),
         ("struct y *y = made();\nkmem_cache_free(xs, y);", True),
         ("struct y *y = made();\ndropped(y);", False),
+        ("struct y *y = remade();\ndropped(y);", False),
+        ("struct y *y = remade();\nkmem_cache_free(xs, y);", True),
+        ("struct y *y = made();\nlet_go(y);", False),
+        ("struct y *y = made_of(xs);\nlet_go(y);", True),
         ("struct y *y = made_of(xs);\ndropped(y);", True),
         ("struct y *y = big ? made() : kmem_cache_alloc(xs, GFP_KERNEL);\ndropped(y);", True),
     ],
@@ -172,10 +184,11 @@ def test_objects_that_go_back_to_the_cache_that_they_come_from(body: str, doubtf
     made = "struct y *made(void)\n{\nstruct y *y = kmem_cache_alloc(ys, GFP_KERNEL);\nreturn y;\n}"
     made_of = "struct y *made_of(struct kmem_cache *ys)\n{\nreturn kmem_cache_alloc(ys, GFP_KERNEL);\n}"
     dropped = "void dropped(struct y *y)\n{\nkmem_cache_free(ys, y);\n}"
+    remade = "struct y *remade(void)\n{\nstruct y *y = made();\nuse(y);\nreturn y;\n}"
+    let_go = "void let_go(struct y *y)\n{\nif (y->n)\nkmem_cache_free(ys, y);\nelse\ndropped(y);\n}"
     variables = "static struct kmem_cache *xs, *ys;\n"
-    assert (
-        _evidence(variables + made, made_of, dropped, f"void f(void)\n{{\n{body}\n}}", rule="GFP402")[1][-1] is doubtful
-    )
+    functions = (variables + made, made_of, dropped, remade, let_go, f"void f(void)\n{{\n{body}\n}}")
+    assert _evidence(*functions, rule="GFP402")[1][-1] is doubtful
 
 
 @pytest.mark.parametrize(
@@ -194,6 +207,29 @@ def test_callees_that_allocate_something_else(body: str, left_open: bool, asked:
     doubtful = _evidence(f"void *c(int big)\n{{\n{body}\n}}", "void f(void)\n{\nchar *p = c(1);\nkfree(p);\n}")[1][-1]
     assert ("c" in asked) == left_open  # where the text refutes it, nobody runs the callee
     assert left_open or not doubtful
+
+
+@pytest.mark.parametrize(
+    ("body", "doubtful", "wanted"),
+    [
+        # Nothing can settle what the function does itself.
+        ("char *p = vmalloc(8);\nfreeing(p);\nkfree(p);", True, []),
+        # Where nothing is freed it is all the same what is given.
+        ("char *p = giving();\nkeeping(p);", False, ["keeping"]),
+        ("char *p = giving();\nfreeing(p);", True, ["freeing", "giving"]),
+        # Who gives other memory than what is doubted is not asked.
+        ("char *p = plain();\nif (!p)\np = giving();\nkfree(p);", True, ["giving"]),
+    ],
+)
+def test_who_may_settle_a_doubt_is_asked(body: str, doubtful: bool, wanted: list[str], asked: list[str]) -> None:
+    functions = (
+        "void *plain(void)\n{\nvoid *q = kmalloc(8, GFP_KERNEL);\nreturn q;\n}",
+        "void *giving(void)\n{\nvoid *q = vmalloc(8);\nreturn q;\n}",
+        "void freeing(char *p)\n{\nkfree(p);\n}",
+        "void keeping(char *p)\n{\nchar *q = p;\nq = kmalloc(8, GFP_KERNEL);\nkfree(q);\n}",
+    )
+    assert _evidence(*functions, f"void f(void)\n{{\n{body}\n}}")[1][-1] is doubtful
+    assert asked == wanted
 
 
 def test_the_text_of_a_function_is_read_once_for_all_its_callers(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,6 +24,6 @@ from tests.rules.harness import program_of
 )
 def test_attributes_with_arguments(members: str, known: dict[str, tuple[str, int]]) -> None:
     _, linker = program_of({"a.c": f"struct s {{ {members} }};\n"})
-    fields = linker.record_fields("s", 0)
+    fields = linker.record_fields("s", 0).all()
     assert {name: (param.type, param.pointers) for name, param in fields.items() if name in known} == known
     assert not [name for name in fields if name.startswith("__")]
