@@ -7,11 +7,12 @@ from contextlib import AbstractContextManager
 
 from gfplint.analysis.environment import annotated
 from gfplint.analysis.program import FunctionId, Program, Relevance
-from gfplint.analysis.regions import leaves_between, straight
+from gfplint.analysis.regions import apart, leaves_between, straight
 from gfplint.kernel.model import ContextOp, Kernel
 
 #: Macros that expand to one another which are looked through.
 _MACROS = 3
+_NOBODY: frozenset[str] = frozenset()
 _SCOPED = frozenset(("guard", "scoped_guard", "scoped_cond_guard"))
 
 
@@ -146,7 +147,9 @@ class Balance:
         if not ends:
             return True
         code = self.text(fid)
-        return straight(code, ends[0], ends[-1]) and not leaves_between(code, ends[0], ends[-1])
+        if straight(code, ends[0], ends[-1]) and not leaves_between(code, ends[0], ends[-1]):
+            return True
+        return apart(code, {name: self.ops[name] for name in ends}, _NOBODY, _NOBODY, plain=True)
 
 
 def _apply(op: ContextOp, open_kinds: dict[str, int]) -> bool:

@@ -102,8 +102,8 @@ class Holds:
         self.atomic = frozenset(k for k, v in kernel.kinds.items() if v.atomic)
         self.ops = {n: op for n, op in kernel.context_ops.items() if not self.atomic.isdisjoint(op.kinds)}
         self.said = frozenset(n for n, query in kernel.queries.items() if query.true_means == "held")
-        #: What may begin a context by its name alone.
-        self.entering = self.ops.keys() | self.said | GUARDS
+        #: What may begin a context of which its name does not tell the kind.
+        self.vague = self.said | GUARDS
         #: The types of locks that forbid sleeping, the contexts with interrupts off, and those that are no locks.
         self.atomic_types = frozenset(kind.type for kind in kernel.kinds.values() if kind.atomic and kind.type)
         self.irqs_off = frozenset(name for name, kind in kernel.kinds.items() if kind.irqs_off)

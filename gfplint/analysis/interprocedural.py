@@ -34,6 +34,7 @@ from gfplint.analysis.outcomes import Outcomes
 from gfplint.analysis.program import FunctionId, Program, Relevance, weak_names
 from gfplint.analysis.queries import ASKS
 from gfplint.analysis.records import Members
+from gfplint.analysis.regions import apart
 from gfplint.analysis.roots import Root, Roots, forbidding
 from gfplint.analysis.sleeps import folded
 from gfplint.analysis.summary import Hold, Report, Summary
@@ -355,10 +356,14 @@ class Linker:
 
     def meets(self, fid: FunctionId, names: frozenset[str]) -> bool:
         """Whether a function may call one of ``names`` where it holds a context that forbids sleeping."""
-        function, env, entering = self.program.function(fid), self.environment(fid[0]), self.holds.entering
-        if not annotated(function) and not any(n in entering or env.may_change_context(n) for n in function.callees):
+        function, env, holds = self.program.function(fid), self.environment(fid[0]), self.holds
+        callees = frozenset(function.callees)
+        ops = {name: holds.ops[name] for name in callees & holds.ops.keys() if not env.shadowed(name)}
+        vague = callees & holds.vague
+        shows = not annotated(function) and (not (ops or vague) or apart(self.code(fid), ops, vague, names))
+        if shows and not any(map(env.may_change_context, callees)):
             return False  # told without its body
-        return meets(self.holds, signature(function.header), self.body(fid), env, names, lambda: self.code(fid))
+        return meets(holds, signature(function.header), self.body(fid), env, names, lambda: self.code(fid))
 
     def balanced(self, fid: FunctionId) -> bool:
         """Whether a function's body plainly leaves the context that it found."""

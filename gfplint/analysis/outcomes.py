@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from gfplint.analysis.balance import MAX_ASKED, NOBODY, Balance
 from gfplint.analysis.holds import UNCHANGED, Ways
@@ -15,12 +15,25 @@ Outcome = tuple[Ways | None, bool]
 _UNCLEAR: Outcome = (None, False)
 
 
+Circle = dict[Key, Outcome]
+#: Rounds until nothing changes, beyond which it is not clear what functions do that call each other.
+_MAX_ROUNDS = 8
+
+
+def _joined(one: Outcome, two: Outcome) -> Outcome:
+    (known, sure), (more, also) = one, two
+    if known is None or more is None:
+        return _UNCLEAR
+    return Ways(known.zero | more.zero, known.nonzero | more.nonzero), sure and also
+
+
 class Outcomes:
     """Outcomes by function.
 
     Functions that call each other are taken for such as change nothing. Where all of them then come out so, that is
-    what they do, by induction over the calls; else it is not clear what any of them does. Neither depends on which of
-    them is asked about first (Tarjan, Depth-first search and linear graph algorithms, 1972).
+    what they do, by induction over the calls; else for such as may also do what came out, until nothing more does: the
+    whole flow, which looks no second time into what it is in, sees no more. Neither depends on which of them is asked
+    about first (Tarjan, Depth-first search and linear graph algorithms, 1972).
     """
 
     def __init__(self, balance: Balance) -> None:
@@ -30,6 +43,8 @@ class Outcomes:
         self._asked: dict[Key, int] = {}
         #: Those that wait for one that is being asked about, with the one furthest up.
         self._waiting: dict[Key, tuple[Outcome, int]] = {}
+        #: How those are computed.
+        self._computing: dict[Key, Callable[[], Outcome]] = {}
 
     def of(self, key: Key, compute: Callable[[], Outcome]) -> Outcome:
         """The outcomes of a function; ``compute``: from its body."""
@@ -57,17 +72,47 @@ class Outcomes:
         lowest, waits.lowest = waits.lowest, outer
         if lowest < depth:
             self._waiting[key] = found, lowest
+            self._computing[key] = compute
             self._wait(lowest)
             return found
         circle = {other: self._waiting.pop(other)[0] for other in list(self._waiting)[waiting:]}
         circle[key] = found
         if lowest == depth:
             if any(ways != UNCHANGED for ways, _ in circle.values()):
-                circle = dict.fromkeys(circle, _UNCLEAR)
                 self._balance.forget(mark)
+                computing = {other: self._computing.get(other, compute) for other in circle}
+                circle = self._until_nothing_new(computing, depth, mark)
             self._balance.hold(depth)
+        for other in circle:
+            self._computing.pop(other, None)
         self._known.update(circle)
         return circle[key]
+
+    def _until_nothing_new(self, computing: Mapping[Key, Callable[[], Outcome]], depth: int, mark: int) -> Circle:
+        """What functions that call each other do; ``depth``: of the first of them, ``mark``: where what was found out
+        of them began.
+        """
+        taken: Circle = dict.fromkeys(computing, (UNCHANGED, True))
+        waits, outer, waiting = self._balance.waits, self._balance.waits.lowest, len(self._waiting)
+        for _ in range(_MAX_ROUNDS):
+            known, waits.lowest = len(self._known), NOBODY
+            self._known.update(taken)
+            found = {key: compute() for key, compute in computing.items()}
+            for key in list(self._known)[known:]:  # it rests on what is taken for granted in this round
+                del self._known[key]
+            self._balance.forget(mark)
+            lowest, waits.lowest = waits.lowest, outer
+            for key in list(self._waiting)[waiting:]:
+                del self._waiting[key], self._computing[key]
+            if lowest < depth:
+                break  # it comes to what is being asked about further up
+            more = {key: _joined(taken[key], found[key]) for key in computing}
+            if any(ways is None for ways, _ in more.values()):
+                break
+            if more == taken:
+                return taken
+            taken = more
+        return dict.fromkeys(computing, _UNCLEAR)
 
     def _wait(self, lowest: int) -> None:
         self._balance.waits.lowest = min(self._balance.waits.lowest, lowest)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 
 from gfplint.kernel.model import ContextOp
 
@@ -18,6 +18,10 @@ _HEAD = re.compile(
 _LABEL = re.compile(r"[;{}:]\s*+(\w++)\s*+(?=:(?!:))")
 #: A call, or a brace.
 _CALLED = re.compile(r"[{}]|\b[A-Za-z_]\w*+(?=\s*+\()")
+#: The same, or a line that only some configurations have.
+_CALLED_OR_SET = re.compile(r"[{}#]|\b[A-Za-z_]\w*+(?=\s*+\()")
+#: Labels before a statement.
+_LABELS = re.compile(r"\s*+(?:(?:case\b[^?;{}:]*+|\w++)\s*+:(?!:)\s*+)*+")
 #: What may lead back to an earlier place: a loop, or a label.
 _LOOP = re.compile(r"\b(?:for|while|do)\b|each|[;{}]\s*+\w++\s*+:(?!:)")
 #: How a statement begins behind another: what is behind a condition does not always run.
@@ -25,6 +29,10 @@ _STARTS = re.compile(r"[;{}:]\s*+(?:\w++\s*+=\s*+)?\Z")
 _BRACE = re.compile(r"[{}]")
 #: White space and an assigned name before a call.
 _BEFORE = 120
+#: The head of a ``for`` is not longer.
+_HEAD_LENGTH = 400
+#: What is entered at a time, at most.
+_MAX_ENTERED = 8
 
 
 def straight(code: str, first: str, last: str) -> bool:
@@ -63,24 +71,68 @@ def leaves_between(code: str, first: str, last: str) -> bool:
 
 def leads_away(code: str, first: str, last: str) -> bool:
     """Whether a jump from between two calls, that is no return, may lead elsewhere than to the second."""
-    start, end = code.find(first), code.rfind(last)
+    return _leads_away(code, code.find(first), code.rfind(last))
+
+
+def _leads_away(code: str, start: int, end: int) -> bool:
     labels = frozenset(_LABEL.findall(code, start, end))
-    blocks: list[bool] = []  # those that are open, each with whether a ``break`` leads out of it alone
+    blocks: list[str] = []  # those that are open, each with how it begins that a ``break`` leads out of
     begin = start
     for match in _AWAY.finditer(code, start, end):
         found = match.group()
         if found == "{":
-            blocks.append(_HEAD.search(code, begin, match.start()) is not None)
+            head = _HEAD.search(code, begin, match.start())
+            blocks.append(head.group() if head is not None else "")
         elif found == "}":
             del blocks[-1:]
         elif match.group(1) is None:
-            if True not in blocks:
+            if not any(head and (found == "break" or not head.startswith("switch")) for head in blocks):
                 return True
         elif match.group(1) not in labels:
             return True
         if found in "{}":
             begin = match.end()
     return False
+
+
+def apart(code: str, ops: Mapping[str, ContextOp], vague: Set[str], names: Set[str], *, plain: bool = False) -> bool:
+    """Whether every context is entered by a statement, and left by one in the same block that no way between the two
+    leads around, while none of ``names`` is called between them; False where that does not show.
+
+    ``ops``: what changes the context; ``vague``: names of what may change it in another way. ``plain``: whether nothing
+    else is left either, nothing is entered twice, and no way ends between the two.
+    """
+    depth = 0
+    entered: list[tuple[int, ContextOp, int]] = []  # what is not left yet, with the depth of its block, and where
+    for match in _CALLED_OR_SET.finditer(code):
+        name, at = match.group(), match.start()
+        op = ops.get(name)
+        if name == "{":
+            depth += 1
+        elif name == "}":
+            depth -= 1
+            if entered and entered[-1][0] > depth:
+                return False
+        elif name in vague or (entered and (name == "#" or name in names)):
+            return False
+        elif op is not None and op.effect == "enter":
+            if op.when != "always" or op.typed or len(entered) == _MAX_ENTERED or not _always_runs(code, at):
+                return False
+            if plain and any(one[1].kinds[0] == op.kinds[0] for one in entered):
+                return False
+            entered.append((depth, op, at))
+        elif op is not None and (entered or plain):
+            here = [one for one in entered if one[0] == depth and one[1].kinds[0] == op.kinds[0]]
+            if here and not op.typed and _always_runs(code, at):
+                begin = here[-1][2]
+                if not set(here[-1][1].kinds) <= set(op.kinds) or _leads_away(code, begin, at):
+                    return False
+                if plain and _JUMP.search(code, begin, at) is not None:
+                    return False
+                entered.remove(here[-1])
+            elif plain:
+                return False
+    return not entered
 
 
 def loops_before(code: str, first: str) -> bool:
@@ -90,6 +142,17 @@ def loops_before(code: str, first: str) -> bool:
 
 def _is_statement(code: str, at: int) -> bool:
     return _STARTS.search(code, max(at - _BEFORE, 0), at) is not None
+
+
+def _always_runs(code: str, at: int) -> bool:
+    """Whether a call is a statement that runs whenever its block does: no part of another, nor behind a condition."""
+    near = max(at - _HEAD_LENGTH, 0)
+    brace = max(code.rfind("{", near, at), code.rfind("}", near, at))
+    last = max(brace, code.rfind(";", near, at))
+    if last < 0 or _LABELS.fullmatch(code, last + 1, at) is None:
+        return False
+    begin = max(brace, code.find(";", near, at) if near else 0)
+    return code.count("(", begin, at) == code.count(")", begin, at)  # else it stands in the head of a ``for``
 
 
 def _same_block(code: str, start: int, end: int) -> bool:

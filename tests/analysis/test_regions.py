@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gfplint.analysis.regions import even, leads_away
+from gfplint.analysis.regions import apart, even, leads_away
 from gfplint.target import NEWEST
 from tests.rules.harness import kernel_of, lint_all
 
@@ -21,6 +21,8 @@ from tests.rules.harness import kernel_of, lint_all
         ("spin_lock(a); for (;;) { if (n) break; } spin_unlock(a);", False),
         ("spin_lock(a); switch (n) { case 1: break; } spin_unlock(a);", False),
         ("spin_lock(a); if (n) { break; } spin_unlock(a);", True),
+        ("for (;;) { spin_lock(a); switch (n) { case 1: continue; } spin_unlock(a); }", True),
+        ("spin_lock(a); for (;;) { switch (n) { case 1: continue; } } spin_unlock(a);", False),
     ],
 )
 def test_jumps_out_of_a_region(body: str, away: bool) -> None:
@@ -42,6 +44,80 @@ def test_jumps_out_of_a_region(body: str, away: bool) -> None:
 def test_what_is_entered_is_left(body: str, expected: bool) -> None:
     ops = {n: kernel_of(NEWEST).context_ops[n] for n in ("spin_lock", "spin_unlock", "local_bh_disable")}
     assert even("{" + body + "}", "spin_lock", "spin_unlock", {**ops, "helper": None}) is expected
+
+
+_NAMES = (
+    "spin_lock spin_unlock spin_lock_irqsave spin_unlock_irqrestore local_irq_save local_irq_restore spin_trylock "
+    "local_bh_disable local_bh_enable"
+)
+OPS = {name: kernel_of(NEWEST).context_ops[name] for name in _NAMES.split()}
+VAGUE, SLEEPING, NONE = frozenset(("helper", "guard")), frozenset(("rest",)), frozenset[str]()
+
+
+@pytest.mark.parametrize(
+    ("body", "sleeps", "plain"),
+    [
+        ("rest(); spin_lock(a); spin_unlock(a); rest(); spin_lock(a); x(); spin_unlock(a); rest();", True, True),
+        (
+            "if (n) { spin_lock(a); x(); spin_unlock(a); goto out; } rest(); out: spin_lock(b); spin_unlock(b);",
+            True,
+            True,
+        ),
+        ("spin_lock(a); rest(); spin_unlock(a);", False, True),
+        ("spin_lock(a); if (n) { rest(); } spin_unlock(a);", False, True),
+        ("spin_lock(a); if (n) { spin_unlock(a); return; } spin_unlock(a); rest();", True, False),
+        ("spin_lock(a); if (n) return; spin_unlock(a); rest();", True, False),
+        ("spin_lock(a); if (n) goto out; spin_unlock(a); return; out: rest();", False, False),
+        ("for (;;) { spin_lock(a); if (n) break; spin_unlock(a); } rest();", False, False),
+        ("for (;;) { spin_lock(a); switch (n) { case 1: continue; } spin_unlock(a); rest(); }", False, False),
+        ("if (n) spin_lock(a); spin_unlock(a); rest();", False, False),
+        ("spin_lock(a); if (n) spin_unlock(a); rest();", False, False),
+        ("spin_lock(a); if (n) { spin_unlock(a); } rest();", False, False),
+        ("if (n) { spin_lock(a); } spin_unlock(a); rest();", False, False),
+        ("if (n) { spin_lock(a); } else { spin_unlock(a); } rest();", False, False),
+        ("spin_lock(a); y = n ? x() : spin_unlock(a); rest();", False, False),
+        ("spin_lock(a); for (; n; spin_unlock(a)) x(); rest();", False, False),
+        ("spin_lock(a); for (;; spin_unlock(a)) x(); rest();", False, False),
+        ("spin_lock(a);\n#ifdef B\nspin_unlock(a);\n#endif\nrest();", False, False),
+        ("if (spin_trylock(a)) { spin_unlock(a); } rest();", False, False),
+        ("spin_lock(a); helper(); spin_unlock(a); rest();", False, False),
+        ("guard(spinlock)(a); rest();", False, False),
+        ("spin_unlock(a); rest(); spin_lock(a); spin_unlock(a);", True, False),
+        ("spin_lock(a); spin_lock(b); spin_unlock(a); rest(); spin_unlock(b);", False, False),
+        ("spin_lock(a); spin_lock(b); spin_unlock(b); spin_unlock(a); rest();", True, False),
+        ("spin_lock_irqsave(a, f); spin_unlock(a); rest();", False, False),
+        ("local_irq_save(f); spin_lock(a); spin_unlock_irqrestore(a, f); rest();", False, False),
+        (
+            "local_irq_save(f); spin_lock_irqsave(a, g); spin_unlock_irqrestore(a, g); rest(); local_irq_restore(f);",
+            False,
+            True,
+        ),
+        ("local_bh_disable(); spin_lock(a); spin_unlock(a); local_bh_enable(); rest();", True, True),
+        ("switch (n) { case 1: spin_lock(a); break; case 2: spin_unlock(a); } rest();", False, False),
+        ("switch (n) { case 1: spin_lock(a); case 2: spin_unlock(a); } rest();", True, True),
+        ("spin_lock(a); out: spin_unlock(a); rest(); if (n) goto out;", True, True),
+    ],
+)
+def test_regions_that_stand_apart(body: str, sleeps: bool, plain: bool) -> None:
+    """``sleeps``: whether it shows that what sleeps is called outside of them; ``plain``: that nothing is left or
+    entered for the caller.
+    """
+    assert apart("{" + body + "}", OPS, VAGUE, SLEEPING) is sleeps
+    assert apart("{" + body + "}", OPS, VAGUE, NONE, plain=True) is plain
+
+
+@pytest.mark.parametrize(
+    "many",
+    [
+        "spin_lock(a); spin_unlock(a);\n" * 20_000,
+        "spin_lock(a);\n" * 20_000 + "spin_unlock(a);\n" * 20_000,
+        "{ spin_lock(a);\n" * 20_000 + "spin_unlock(a); }\n" * 20_000,
+        "spin_lock(a); if (n) goto out;\n" * 20_000 + "out: spin_unlock(a);\n",
+    ],
+)
+def test_many_regions_end(many: str) -> None:
+    apart("{" + many + "}", OPS, VAGUE, SLEEPING)
+    apart("{" + many + "}", OPS, VAGUE, NONE, plain=True)
 
 
 HEAD = """#include <linux/slab.h>
