@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import accumulate
 from typing import NamedTuple
@@ -86,14 +85,13 @@ class Directive(msgspec.Struct, frozen=True, gc=False):
     end: int
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(msgspec.Struct, frozen=True, dict=True):
     """One file's text, ready to slice. ``code`` keeps every offset of ``data``."""
 
     data: bytes
     code: str
     directives: tuple[Directive, ...]
-    suppressions: tuple[Suppression, ...] = field(default=())
+    suppressions: tuple[Suppression, ...] = ()
     #: The line of the file on which ``data`` starts.
     first_line: int = 1
     #: The whole file, where ``data`` is a part of it.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterator
-from functools import cached_property
+from functools import lru_cache
 from itertools import chain, compress
 from operator import ne
 
@@ -115,15 +115,16 @@ def skeleton_of(source: Source, data: bytes) -> FileFacts:
     found = _Found(source)
     found.items()
     found.leave_out(_never_compiled(source))
+    functions = found.functions()
     macros, includes = found.directives(data)
     return FileFacts(
-        functions=found.functions,
+        functions=functions,
         macros=macros,
         records=tuple(found.records),
         tables=tuple(found.tables),
         globals=tuple(found.globals),
         definitions=tuple(found.definitions),
-        stores=found.stores(),
+        stores=found.stores(functions) if functions else (),
         includes=includes,
         suppressions=source.suppressions,
         errors=tuple(found.errors),
@@ -185,11 +186,8 @@ class _Found:
         self.definitions: list[Definition] = []
         self.errors: list[str] = []
         self.cursor = (0, 1)
-
-    @cached_property
-    def backwards(self) -> str:
-        """The code in reverse."""
-        return self.code[::-1]
+        #: The code in reverse, where it has functions.
+        self.backwards = ""
 
     def items(self) -> None:
         """Take all items, those whose text is as usual at a glance."""
@@ -227,11 +225,11 @@ class _Found:
         if spans:
             self.bodies = [f for f in self.bodies if not any(a <= f[3] < b for a, b in spans)]
 
-    @cached_property
     def functions(self) -> tuple[Function, ...]:
         """The functions that were taken, in the order of the text."""
         if not self.bodies:
             return ()
+        self.backwards = self.code[::-1]
         masks = _masks(self.code)
         offsets = [at for at, _ in masks]
         found = []
@@ -339,11 +337,10 @@ class _Found:
 
     def _add_table(self, lead: str, name: str, brackets: str, brace: int, end: int) -> None:
         """``lead``: what stands before the name; ``brackets``: of an array."""
-        words = lead.replace("*", " ").split()
-        kind = _type_name(words)
+        kind, static = _declared(lead)
         if not kind:
             return
-        self.globals.append(Global(kind, lead.count("*"), name, "static" in words))
+        self.globals.append(Global(kind, lead.count("*"), name, static))
         body = self.code[brace:end]
         if brackets and self.names:
             for macro, entries in self._elements(body, brace):
@@ -413,11 +410,8 @@ class _Found:
             if position < len(text) and text[position] == ";":
                 return
 
-    def stores(self) -> tuple[Store, ...]:
+    def stores(self, functions: tuple[Function, ...]) -> tuple[Store, ...]:
         """The functions of this file that its functions assign to members."""
-        functions = self.functions
-        if not functions:
-            return ()
         values = ",".join([value for value, _ in _REVERSED_STORE.findall(self.backwards)])
         if self.names.isdisjoint(values[::-1].split(",")):  # as in most files
             return ()
@@ -468,13 +462,19 @@ class _Found:
         return Macro(name, params, start, directive.end, callees, kept)
 
 
-def _type_name(words: list[str]) -> str:
-    """The type in a declaration's words, without storage, qualifiers and attributes; ``""`` without any."""
+@lru_cache(maxsize=4096)  # most tables are of a few types
+def _declared(lead: str) -> tuple[str, bool]:
+    """The type in what stands before a variable's name, without storage, qualifiers and attributes, ``""`` without any;
+    and whether it is static.
+    """
+    words = lead.replace("*", " ").split()
+    static = "static" in words
     for keyword in ("struct", "union", "enum"):
         if keyword in words:
             words = words[words.index(keyword) + 1 :]
     known = [w for w in words if w not in _STORAGE]
-    return " ".join([w for w in known if not w.startswith("__") or _KERNEL_TYPE.fullmatch(w)] or known[:1])
+    kind = " ".join([w for w in known if not w.startswith("__") or _KERNEL_TYPE.fullmatch(w)] or known[:1])
+    return kind, static
 
 
 def _close(text: str, opening: int) -> int:

@@ -52,8 +52,9 @@ class Slicer:
         code = self.code
         close = code.find("}", brace)
         margin = self.next_margin
-        if margin <= brace:
-            margin = self.margin(brace)
+        if margin <= brace:  # nearly always
+            found = code.find("\n}", brace)
+            margin = self.next_margin = found + 2 if found >= 0 else len(code)
         if close < 0 or (close != margin - 1 and code.find("{", brace + 1, close) < 0):
             return 0
         return margin if code.find("\n{", brace, margin) < 0 else 0
