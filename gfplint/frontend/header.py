@@ -17,6 +17,8 @@ def word_set(text: str) -> frozenset[str]:
 
 _FIRST_ARGUMENT = re.compile(r"\s*+([A-Za-z_]\w*+)", re.ASCII)
 _KEYWORDS = frozenset(("if", "while", "for", "switch", "return", "sizeof"))
+#: Attributes that a struct may have before its brace.
+_ATTRIBUTES = frozenset(("__aligned", "__attribute__", "__attribute"))
 _TRAILING = re.compile(r"__\w++|noinline\w*+|notrace|asmlinkage|[A-Z][A-Z_]++", re.ASCII)
 _TRAILING_CALL = re.compile(r"__\w++", re.ASCII)
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*+", re.ASCII)
@@ -42,7 +44,7 @@ _QUALIFIERS = word_set(
 #: initialised variable's name (5). Semicolons may stand before it, such as those of the item before.
 PLAIN_ITEM = re.compile(
     r"[ \t\n;]*+(?:(?:struct|union)\s++([A-Za-z_]\w*+)\s*+(?=\{)|enum\s++(?:[A-Za-z_]\w*+\s*+)?+(?=\{)"
-    r"|((?:[A-Za-z_]\w*+[ \t\n*]++)++)(?:(?!__)([A-Za-z_]\w*+)"
+    r"|((?:[A-Za-z_]\w*+[ \t\n*]++)++)(?:([A-Za-z_]\w*+)"
     r"(?:\([^(){};]*+\)\n(?=\{\n(?!\s*+\.))|((?:\[[^\](){};=]*+\]\s*+)++)=\s*+(?=\{))|(=)\s*+(?=\{)))",
     re.ASCII,
 )
@@ -81,7 +83,8 @@ def find_header(text: str) -> Header | None:
 def is_plain_header(lead: str, name: str) -> bool:
     """Whether ``find_header`` has nothing else to say of a ``PLAIN_ITEM`` that may be a function."""
     odd = not name.islower() and _is_defining(name)
-    return not odd and name not in _KEYWORDS and len(name) < _LONGEST_NAME and "typedef" not in lead
+    unusual = odd or name in _KEYWORDS or name in _ATTRIBUTES
+    return not unusual and len(name) < _LONGEST_NAME and "typedef" not in lead
 
 
 @lru_cache(maxsize=4096)  # asked again for a function that is read, analysed, and called by what is

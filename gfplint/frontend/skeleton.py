@@ -64,6 +64,10 @@ _TABLE_NAME = re.compile(
 )
 _TYPE_WORDS = re.compile(r"[\w\s*]*+\Z", re.ASCII)
 _INVOKED = re.compile(r"\s*+(?:(?:static|const|extern|__\w++)\s++(?!\())*+([A-Za-z_]\w*+)\s*+\(", re.ASCII)
+#: A declaring macro that is all of an item, as most are: ``module_init(start);``.
+_PLAIN_INVOCATION = re.compile(
+    r"\s*+(?:(?:static|const|extern|__\w++)\s++(?!\())*+([A-Za-z_]\w*+)\s*+\(([^(){};=]*+)\);", re.ASCII
+)
 _DECLARATOR = re.compile(r"\s*(\**)\s*([A-Za-z_]\w*)\s*(?=[=\[]|$)", re.ASCII)
 _GLOBAL = re.compile(
     r"\s*+((?:[A-Za-z_]\w*+[\s*]*+)+?)\b([A-Za-z_]\w*+)\s*+(?:\[[^\]]*+\]\s*+)*+(?:__\w++(?:\([^)]*+\))?\s*+)*+[=;,]",
@@ -198,7 +202,7 @@ class _Found:
             if match is None and (idle := _IDLE.match(code, last)):
                 last = idle.end()
                 match = PLAIN_ITEM.match(code, last)
-            end = self.plain(match) if match is not None else 0
+            end = self.plain(match) if match is not None else self.invocation(last)
             if not end:
                 # Semicolons before it are left: taken one by one, what follows them would be looked at again and again.
                 item = self.slicer.item(match.start(2) if match is not None else last)
@@ -252,7 +256,7 @@ class _Found:
         backwards, find = self.backwards, _REVERSED_CALL.findall
         calls = [_MARKS[len(self.bodies) & 1]]
         number = len(self.bodies)
-        for *_, brace, end in reversed(self.bodies):
+        for _, _, _, _, brace, end in reversed(self.bodies):
             number -= 1
             calls += find(backwards, size - end, size - brace)
             calls.append(_MARKS[number & 1])
@@ -285,12 +289,23 @@ class _Found:
             return 0
         if kind != PLAIN_ARRAY:
             name = lead.replace("*", " ").split()[-1]
-            if name.startswith("__"):
-                return 0
             lead = lead[: lead.rindex(name)]
+        if name.startswith("__"):  # an attribute behind the name
+            return 0
         end = self.slicer.closing(brace)
         self._add_table(lead, name, brackets or "", brace, end)
         return end
+
+    def invocation(self, start: int) -> int:
+        """Take a declaring macro that is all of an item; returns its end, or 0 where something else begins."""
+        match = _PLAIN_INVOCATION.match(self.code, start)
+        if match is None:
+            return 0
+        name, inner = match.groups()
+        if not name.startswith(_SILENT_MACROS):
+            args = tuple([p.strip() for p in split_top(inner)])
+            self.definitions.append(Definition(name, args, match.start(1)))
+        return match.end()
 
     def take(self, item: Item) -> None:
         if item.brace < 0:

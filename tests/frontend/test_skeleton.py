@@ -173,6 +173,35 @@ def test_records() -> None:
     assert [function.name for function in facts.functions] == ["f"]
 
 
+def test_functions_that_return_a_struct_are_no_record() -> None:
+    facts = _facts(
+        "static struct a __get(int b)\n{\n\treturn c(b);\n}\nunion d e(void)\n{\n}\n"
+        "struct f __aligned(8)\n{\n\tint g;\n};\n"
+    )
+    assert [(f.name, f.callees) for f in facts.functions] == [("__get", ("c",)), ("e", ())]
+    assert [record.name for record in facts.records] == ["f"]
+
+
+@pytest.mark.parametrize(
+    ("text", "args"),
+    [
+        ("static DEFINE_X(a,  b [1] );", ("a", "b [1]")),
+        ("DEFINE_X(a, b[c(1, 2), 3], d);", ("a", "b[c(1, 2), 3]", "d")),
+        ("DEFINE_X(a[1, 2]);", ("a[1, 2]",)),
+        ("DEFINE_X();", ("",)),
+        ("DEFINE_X(a) ;", ("a",)),
+        ("DEFINE_X(a, {1, 2});", ("a", "{1, 2}")),
+        ("DEFINE_X(a) = 1;", ("a",)),
+        ("DEFINE_X(a)\n", ("a",)),
+    ],
+)
+def test_definitions_by_their_arguments(text: str, args: tuple[str, ...]) -> None:
+    data = f"int before;\n{text}\nDEFINE_Y(z);\n"
+    first, second = _facts(data).definitions
+    assert (first.macro, first.args, second.macro) == ("DEFINE_X", args, "DEFINE_Y")
+    assert data[first.start :].startswith("DEFINE_X(") and data[second.start :].startswith("DEFINE_Y(")
+
+
 def test_definitions() -> None:
     facts = _facts(
         "static DEFINE_SPINLOCK(lock);\nDEFINE_FREE(put, struct s *, if (_T) drop(_T))\n"
