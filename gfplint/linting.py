@@ -85,7 +85,13 @@ class Wanted:
         self.rules = tuple(r for r in rules if r.interest is None and r is not unused_suppression.RULE)
         reads = functools.reduce(operator.or_, (r.reads for r in self.rules), Reads(0))
         self.worth = Worth(
-            linker.program, linker.kernel, linker.relevance, reads, linker.sleeping_operations, linker.meets
+            linker.program,
+            linker.kernel,
+            linker.relevance,
+            reads,
+            linker.sleeping_operations,
+            linker.meets,
+            linker.conditional,
         )
         self.meetings = Meetings(linker.program.paths.__getitem__, linker.kernel, self.worth.reader)
         self.callers = Callers(linker, self.worth.regions.contexts)

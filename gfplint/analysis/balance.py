@@ -41,11 +41,14 @@ class Balance:
         relevance: Relevance,
         text: Callable[[FunctionId], str],
         balanced: Callable[[FunctionId], bool],
+        conditional: Callable[[FunctionId, int, int], bool],
         looking: Callable[[int, str, Iterable[str]], AbstractContextManager[None]],
     ) -> None:
-        """``text``: the blanked code of a function's body; ``balanced``: whether its operations are so; ``looking``:
-        notes a look into something of a file that calls other names.
+        """``text``: the blanked code of a function's body; ``balanced``: whether its operations are so;
+        ``conditional``: whether an ``#if`` or the like stands between two offsets in that code; ``looking``: notes a
+        look into something of a file that calls other names.
         """
+        self.conditional = conditional
         self.looking = looking
         self.balanced = balanced
         self.program = program
@@ -147,9 +150,10 @@ class Balance:
         if not ends:
             return True
         code = self.text(fid)
-        if straight(code, ends[0], ends[-1]) and not leaves_between(code, ends[0], ends[-1]):
-            return True
-        return apart(code, {name: self.ops[name] for name in ends}, _NOBODY, _NOBODY, plain=True)
+        if not straight(code, ends[0], ends[-1]) or leaves_between(code, ends[0], ends[-1]):
+            if not apart(code, {name: self.ops[name] for name in ends}, _NOBODY, _NOBODY, plain=True):
+                return False
+        return not self.conditional(fid, code.find(ends[0]), code.rfind(ends[-1]))
 
 
 def _apply(op: ContextOp, open_kinds: dict[str, int]) -> bool:

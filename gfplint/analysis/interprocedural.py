@@ -131,7 +131,7 @@ class Linker:
         #: Those roots that forbid sleeping.
         self.forbidding = Roots(program, forbidding(kernel), self.handed_out, self._asked_for, self._reaches)
         self.holds = Holds(kernel)
-        self.balance = Balance(program, kernel, relevance, self.code, self.balanced, self.looking)
+        self.balance = Balance(program, kernel, relevance, self.code, self.balanced, self.conditional, self.looking)
         self._outcomes = Outcomes(self.balance)
         self.weak = weak_names(program, kernel)
         self.tabled = frozenset[str]().union(
@@ -353,6 +353,11 @@ class Linker:
         """The blanked code of a function's body."""
         source, start, end = self.sources.part(fid[0], self.program.function(fid))
         return source.code[start:end]
+
+    def conditional(self, fid: FunctionId, start: int, end: int) -> bool:
+        """Whether an ``#if``, ``#else`` or ``#endif`` stands between two offsets in a function's ``code``."""
+        source, begin, _ = self.sources.part(fid[0], self.program.function(fid))
+        return bool(source.conditionals(begin + start, begin + end))
 
     def meets(self, fid: FunctionId, names: frozenset[str]) -> bool:
         """Whether a function may call one of ``names`` where it holds a context that forbids sleeping."""

@@ -32,6 +32,8 @@ from gfplint.kernel.model import Allocator, Kernel, Mask
 
 Text = Callable[[], str]
 T = TypeVar("T")
+#: Whether an ``#if``, ``#else`` or ``#endif`` stands between two offsets in a function's text.
+Conditional = Callable[[FunctionId, int, int], bool]
 
 
 class Texts:
@@ -97,9 +99,10 @@ class Worth:
         reads: Reads,
         operations: frozenset[str],
         meets: Callable[[FunctionId, frozenset[str]], bool],
+        conditional: Conditional,
     ) -> None:
         """``operations``: members of operation tables whose call may sleep; ``meets``: whether a function may call one
-        of some names with a context held that forbids sleeping.
+        of some names with a context held that forbids sleeping; ``conditional``: see there.
         """
         self.meets = meets
         self.program = program
@@ -117,7 +120,7 @@ class Worth:
         self.always = frozenset(macros | relevance.locking) - self.memory
         self.scopes = frozenset(kernel.scopes)
         self.direct = self.always | tabled
-        self.regions = _Regions(kernel, relevance, operations)
+        self.regions = _Regions(kernel, relevance, operations, conditional)
         self.masks = _Masks(kernel)
         self.reduced = frozenset(n for n, m in kernel.masks.items() if DIRECT_RECLAIM in m and FS not in m)
         self.wrappers = relevance.wrappers
@@ -386,7 +389,10 @@ def _members(index: int, found: Evidence) -> Iterable[MemberEvidence]:
 class _Regions:
     """Where functions hold a context that forbids sleeping, by the order of their calls."""
 
-    def __init__(self, kernel: Kernel, relevance: Relevance, operations: frozenset[str]) -> None:
+    def __init__(
+        self, kernel: Kernel, relevance: Relevance, operations: frozenset[str], conditional: Conditional
+    ) -> None:
+        self.conditional = conditional
         self.operations = operations
         self.said = frozenset(n for n, query in kernel.queries.items() if query.true_means == "held")
         atomic = {n: op for n, op in kernel.context_ops.items() if any(kernel.kinds[k].atomic for k in op.kinds)}
@@ -418,9 +424,9 @@ class _Regions:
                 or (n in relevance.reaching_names and relevance.may_sleep(n, fid[0]))
             ]
         )
-        return sleeping if sleeping and (said or self._meet(function.callees, sleeping, text)) else frozenset()
+        return sleeping if sleeping and (said or self._meet(fid, function.callees, sleeping, text)) else frozenset()
 
-    def _meet(self, calls: Sequence[str], sleeping: frozenset[str], text: Text) -> bool:
+    def _meet(self, fid: FunctionId, calls: Sequence[str], sleeping: frozenset[str], text: Text) -> bool:
         """Between the first entry and the last end; outside of them only where the text lets a context reach there."""
         start = next(at for at, name in enumerate(calls) if name in self.enters)
         end = next((at for at in range(len(calls) - 1, start, -1) if calls[at] in self.leaves), -1)
@@ -437,6 +443,8 @@ class _Regions:
             return True
         if sleeping.isdisjoint(calls[end + 1 :]) and not (before and loops_before(code, calls[start])):
             return False
+        if self.conditional(fid, code.find(calls[start]), code.rfind(calls[end])):
+            return True  # what the text shows is not what any configuration compiles
         held = {name: self.atomic.get(name) for name in self.contexts.intersection(calls[start : end + 1])}
         return not even(code, calls[start], calls[end], held) or leads_away(code, calls[start], calls[end])
 

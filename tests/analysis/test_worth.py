@@ -35,3 +35,28 @@ def test_masks_that_allocators_take_as_they_are_written(body: str, wanted: bool)
     function = program.facts[0].functions[0]
     depth = worth.by_name((0, 0), function, lambda: linker.code((0, 0)))
     assert depth == (MEMORY if wanted else None)
+
+
+SPLIT = "#ifdef CONFIG_A\nspin_unlock(&x->lock);\n#endif\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "wanted"),
+    [
+        ("spin_lock(&x->lock);\nspin_unlock(&x->lock);\nvmalloc(8);", False),
+        ("spin_lock(&x->lock);\n" + SPLIT + "vmalloc(8);", True),
+        ("spin_lock(&x->lock);\n" + SPLIT + "#ifndef CONFIG_A\nspin_unlock(&x->lock);\n#endif\nvmalloc(8);", False),
+        ("spin_lock(&x->lock);\n" + SPLIT.replace("#endif", "return;\n#endif") + "vmalloc(8);", True),
+        ("spin_lock(&x->lock);\n" + SPLIT.replace("#endif", "#else\nspin_unlock(&x->lock);\n#endif"), False),
+        ("vmalloc(8);\nspin_lock(&x->lock);\n" + SPLIT, False),
+        ("begin_it(x);\nvmalloc(8);", True),
+    ],
+)
+def test_directives_inside_a_region(body: str, wanted: bool) -> None:
+    begins = f"void begin_it(struct x *x)\n{{\nspin_lock(&x->lock);\n{SPLIT}}}\n"
+    text = f"void f(struct x *x)\n{{\n{body}\n}}\n{begins}"
+    program, linker = program_of({"drivers/a/a.c": text}, (6, 12))
+    rules = tuple(one for one in catalogue() if one.code in ("GFP101", "GFP102"))
+    worth = Wanted(linker, rules, whole_of(program, linker, lambda _: True, rules, [0]), [0]).worth
+    depth = worth.by_name((0, 0), program.facts[0].functions[0], lambda: linker.code((0, 0)))
+    assert depth == (0 if wanted else None)
