@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 
+from gfplint.analysis.deep import Deep
 from gfplint.analysis.environment import annotated
 from gfplint.analysis.program import FunctionId, Program, Relevance
 from gfplint.analysis.regions import apart, leaves_between, straight
@@ -16,10 +17,12 @@ _NOBODY: frozenset[str] = frozenset()
 _SCOPED = frozenset(("guard", "scoped_guard", "scoped_cond_guard"))
 
 
-#: Functions that are asked about at a time: of one further down the chain nothing is found out.
-MAX_ASKED = 150
 #: Further down than any function that is being asked about.
 NOBODY = 1 << 30
+
+
+#: A function, or a macro of a file.
+Key = FunctionId | tuple[int, str]
 
 
 class Waits:
@@ -43,6 +46,7 @@ class Balance:
         balanced: Callable[[FunctionId], bool],
         conditional: Callable[[FunctionId, int, int], bool],
         looking: Callable[[int, str, Iterable[str]], AbstractContextManager[None]],
+        deep: Deep,
     ) -> None:
         """``text``: the blanked code of a function's body; ``balanced``: whether its operations are so;
         ``conditional``: whether an ``#if`` or the like stands between two offsets in that code; ``looking``: notes a
@@ -57,24 +61,28 @@ class Balance:
         self.ops = {
             name: op for name, op in kernel.context_ops.items() if any(kernel.kinds[k].atomic for k in op.kinds)
         }
-        self._known: dict[FunctionId | tuple[int, str], bool] = {}
+        self._known: dict[Key, bool] = {}
         #: Those that an assumption is behind, with the function furthest up that it is about.
-        self._waiting: dict[FunctionId | tuple[int, str], int] = {}
+        self._waiting: dict[Key, int] = {}
         self.waits = Waits()
-        self._asked = 0
+        self._deep = deep
         self._dropping: dict[tuple[str, int], bool] = {}
+        #: Whether functions and macros call each other, of those that were looked at for it.
+        self._circles: dict[Key, bool] = {}
 
     def name(self, name: str, file: int) -> bool:
         """Whether a call of ``name`` in a file leaves the context as it was."""
         macro = self.program.macro(name, file)
         if macro is not None and macro[1].params is not None:
             with self.looking(macro[0], name, macro[1].callees):
-                return self._once((macro[0], name), lambda: self._macro(macro[1].callees, macro[0]))
+                key = (macro[0], name)
+                return self._once(key, lambda: not self._circular(key) and self._macro(macro[1].callees, macro[0]))
         fid = self.program.resolve(name, file)
         if fid is None:
             return True
         with self.looking(fid[0], name, self.program.function(fid).callees):
-            return self._once(fid, lambda: self._function(fid) or self._operations(fid))
+            # Which of those that call each other is asked for first is all that the order of their calls would tell.
+            return self._once(fid, lambda: (not self._circular(fid) and self._function(fid)) or self._operations(fid))
 
     def mark(self) -> int:
         """Where what is found out from now on begins."""
@@ -107,16 +115,90 @@ class Balance:
             return True
         return any(self._drops(callee, found[0], levels - 1) for callee in callees)
 
-    def _once(self, key: FunctionId | tuple[int, str], compute: Callable[[], bool]) -> bool:
-        known = self._known.get(key)
-        if known is None and self._asked >= MAX_ASKED:
-            return False
+    def _circular(self, key: Key) -> bool:
+        """Whether something calls itself through what may change the context, as far as names tell."""
+        known = self._circles.get(key)
         if known is None:
-            self._known[key] = False  # what calls itself is not plain
+            if not self._called(key):
+                known = self._circles[key] = False
+            else:
+                self._find_circles(key)
+                known = self._circles[key]
+        return known
+
+    def _find_circles(self, start: Key) -> None:
+        """Tell of all that something may come to which of them call each other (Tarjan, see ``analysis.outcomes``)."""
+        numbers: dict[Key, int] = {}
+        lowest: dict[Key, int] = {}
+        open_: list[Key] = []
+        way: list[tuple[Key, Iterator[Key]]] = []
+
+        def enter(key: Key) -> None:
+            numbers[key] = lowest[key] = len(numbers)
+            open_.append(key)
+            way.append((key, iter(self._called(key))))
+
+        enter(start)
+        while way:
+            key, callees = way[-1]
+            callee = next(callees, None)
+            if callee is None:
+                way.pop()
+                if way:
+                    lowest[way[-1][0]] = min(lowest[way[-1][0]], lowest[key])
+                if lowest[key] == numbers[key]:
+                    at = open_.index(key)
+                    circle = open_[at:]
+                    del open_[at:]
+                    self._circles.update(dict.fromkeys(circle, len(circle) > 1 or key in self._called(key)))
+            elif callee in self._circles:
+                continue
+            elif callee in numbers:
+                lowest[key] = min(lowest[key], numbers[callee])
+            else:
+                enter(callee)
+
+    def _called(self, key: Key) -> list[Key]:
+        """What a function or macro calls that may change the context, as far as names tell."""
+        file, which = key
+        if isinstance(which, str):
+            found = self.program.macro(which, file)
+            callees: Iterable[str] = found[1].callees if found is not None else ()
+            name = which
+        else:
+            function = self.program.facts[file].functions[which]
+            callees, name = function.callees, function.name
+        called: list[Key] = []
+        with self.looking(file, name, callees):
+            for callee in callees:
+                if callee in self.effects and callee not in self.ops:
+                    other = self._meant(callee, file)
+                    if other is not None:
+                        called.append(other)
+        return called
+
+    def _meant(self, name: str, file: int) -> Key | None:
+        macro = self.program.macro(name, file)
+        if macro is not None and macro[1].params is not None:
+            with self.looking(macro[0], name, macro[1].callees):
+                return macro[0], name
+        fid = self.program.resolve(name, file)
+        if fid is None:
+            return None
+        with self.looking(fid[0], name, self.program.function(fid).callees):
+            return fid
+
+    def _once(self, key: Key, compute: Callable[[], bool]) -> bool:
+        known = self._known.get(key)
+        if known is None:
+            self._known[key] = False
             outer, self.waits.lowest = self.waits.lowest, NOBODY
-            self._asked += 1
-            known = self._known[key] = compute()
-            self._asked -= 1
+            try:
+                known = self._known[key] = self._deep.run(compute)
+            except BaseException:
+                self.forget(0)
+                self.waits.lowest = NOBODY
+                raise
             if self.waits.lowest != NOBODY:
                 self._waiting[key] = self.waits.lowest
             self.waits.lowest = min(outer, self.waits.lowest)

@@ -31,6 +31,8 @@ class Callers:
         self.linker = linker
         self.contexts = contexts
         self._known: dict[FunctionId, tuple[Step, ...] | None] = {}
+        #: How many callers of callers were looked at for steps that are known.
+        self._heights: dict[FunctionId, int] = {}
 
     def of(self, fid: FunctionId) -> CallersOf:
         """The answers for one function."""
@@ -46,7 +48,8 @@ class Callers:
 
     def _led_to(self, fid: FunctionId, depth: int) -> tuple[Step, ...] | None:
         if fid in self._known:
-            return self._known[fid]
+            # Known or not, it is too deep where it is: what is found must not depend on what was asked before.
+            return self._known[fid] if depth + self._heights.get(fid, 0) <= MAX_DEPTH else None
         if depth > MAX_DEPTH:
             return None
         self._known[fid] = None  # a cycle leads nowhere
@@ -69,6 +72,7 @@ class Callers:
             return None
         entered = _entered_by_itself(function)
         if entered:
+            self._heights[fid] = 0
             return (Step(path, function.line, 1, function.name, entered),)
         handed = self._handed(fid, function)
         if handed is None:
@@ -77,6 +81,7 @@ class Callers:
         callers = [c for c in self.linker.relevance.callers.get(function.name, ()) if self._calls(c, fid)]
         if len(callers) > MAX_CALLERS or self.linker.relevance.macro_callers.get(function.name):
             return None
+        height = 0
         for caller in callers:
             above = program.function(caller)
             if looks is not None:
@@ -84,7 +89,9 @@ class Callers:
             way = self._sleepable(caller, depth + 1) if self.contexts.isdisjoint(above.callees) else None
             if way is None:
                 return None
+            height = max(height, self._heights[caller] + 1)
             ways.append((*way, Step(program.paths[caller[0]], above.line, 1, above.name, f"calls {function.name}()")))
+        self._heights[fid] = height
         return min(ways, key=len) if ways else None
 
     def _calls(self, caller: FunctionId, fid: FunctionId) -> bool:

@@ -11,7 +11,9 @@ from typing import TypeVar
 import msgspec
 
 from gfplint.analysis.balance import Balance
+from gfplint.analysis.circles import Summaries
 from gfplint.analysis.containers import Containers
+from gfplint.analysis.deep import Deep
 from gfplint.analysis.environment import (
     LONG_CHAIN,
     NOWHERE,
@@ -56,14 +58,7 @@ MAX_PARTS = 64
 MAX_ENVIRONMENTS = 64
 #: Lowered bodies kept at a time, for functions that are analysed twice.
 MAX_BODIES = 2048
-#: A callee further than this from the function that asks is not followed.
-MAX_DEPTH = 150
-#: A function, or a macro of a file, with the depth to which it tells its callers what sleeps; or a member of a record
-#: of a file.
-Key = tuple[FunctionId, int] | tuple[int, str, int] | tuple[int, int, str]
-#: Stands for the end of the chain where the depth of a function that is not done yet stands else.
-_TOO_DEEP = -1
-#: Interpreter frames that a chain of MAX_DEPTH calls may need: each expression on the way is a few.
+#: Interpreter frames that the computations of one thread may need (``analysis.deep``): each expression is a few.
 _FRAMES = 30_000
 _UNSEEN: AbstractContextManager[None] = nullcontext()
 _NO_MEMBERS = Members("")
@@ -131,8 +126,11 @@ class Linker:
         #: Those roots that forbid sleeping.
         self.forbidding = Roots(program, forbidding(kernel), self.handed_out, self._asked_for, self._reaches)
         self.holds = Holds(kernel)
-        self.balance = Balance(program, kernel, relevance, self.code, self.balanced, self.conditional, self.looking)
-        self._outcomes = Outcomes(self.balance)
+        deep = Deep()
+        self.balance = Balance(
+            program, kernel, relevance, self.code, self.balanced, self.conditional, self.looking, deep
+        )
+        self._outcomes = Outcomes(self.balance, deep)
         self.weak = weak_names(program, kernel)
         self.tabled = frozenset[str]().union(
             kernel.allocators, kernel.frees, kernel.scopes, kernel.context_ops, kernel.queries, kernel.sleepers
@@ -155,13 +153,7 @@ class Linker:
         self.asking = frozenset(n for n, q in kernel.queries.items() if q.true_means in ASKS)
         self.replacements: dict[tuple[str, int], Expr | None] = {}
         self._bodies: OrderedDict[FunctionId, Body] = OrderedDict()
-        self._summaries: dict[Key, Summary] = {}
-        self._provisional: dict[Key, tuple[Summary, int]] = {}
-        self._unsettled: list[Key] = []
-        self._cycles: dict[Key, frozenset[Key] | None] = {}
-        self._taken: set[Key] = set()
-        self._stack: dict[Key, int] = {}
-        self._lowest = MAX_DEPTH + 1
+        self._summaries = Summaries(deep)
         self._environments: OrderedDict[int, FileEnvironment] = OrderedDict()
         self._made: dict[str, list[int]] | None = None
         #: Notes what is looked at, where somebody wants to know.
@@ -170,12 +162,12 @@ class Linker:
         self.reclaim: Mapping[LockClass, Taken] | None = None
 
     def summary(self, fid: FunctionId, depth: int) -> Summary | None:
-        """The summary of a function; None while it is being computed (recursion) or where the chain is too deep."""
+        """The summary of a function; None while it is being computed (recursion)."""
         if self.looks is None:
-            return self._settled((fid, depth), lambda: self._analysed(fid, depth))
+            return self._summaries.of((fid, depth), lambda: self._analysed(fid, depth))
         function = self.program.function(fid)
         with self.looks.into(fid[0], function.name, function.callees):
-            return self._settled((fid, depth), lambda: self._analysed(fid, depth))
+            return self._summaries.of((fid, depth), lambda: self._analysed(fid, depth))
 
     def looking(self, file: int, name: str, callees: Iterable[str] = ()) -> AbstractContextManager[None]:
         """A look into something of a file (see ``analysis.looks``)."""
@@ -187,50 +179,10 @@ class Linker:
         path = self.program.paths[fid[0]]
         return analyse(function.name, path, signature(function.header), body, self.environment(fid[0]), depth)
 
-    def _settled(self, key: Key, compute: Callable[[], Summary]) -> Summary | None:
-        """A summary from the store, or computed; None inside its own computation.
-
-        What was computed while a function above it was not done depends on who asked first. It serves the question in
-        hand alone, so that the answer to a question never depends on those before it: nor does a function serve those
-        that it calls in turn, which would have found it undone.
-        """
-        known = self._summaries.get(key)
-        if known is not None and self._serves(key):
-            return known
-        if key in self._provisional:
-            provisional, lowest = self._provisional[key]
-            self._lowest = min(self._lowest, lowest)
-            return provisional
-        depth = self._stack.get(key)
-        if depth is not None or len(self._stack) > MAX_DEPTH:
-            self._lowest = min(self._lowest, _TOO_DEEP if depth is None else depth)
-            return None
-        depth = len(self._stack)
-        outer, self._lowest = self._lowest, MAX_DEPTH + 1
-        before = len(self._unsettled)
-        self._stack[key] = depth
-        result = compute()
-        del self._stack[key]
-        lowest, self._lowest = self._lowest, outer
-        if self._provisional:  # those that waited for this function alone are to be computed anew
-            self._provisional = {k: v for k, v in self._provisional.items() if v[1] < depth}
-        if lowest >= depth or not depth:
-            self._summaries[key] = result
-            if lowest == _TOO_DEEP:
-                self._cycles[key] = None
-            elif len(self._unsettled) > before:
-                self._cycles[key] = frozenset(self._unsettled[before:])
-            del self._unsettled[before:]
-        else:
-            self._provisional[key] = (result, lowest)
-            self._unsettled.append(key)
-            self._lowest = min(outer, lowest)
-        return result
-
     def shared_summaries(self) -> Iterator[tuple[FunctionId, int, Summary]]:
         """The summaries that were computed here of functions that other files call, with their depths."""
-        for key, summary in self._summaries.items():
-            if key in self._cycles or key in self._taken or not isinstance(key[0], tuple):
+        for key, summary in self._summaries.own():
+            if not isinstance(key[0], tuple):
                 continue
             fid, depth = key
             callers = self.relevance.callers.get(self.program.function(fid).name, ())
@@ -239,16 +191,7 @@ class Linker:
 
     def take_summaries(self, found: Iterable[tuple[FunctionId, int, Summary]]) -> None:
         """Take over the ``shared_summaries`` of a linker of the same program: this one would compute the same."""
-        for fid, depth, summary in found:
-            self._summaries.setdefault((fid, depth), summary)
-            self._taken.add((fid, depth))
-
-    def _serves(self, key: Key) -> bool:
-        """Whether a known summary is what a computation here and now would come to."""
-        if key not in self._cycles:
-            return True
-        cycle = self._cycles[key]
-        return not self._stack if cycle is None else cycle.isdisjoint(self._stack)
+        self._summaries.take(((fid, depth), summary) for fid, depth, summary in found)
 
     def environment(self, file: int) -> FileEnvironment:
         """What functions of a file see; the last used kept."""
@@ -284,7 +227,7 @@ class Linker:
             return None
         key = (record[0], record[1].start, member)
         with self.looking(record[0], f"{struct}.{member}"):
-            return self._settled(key, lambda: self._shared(struct, member, file))
+            return self._summaries.of(key, lambda: self._shared(struct, member, file))
 
     def all_may_sleep(self, struct: str, member: str, file: int) -> bool:
         """Whether all implementations of an operation may sleep for sure: else what they share (``operation``) is in
@@ -442,7 +385,7 @@ class Linker:
         if names is None:
             return None
         with self.looking(at, name, macro.callees):
-            return self._settled((at, name, depth), lambda: self._macro_analysed(at, macro, names, depth))
+            return self._summaries.of((at, name, depth), lambda: self._macro_analysed(at, macro, names, depth))
 
     def _macro_analysed(self, at: int, macro: Macro, names: tuple[str, ...], depth: int) -> Summary:
         params = tuple(Param("", 1, p) for p in _macro_params(names))

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from gfplint.analysis.balance import MAX_ASKED, NOBODY, Balance
+from gfplint.analysis.balance import NOBODY, Balance, Key
+from gfplint.analysis.deep import Deep
 from gfplint.analysis.holds import UNCHANGED, Ways
-from gfplint.analysis.program import FunctionId
 
-#: A function, or a macro of a file.
-Key = FunctionId | tuple[int, str]
 #: As ``Holds.outcomes`` has it.
 Outcome = tuple[Ways | None, bool]
 _UNCLEAR: Outcome = (None, False)
@@ -36,9 +34,10 @@ class Outcomes:
     about first (Tarjan, Depth-first search and linear graph algorithms, 1972).
     """
 
-    def __init__(self, balance: Balance) -> None:
+    def __init__(self, balance: Balance, deep: Deep) -> None:
         """``balance``: is told to forget what it found out from an assumption that did not hold."""
         self._balance = balance
+        self._deep = deep
         self._known: dict[Key, Outcome] = {}
         self._asked: dict[Key, int] = {}
         #: Those that wait for one that is being asked about, with the one furthest up.
@@ -58,16 +57,19 @@ class Outcomes:
         if key in self._asked:
             self._wait(self._asked[key])
             return UNCHANGED, True
-        if len(self._asked) >= MAX_ASKED:
-            return _UNCLEAR
-        return self._computed(key, compute)
+        try:
+            return self._computed(key, compute)
+        except BaseException:
+            self._asked.clear()
+            self._waiting.clear()
+            raise
 
     def _computed(self, key: Key, compute: Callable[[], Outcome]) -> Outcome:
         waits = self._balance.waits
         depth, outer, waiting, mark = len(self._asked), waits.lowest, len(self._waiting), self._balance.mark()
         waits.lowest = NOBODY
         self._asked[key] = depth
-        found = compute()
+        found = self._deep.run(compute)
         del self._asked[key]
         lowest, waits.lowest = waits.lowest, outer
         if lowest < depth:

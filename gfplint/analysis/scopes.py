@@ -36,14 +36,14 @@ class CallerScopes:
         """``callers``: functions by the names that they call; ``saves``: the functions that begin a scope."""
         self.program, self.callers, self.saves = program, callers, saves
         self._summary, self._body, self._source = summary, body, source
-        self._known: dict[FunctionId, frozenset[str]] = {}
+        #: By function, and how many callers of callers were asked for that.
+        self._known: dict[tuple[FunctionId, int], frozenset[str]] = {}
 
     def around(self, fid: FunctionId, depth: int = MAX_CALLERS) -> frozenset[str]:
         """The kinds of scopes that are active whenever a function is called."""
-        known = self._known.get(fid)
+        known = self._known.get((fid, depth))
         if known is None:
-            self._known[fid] = _NONE  # while it is asked: recursion adds nothing
-            known = self._known[fid] = self._around(fid, depth)
+            known = self._known[fid, depth] = self._around(fid, depth)
         return known
 
     def _around(self, fid: FunctionId, depth: int) -> frozenset[str]:

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import random
 
+import pytest
+
+from gfplint.analysis.callers import Callers
+from gfplint.facts import Body
+from gfplint.linting import _scopes_of
 from tests.rules.harness import program_of
 
 #: Three circles that meet; what each function tells of the others depends on where the circle is entered.
@@ -37,3 +42,118 @@ def test_answers_do_not_depend_on_the_order_of_questions() -> None:
         chance.shuffle(questions)
         _, linker = program_of(CIRCLES)
         assert {(fid, depth): linker.summary(fid, depth) for fid, depth in questions} == alone
+
+
+def _asked(files: dict[str, str], order: list[tuple[int, int]], depths: tuple[int, ...]) -> dict[object, object]:
+    """What is told of functions that are asked about in an order, and what else is found out on the way."""
+    program, linker = program_of(files)
+    found: dict[object, object] = {}
+    for fid in order:
+        name = program.function(fid).name
+        found[fid] = [linker.summary(fid, depth) for depth in depths]
+        found[name, fid[0]] = (linker.outcomes(name, fid[0]), linker.balance.name(name, fid[0]))
+    return found
+
+
+def _functions(files: dict[str, str]) -> list[tuple[int, int]]:
+    program, _ = program_of(files)
+    return [(at, index) for at, file in enumerate(program.facts) for index in range(len(file.functions))]
+
+
+def _chain(count: int, last: str) -> dict[str, str]:
+    """Functions that lock by a condition, and each call the next one."""
+    calls = [f"lock_{n + 1}(r);" for n in range(count - 1)] + [last]
+    return {
+        f"drivers/a/d{n:04}.c": f"void lock_{n}(struct ring *r) {{ if (r->n > {n}) spin_lock(&r->lock); {call} }}\n"
+        for n, call in enumerate(calls)
+    }
+
+
+def _circle(count: int, *steps: int) -> dict[str, str]:
+    """Functions that lock by a condition, and each call those that stand so many steps behind."""
+    called = [[m for step in steps if 0 <= (m := n + step) < count] for n in range(count)]
+    text = "".join(
+        f"void lock_{n}(struct ring *r)\n{{\nif (r->n > {n}) spin_lock(&r->lock);\n"
+        + "".join(f"if (r->to == {m}) lock_{m}(r);\n" for m in others)
+        + "if (r->last) vmalloc(8);\n}\n"
+        for n, others in enumerate(called)
+    )
+    return {"drivers/a/a.c": text}
+
+
+@pytest.mark.parametrize(
+    ("files", "depths"),
+    [
+        (_chain(320, "spin_lock(&r->lock);"), (0,)),
+        (_chain(320, "lock_0(r);"), (0,)),
+        (_circle(6, *range(-5, 6)), (0, 3)),
+        (_circle(20, 1, 2, -1), (0, 3)),
+        (_circle(14, *range(-3, 4)), (0,)),
+    ],
+    ids=["chain", "ring", "small circle", "large circle", "many call many"],
+)
+def test_answers_do_not_depend_on_the_depth_of_questions(files: dict[str, str], depths: tuple[int, ...]) -> None:
+    order = _functions(files)
+    alone = _asked(files, order, depths)
+    assert _asked(files, order[::-1], depths) == alone
+    random.Random(2).shuffle(order)
+    assert _asked(files, order, depths) == alone
+
+
+def test_large_circles_say_that_they_are_not_followed_everywhere() -> None:
+    large, small = _circle(20, 1, -1), _circle(3, 1, -1)
+    for files, said in ((large, True), (small, False)):
+        _, linker = program_of(files)
+        for fid in _functions(files):
+            summary = linker.summary(fid, 3)
+            assert summary is not None
+            assert bool(summary.degraded) is said
+            assert summary.sleeps
+
+
+def test_a_failed_question_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    files = _circle(6, 1, -1)
+    alone = _asked(files, _functions(files), (0, 3))
+    program, linker = program_of(files)
+    body, failing = linker.body, iter([False, False, False, True])
+
+    def fails(fid: tuple[int, int]) -> Body:
+        if next(failing, False):
+            raise MemoryError
+        return body(fid)
+
+    monkeypatch.setattr(linker, "body", fails)
+    with pytest.raises(MemoryError):
+        linker.summary((0, 0), 3)
+    for fid in _functions(files):
+        name = program.function(fid).name
+        assert [linker.summary(fid, depth) for depth in (0, 3)] == alone[fid]
+        assert (linker.outcomes(name, 0), linker.balance.name(name, 0)) == alone[name, 0]
+
+
+def test_a_way_that_is_too_long_is_so_whoever_asks_first() -> None:
+    calls = "".join(f"static void f{n}(void) {{ f{n + 1}(); }}\n" for n in range(1, 9))
+    text = f"{calls}static void f9(void) {{ }}\nSYSCALL_DEFINE0(enter) {{ f1(); return 0; }}\n"
+    program, linker = program_of({"drivers/a/a.c": text})
+    order = [(0, index) for index in range(len(program.facts[0].functions))]
+    one, two = Callers(linker, frozenset()), Callers(linker, frozenset())
+    there = {fid: one.sleepable(fid) for fid in order}
+    assert {fid: two.sleepable(fid) for fid in reversed(order)} == there
+    assert None in there.values()
+    assert there[order[3]] is not None
+
+
+def test_scopes_of_callers_are_so_whoever_asks_first() -> None:
+    calls = "".join(f"static void f{n}(void) {{ f{n + 1}(); }}\n" for n in range(1, 7))
+    text = (
+        f"{calls}static void f7(void) {{ }}\n"
+        "void enter(void) { unsigned int s = memalloc_nofs_save(); f1(); memalloc_nofs_restore(s); }\n"
+    )
+    found = []
+    for turn in (1, -1):
+        program, linker = program_of({"drivers/a/a.c": text})
+        scopes = _scopes_of(program, linker)
+        found.append({index: scopes.around((0, index)) for index in list(range(7))[::turn]})
+    assert found[0] == found[1]
+    assert found[0][0]
+    assert not found[0][6]

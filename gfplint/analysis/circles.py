@@ -1,0 +1,160 @@
+"""Summaries of functions that may call each other in circles: none depends on which of them is asked for first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+import msgspec
+
+from gfplint.analysis.deep import Deep
+from gfplint.analysis.program import FunctionId
+from gfplint.analysis.summary import Summary
+
+#: A function, or a macro of a file, with the depth to which it tells its callers what sleeps; or a member of a record
+#: of a file.
+Key = tuple[FunctionId, int] | tuple[int, str, int] | tuple[int, int, str]
+Compute = Callable[[], Summary]
+#: Summaries that rest on each other, up to which each is computed with all the others for its own sake.
+MAX_CIRCLE = 12
+#: How often each of more than these is computed, with what the others came to the time before.
+ROUNDS = 3
+_FOLLOWED = f"calls itself in a large circle of functions, which is followed through {ROUNDS} calls"
+#: Further down than any summary that is being computed.
+_NOBODY = 1 << 30
+
+
+class Summaries:
+    """Summaries by what they are of.
+
+    A function that is asked for inside its own computation is not known there. What is computed then depends on who
+    asked first: it serves the question in hand alone, so that the answer to a question never depends on those before
+    it; nor does a function serve those that it calls in turn, which would have found it undone.
+
+    To compute each member of a circle with all others inside it takes time that grows beyond all bounds with its size.
+    So the members of a large one (a strongly connected component: Tarjan, Depth-first search and linear graph
+    algorithms, 1972) are computed together, and say so: in rounds, each with what the others came to in the round
+    before, nothing in the first.
+    """
+
+    def __init__(self, deep: Deep) -> None:
+        self._deep = deep
+        self._done: dict[Key, Summary] = {}
+        #: Those that wait for one that is being computed, with how far up that is.
+        self._provisional: dict[Key, tuple[Summary, int]] = {}
+        #: The same in the order in which they were computed, whether their answers are still there or not.
+        self._unsettled: list[tuple[Key, Compute]] = []
+        #: Of members of small circles, the others.
+        self._circles: dict[Key, frozenset[Key]] = {}
+        #: Those that are being computed, with their depths; and what they came to in the round before.
+        self._stack: dict[Key, int] = {}
+        self._before: dict[Key, Summary] = {}
+        #: How far up what was asked for is that is being computed.
+        self._lowest = _NOBODY
+        self._taken: set[Key] = set()
+
+    def of(self, key: Key, compute: Compute) -> Summary | None:
+        """A known summary, or what is computed; None inside its own computation."""
+        known = self._done.get(key)
+        if known is not None and (key not in self._circles or self._circles[key].isdisjoint(self._stack)):
+            return known
+        if key in self._provisional:
+            provisional, lowest = self._provisional[key]
+            self._lowest = min(self._lowest, lowest)
+            return provisional
+        depth = self._stack.get(key)
+        if depth is not None:
+            self._lowest = min(self._lowest, depth)
+            return self._before.get(key)
+        try:
+            return self._computed(key, compute)
+        except BaseException:
+            self._give_up()
+            raise
+
+    def own(self) -> Iterator[tuple[Key, Summary]]:
+        """What was computed here and serves everybody."""
+        return ((k, found) for k, found in self._done.items() if k not in self._circles and k not in self._taken)
+
+    def take(self, found: Iterable[tuple[Key, Summary]]) -> None:
+        """Take over what is ``own`` elsewhere."""
+        for key, summary in found:
+            self._done.setdefault(key, summary)
+            self._taken.add(key)
+
+    def _computed(self, key: Key, compute: Compute) -> Summary:
+        depth, before = len(self._stack), len(self._unsettled)
+        outer, self._lowest = self._lowest, _NOBODY
+        self._stack[key] = depth
+        result = self._deep.run(compute)
+        lowest = self._lowest
+        if lowest >= depth:  # nothing that it rests on is being computed
+            members = dict(self._unsettled[before:])
+            del self._unsettled[before:]
+            self._drop(depth)
+            if len(members) >= MAX_CIRCLE:
+                members[key] = compute
+                found = self._in_rounds(members, depth)
+                result, lowest = found[key], self._lowest
+                if lowest >= depth:
+                    self._done.update((k, _followed(summary)) for k, summary in found.items())
+                    result = self._done[key]
+                else:  # in rounds it came to ask for more: it is part of a larger circle
+                    self._provisional.update((k, (summary, lowest)) for k, summary in found.items())
+                    self._unsettled += members.items()
+            else:
+                self._done[key] = result
+                if members:
+                    self._circles[key] = frozenset(members)
+        else:
+            # Those that waited for this one alone are computed anew, but for members of what is a large circle already.
+            if not self._more(before, MAX_CIRCLE - 1 - (depth - lowest)):
+                self._drop(depth)
+            self._provisional[key] = (result, lowest)
+            self._unsettled.append((key, compute))
+        self._stack.pop(key, None)
+        self._lowest = min(outer, lowest) if lowest < depth else outer
+        return result
+
+    def _in_rounds(self, members: dict[Key, Compute], depth: int) -> dict[Key, Summary]:
+        """What the members of a circle come to, and with them those that turn out to be some, too."""
+        while True:
+            before = len(self._unsettled)
+            self._stack.update(dict.fromkeys(members, depth))
+            found: dict[Key, Summary] = {}
+            for _ in range(ROUNDS):
+                found = {key: self._deep.run(compute) for key, compute in members.items()}
+                self._before.update(found)
+                self._drop(depth)
+            more = dict(self._unsettled[before:])
+            del self._unsettled[before:]
+            for key in members:
+                del self._stack[key], self._before[key]
+            if not more:
+                return found
+            members.update(more)
+
+    def _more(self, before: int, number: int) -> bool:
+        """Whether more than a number of summaries are unsettled of those behind the first ones."""
+        found: set[Key] = set()
+        for at in range(len(self._unsettled) - 1, before - 1, -1):
+            if len(found) > number:
+                break
+            found.add(self._unsettled[at][0])
+        return len(found) > number
+
+    def _drop(self, depth: int) -> None:
+        """Forget the answers that waited for one at a depth, or for one below it."""
+        if self._provisional:
+            self._provisional = {k: v for k, v in self._provisional.items() if v[1] < depth}
+
+    def _give_up(self) -> None:
+        """A computation failed: the next question finds nothing of it."""
+        self._provisional.clear()
+        self._unsettled.clear()
+        self._stack.clear()
+        self._before.clear()
+        self._lowest = _NOBODY
+
+
+def _followed(summary: Summary) -> Summary:
+    return msgspec.structs.replace(summary, degraded=(*summary.degraded, _FOLLOWED))
