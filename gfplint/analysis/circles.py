@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import msgspec
 
@@ -14,8 +15,8 @@ from gfplint.analysis.summary import Summary
 #: of a file.
 Key = tuple[FunctionId, int] | tuple[int, str, int] | tuple[int, int, str]
 Compute = Callable[[], Summary]
-#: Summaries that rest on each other, up to which each is computed with all the others for its own sake.
-MAX_CIRCLE = 12
+#: Functions that call each other, up to which each is computed with all the others for its own sake.
+MAX_CIRCLE = 8
 #: How often each of more than these is computed, with what the others came to the time before.
 ROUNDS = 3
 _FOLLOWED = f"calls itself in a large circle of functions, which is followed through {ROUNDS} calls"
@@ -91,7 +92,7 @@ class Summaries:
             members = dict(self._unsettled[before:])
             del self._unsettled[before:]
             self._drop(depth)
-            if len(members) >= MAX_CIRCLE:
+            if len(members) >= MAX_CIRCLE and len({_function(k) for k in (*members, key)}) > MAX_CIRCLE:
                 members[key] = compute
                 found = self._in_rounds(members, depth)
                 result, lowest = found[key], self._lowest
@@ -107,7 +108,7 @@ class Summaries:
                     self._circles[key] = frozenset(members)
         else:
             # Those that waited for this one alone are computed anew, but for members of what is a large circle already.
-            if not self._more(before, MAX_CIRCLE - 1 - (depth - lowest)):
+            if not self._large(before, lowest, depth):
                 self._drop(depth)
             self._provisional[key] = (result, lowest)
             self._unsettled.append((key, compute))
@@ -133,14 +134,20 @@ class Summaries:
                 return found
             members.update(more)
 
-    def _more(self, before: int, number: int) -> bool:
-        """Whether more than a number of summaries are unsettled of those behind the first ones."""
-        found: set[Key] = set()
-        for at in range(len(self._unsettled) - 1, before - 1, -1):
-            if len(found) > number:
+    def _large(self, before: int, lowest: int, depth: int) -> bool:
+        """Whether what is computed from ``lowest`` on, and what is unsettled behind the first, is a large circle."""
+        if len(self._unsettled) - before + depth - lowest < MAX_CIRCLE:
+            return False
+        found: set[tuple[Any, ...]] = set()
+        for key, at in reversed(self._stack.items()):
+            found.add(_function(key))
+            if at <= lowest or len(found) > MAX_CIRCLE:
                 break
-            found.add(self._unsettled[at][0])
-        return len(found) > number
+        for at in range(len(self._unsettled) - 1, before - 1, -1):
+            if len(found) > MAX_CIRCLE:
+                break
+            found.add(_function(self._unsettled[at][0]))
+        return len(found) > MAX_CIRCLE
 
     def _drop(self, depth: int) -> None:
         """Forget the answers that waited for one at a depth, or for one below it."""
@@ -154,6 +161,11 @@ class Summaries:
         self._stack.clear()
         self._before.clear()
         self._lowest = _NOBODY
+
+
+def _function(key: Key) -> tuple[Any, ...]:
+    """What a summary is of, whatever its depth."""
+    return key[:2] if len(key) == 3 else key[:1]
 
 
 def _followed(summary: Summary) -> Summary:
