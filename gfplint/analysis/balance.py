@@ -232,9 +232,9 @@ class Balance:
         if not ends:
             return True
         code = self.text(fid)
-        if not straight(code, ends[0], ends[-1]) or leaves_between(code, ends[0], ends[-1]):
-            if not apart(code, {name: self.ops[name] for name in ends}, _NOBODY, _NOBODY, plain=True):
-                return False
+        plain = straight(code, ends[0], ends[-1]) and not leaves_between(code, ends[0], ends[-1])
+        if not plain and not apart(code, {name: self.ops[name] for name in ends}, _NOBODY, _NOBODY, plain=True):
+            return False
         return not self.conditional(fid, code.find(ends[0]), code.rfind(ends[-1]))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
@@ -48,7 +48,7 @@ from gfplint.frontend.blank import Part, Source, blank, blank_part
 from gfplint.frontend.header import signature
 from gfplint.frontend.lower import body as lower_body
 from gfplint.frontend.lower import lower_macro
-from gfplint.kernel.model import ContextKind, GuardClass, Kernel, Query
+from gfplint.kernel.model import ContextKind, ContextOp, GuardClass, Kernel, Query
 
 #: Sources kept blanked at a time.
 MAX_SOURCES = 48
@@ -308,10 +308,15 @@ class Linker:
         callees = frozenset(function.callees)
         ops = {name: holds.ops[name] for name in callees & holds.ops.keys() if not env.shadowed(name)}
         vague = callees & holds.vague
-        shows = not annotated(function) and (not (ops or vague) or apart(self.code(fid), ops, vague, names))
+        shows = not annotated(function) and (not (ops or vague) or self._apart(fid, ops, vague, names))
         if shows and not any(map(env.may_change_context, callees)):
             return False  # told without its body
         return meets(holds, signature(function.header), self.body(fid), env, names, lambda: self.code(fid))
+
+    def _apart(self, fid: FunctionId, ops: Mapping[str, ContextOp], vague: Set[str], names: Set[str]) -> bool:
+        """Whether a text shows that no context reaches one of ``names``: one that all configurations share."""
+        code = self.code(fid)
+        return apart(code, ops, vague, names) and not self.conditional(fid, 0, len(code))
 
     def balanced(self, fid: FunctionId) -> bool:
         """Whether a function's body plainly leaves the context that it found."""

@@ -59,9 +59,9 @@ class Outcomes:
             return UNCHANGED, True
         try:
             return self._computed(key, compute)
-        except BaseException:
-            self._asked.clear()
-            self._waiting.clear()
+        except BaseException:  # the next question finds nothing of what failed, nor of what was taken for granted
+            for left in (self._known, self._asked, self._waiting, self._computing):
+                left.clear()
             raise
 
     def _computed(self, key: Key, compute: Callable[[], Outcome]) -> Outcome:

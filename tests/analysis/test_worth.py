@@ -50,6 +50,13 @@ SPLIT = "#ifdef CONFIG_A\nspin_unlock(&x->lock);\n#endif\n"
         ("spin_lock(&x->lock);\n" + SPLIT.replace("#endif", "#else\nspin_unlock(&x->lock);\n#endif"), False),
         ("vmalloc(8);\nspin_lock(&x->lock);\n" + SPLIT, False),
         ("begin_it(x);\nvmalloc(8);", True),
+        ("vmalloc(8);\nspin_lock(&x->lock);\nif (x->n)\nx->n++;\nspin_unlock(&x->lock);", False),
+        (
+            "while (x->n) {\nvmalloc(8);\nspin_lock(&x->lock);\n#ifdef CONFIG_A\nx->n++;\n#else\n"
+            + SPLIT
+            + "#endif\n}",
+            True,
+        ),
     ],
 )
 def test_directives_inside_a_region(body: str, wanted: bool) -> None:
