@@ -29,12 +29,19 @@ Group = tuple[str, tuple[Entry, ...]]
 
 
 class _Level(NamedTuple):
-    """Open braces of an initialiser: the members that lead here, the entries to add to, whose they are."""
+    """Open braces of an initialiser: the members that lead here, with a dot behind each, and how many they are; the
+    entries to add to, and whose they are.
+    """
 
-    path: tuple[str, ...]
+    path: str
+    length: int
     entries: list[Entry]
     owner: bool
     literal: str
+
+
+#: Stands for braces around all of it.
+_OUTSIDE = _Level("", 0, [], False, "")
 
 
 def table_entries(line: int, body: str, depth: int) -> list[Group]:
@@ -46,19 +53,21 @@ def table_entries(line: int, body: str, depth: int) -> list[Group]:
     if body.find("{", 1) < 0:
         return _flat(line, body)
     groups: list[Group] = []
-    levels: list[_Level] = []
+    above: list[_Level] = []
+    level = _OUTSIDE
+    path, entries = "", level.entries
     pending = literal = ""
     last = 0
+    count = body.count
     for match in _TOKEN.finditer(body):
         kind = match.lastindex
         if kind == _WORD:
-            if levels:
+            if above:
                 member, value = match.group(1, 2)
-                path = levels[-1].path
                 at = match.start()
-                line += body.count("\n", last, at)
+                line += count("\n", last, at)
                 last = at
-                levels[-1].entries.append(Entry(".".join([*path, member]) if path else member, value, line))
+                entries.append(Entry(path + member, value, line))
         elif kind == _MEMBER:
             member = match[1]
             at = match.end()
@@ -66,27 +75,31 @@ def table_entries(line: int, body: str, depth: int) -> list[Group]:
             if opening or body.startswith("{", at):
                 pending = member
                 literal = opening.group(1) if opening and body[at] == "&" else ""
-            elif levels and (text := _VALUE.match(body, at)):
+            elif above and (text := _VALUE.match(body, at)):
                 at = match.start()
-                line += body.count("\n", last, at)
+                line += count("\n", last, at)
                 last = at
-                member = ".".join([*levels[-1].path, member])
-                levels[-1].entries.append(Entry(member, text.group(1).strip(), line))
+                entries.append(Entry(path + member, text.group(1).strip(), line))
         elif kind == _OPENING:
-            if literal or len(levels) < depth:
-                levels.append(_Level((), [], True, literal))
+            opened = len(above)
+            above.append(level)
+            if literal or opened < depth:
+                level = _Level("", 0, [], True, literal)
+            elif pending and level.length < _MAX_PATH:
+                level = _Level(f"{path}{pending}.", level.length + 1, entries, False, "")
             else:
-                above = levels[-1]
-                path_here = (*above.path, pending) if pending and len(above.path) < _MAX_PATH else above.path
-                levels.append(_Level(path_here, above.entries, False, ""))
+                level = _Level(path, level.length, entries, False, "")
+            path, entries = level.path, level.entries
             pending = literal = ""
         elif kind == _EMPTY:
             pending = literal = ""
-        elif levels:
-            level = levels.pop()
-            if level.owner and level.entries:
-                groups.append((level.literal, tuple(level.entries)))
-    groups += [(level.literal, tuple(level.entries)) for level in levels if level.owner and level.entries]
+        elif above:
+            if level.owner and entries:
+                groups.append((level.literal, tuple(entries)))
+            level = above.pop()
+            path, entries = level.path, level.entries
+    # What is never closed.
+    groups += [(one.literal, tuple(one.entries)) for one in (*above, level) if one.owner and one.entries]
     return groups
 
 

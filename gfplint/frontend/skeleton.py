@@ -159,7 +159,7 @@ def called(text: str) -> tuple[str, ...]:
 
 def _masks(code: str) -> list[tuple[int, str]]:
     """The mask names in a piece of code, each with the offset of its ``GFP_``."""
-    return [(m.start(), (m.group(1) or "") + m.group()) for m in _MASK.finditer(code)] if "GFP_" in code else []
+    return [(m.start(), (m.group(1) or "") + m.group()) for m in _MASK.finditer(code)]
 
 
 def _in_order(backwards: list[str]) -> list[str]:
