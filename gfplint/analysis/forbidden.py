@@ -25,6 +25,10 @@ from gfplint.kernel.model import Allocator, Free, Mask
 
 #: What names masks and asks what they are has in it.
 _GFP = re.compile("gfp", re.IGNORECASE)
+#: A context that a callee may have entered of which nothing else is known.
+_ANY = "@any"
+_NOT_KNOWN = frozenset((SAID, _ANY))
+_ANYTHING = Ways(NOTHING | {(_ANY,)}, NOTHING | {(_ANY,)})
 #: What an allocator ends that drops a lock, whichever the lock is.
 _SWITCHES = frozenset(("bh", "lock_irq"))
 
@@ -53,17 +57,23 @@ def meets(holds: Holds, signature: Signature, body: Body, seen: Seen, names: Set
     """
     if body.errors:
         return True
-    try:
-        _Meeting(holds, signature, body, seen, names, text).body(body)
-    except Unclear:
-        return True
-    return False
+    for exact in (False, True):
+        walk = _Meeting(holds, signature, body, seen, names, text, exact=exact)
+        try:
+            walk.body(body)
+        except Unclear:
+            if not walk.loose:
+                return True
+        else:
+            return False
+    return True
 
 
 class _Meeting(Walk):
     """A walk that ends where one of some names may sleep with a context held.
 
-    What the callees do is asked for as the whole flow of this body would: their summaries serve both.
+    What the callees do is asked for as the whole flow of this body would: their summaries serve both. Those of callees
+    that may do several things to the context are asked for in a second walk (``exact``), if it comes to that.
     """
 
     def __init__(
@@ -74,8 +84,13 @@ class _Meeting(Walk):
         seen: Seen,
         names: Set[str],
         text: Callable[[], str],
+        *,
+        exact: bool,
     ) -> None:
         super().__init__(holds, seen)
+        self.exact = exact
+        #: Whether a callee was met of which only its summary tells what it does.
+        self.loose = False
         self.seen: Seen = seen
         self.names = names
         self.text = text
@@ -89,7 +104,7 @@ class _Meeting(Walk):
         name = func.name if isinstance(func, Name) else func.field if isinstance(func, Member) else ""
         if name in self.names:
             kinds = self.forbidding(states)
-            if kinds and self.may_sleep(name, call, kinds):
+            if kinds and (self.loose or self.may_sleep(name, call, kinds)):
                 raise Unclear
         if name in self.holds.said and call.args and not self.may_be_atomic(call.args[0]):
             return states
@@ -100,9 +115,9 @@ class _Meeting(Walk):
         return after | frozenset([tuple([k for k in s if k != SAID]) for s in states if SAID in s and len(s) > 1])
 
     def forbidding(self, states: States) -> frozenset[str]:
-        """The contexts that are held in some state and forbid sleeping; SAID among them."""
+        """The contexts that are held in some state and forbid sleeping; SAID and what is not known among them."""
         found = frozenset[str]().union(*states)
-        return (found & self.holds.atomic) | (found & {SAID})
+        return (found & self.holds.atomic) | (found & _NOT_KNOWN)
 
     def may_be_atomic(self, lock: Expr) -> bool:
         """Whether a lock that is said to be held may be of a type that forbids sleeping (``Contexts.assert_held``)."""
@@ -198,9 +213,13 @@ class _Meeting(Walk):
 
     def outcomes(self, name: str) -> Ways | None:
         found = super().outcomes(name)
-        if found is None and (summary := self.seen.summary(name, 0)) is not None:
-            return self.effects(summary)
-        return found
+        if found is not None and not _several(found):
+            return found
+        if not self.exact:
+            self.loose = True
+            return found if found is not None else _ANYTHING
+        summary = self.seen.summary(name, 0)
+        return self.effects(summary) if summary is not None else found
 
     def effects(self, summary: Summary) -> Ways:
         """What a summary says that a function does to the context."""
@@ -212,6 +231,13 @@ class _Meeting(Walk):
             found[effect.when] = found.get(effect.when, frozenset()) | {way}
         always = found.get("always", NOTHING)
         return Ways(found.get("zero", always), found.get("nonzero", always))
+
+
+def _several(ways: Ways) -> bool:
+    """Whether a call may do several things to the context that its result does not tell apart, and enter some."""
+    return any(
+        len(found) > 1 and any(not entry.startswith("-") for outcome in found for entry in outcome) for found in ways
+    )
 
 
 class _Types:

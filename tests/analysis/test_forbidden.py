@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from gfplint.analysis.environment import LONG_CHAIN
+from gfplint.analysis.program import FunctionId
+from gfplint.analysis.summary import Summary
 from gfplint.linting import DEPTH
 from tests.rules.harness import lint, program_of
 
@@ -122,3 +124,45 @@ def test_contexts_that_a_callee_leaves_or_that_do_not_forbid_its_sleep(statement
 def test_a_callee_that_locks_by_itself_gets_its_mask_from_here() -> None:
     text = f"{HEAD}\nvoid moor(struct pier *p)\n{{\n\tlockdep_assert_held(&p->lock);\n\tsure(p, GFP_KERNEL);\n}}\n"
     assert any(f.rule == "GFP101" and f.function == "moor" for f in lint(text))
+
+
+MAYBE = "static void maybe(struct pier *p) { if (p->slot) spin_lock(&p->raw); }\n"
+TWICE = (
+    "static void lock_twice(struct pier *p, int n)\n{\n"
+    "\tif (n) spin_lock(&p->lock);\n\tp->other = 0;\n\tif (%s) spin_%s(&p->lock);\n}\n"
+)
+PAIRED, EITHER = TWICE % ("n", "unlock"), TWICE % ("!n", "lock")
+
+
+@pytest.mark.parametrize(
+    ("more", "statements", "met", "asked"),
+    [
+        (PAIRED, "lock_twice(p, 1); p->slot = kmalloc(64, GFP_KERNEL);", False, True),
+        (PAIRED, "lock_twice(p, 1); p->other = 0;", False, False),
+        (PAIRED, "spin_lock(&p->lock); lock_twice(p, 1); build(); spin_unlock(&p->lock);", True, True),
+        (PAIRED, "p->slot = kmalloc(64, GFP_KERNEL); lock_twice(p, 1);", False, False),
+        (MAYBE, "maybe(p); build();", False, True),
+        (EITHER, "lock_twice(p, 1); build();", True, True),
+        (EITHER, "lock_twice(p, 1); spin_unlock(&p->lock); build();", False, True),
+    ],
+)
+def test_a_callee_that_may_do_several_things_is_followed_only_where_it_matters(
+    more: str, statements: str, met: bool, asked: bool
+) -> None:
+    text = f"{HEAD}{more}\nvoid moor(struct pier *p)\n{{\n\t{statements}\n}}\n"
+    program, linker = program_of({"drivers/a/a.c": text}, (6, 12), SURE)
+    fid = program.resolve("moor", 0)
+    assert fid is not None
+    depths: list[int] = []
+    summary = linker.summary
+
+    def noted(fid: FunctionId, depth: int) -> Summary | None:
+        depths.append(depth)
+        return summary(fid, depth)
+
+    linker.summary = noted  # type: ignore[method-assign]
+    assert linker.meets(fid, NAMES) is met
+    assert (0 in depths) is asked
+    found = linker.summary(fid, 0)
+    assert found is not None
+    assert bool(found.reports) is met
