@@ -102,6 +102,14 @@ class Bases:
         self._declarations: list[tuple[str, str]] | None = None
         self._assigned: frozenset[str] | None = None
         self._found: dict[Parts, tuple[Base, ...]] = {}
+        self._led: dict[str, tuple[Base, ...]] = {}
+
+    def led(self, lead: str) -> tuple[Base, ...]:
+        """The records that a plain path leads to, with the operator behind it (``x->y.``)."""
+        found = self._led.get(lead)
+        if found is None:
+            found = self._led[lead] = self.records(tuple(_PART.findall(lead)))
+        return found
 
     def records(self, parts: Parts | None) -> tuple[Base, ...]:
         """The records that a path may lead to; () where the path has no place that others know."""
@@ -124,7 +132,7 @@ class Bases:
             types = {variable.type}
         found = []
         for kind in sorted(types):
-            path = type_of_parts(list(parts), {name: (kind, 0)}, self.known)
+            path = type_of_parts(list(parts), {name: (kind, 0)}, self.known) if len(parts) > 1 else [(kind, 0)]
             if len(path) < len(parts) or not path[-1][0]:
                 return () if len(types) == 1 and name in self.header and not self._set(name) else UNKNOWN
             found.append(self.known.record_key(path[-1][0]))

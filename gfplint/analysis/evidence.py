@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from functools import partial
+from functools import cached_property, partial
 from typing import NamedTuple
 
 from gfplint.analysis.bases import Base, Bases
@@ -47,6 +47,8 @@ _OBJECT = re.compile(r"struct(?<!\wstruct)\s++(\w++)\s*+\*\s*+(?:const\s++)?(\w+
 _RETURNED = re.compile(r"return(?<!\wreturn)\s++(?:\([\w\s]++\*\s*+\)\s*+)?([A-Za-z_]\w*+)\s*+\(")
 _RETURNS = re.compile(r"struct\s++(\w++)\s*+\*\Z")
 Families = frozenset[str]
+#: Families in their order, as others hear of them.
+Told = tuple[str, ...]
 #: By the names of functions that may free anything what tells to which frees they may give their arguments.
 Freeing = Mapping[str, Callable[[], frozenset[str]]]
 _NONE: Families = frozenset()
@@ -79,7 +81,7 @@ class Evidence(NamedTuple):
     """
 
     doubts: frozenset[Doubt]
-    stored: tuple[tuple[str, Families], ...] = ()
+    stored: tuple[tuple[str, Told], ...] = ()
     freed: tuple[tuple[str, str], ...] = ()
     sure: tuple[tuple[str, str], ...] = ()
 
@@ -122,7 +124,7 @@ def known_as(record: Base, member: str) -> str:
 
 def _known_as(spot: Spot, bases: Bases) -> Iterator[str]:
     """What others call a member."""
-    for base in bases.records(spot.base):
+    for base in bases.led(spot.lead) if spot.lead else bases.records(spot.base):
         yield known_as(base, spot.name)
 
 
@@ -136,13 +138,13 @@ def _objects(spot: Spot, bases: Bases) -> Iterator[str]:
 class _Assigned(NamedTuple):
     """What assignments do: ``stored``: the members and results that are given anything but a number; ``direct``:
     variables, each with the family that an allocator gives it, and its cache; ``served``: structs that caches are made
-    for; ``copied``: what members are given that another member (its key) is given from.
+    for; ``copied``: what may be another member that a member (its key) is given.
     """
 
     stored: list[Spot]
     direct: list[tuple[str, str]]
     served: list[tuple[str, str]]
-    copied: list[tuple[Spot, str]]
+    copied: list[tuple[str, str]]
 
 
 class Reader:
@@ -236,33 +238,30 @@ class Reader:
         for name, families in wrappers.giving.items():
             stored += _gifts(code, name, families, names)
         freed = [one for name in callees & self.frees.keys() for one in self._freed(code, name)]
-        freeing = [(t.key, names.surely(free)) for t, free in freed] + [one for one in cleaned if one[1] in self.frees]
-        doubts = {doubt for key, free in freeing for doubt in names.doubts(key, partial(self.conflicting, free=free))}
-        doubts.update(
-            doubt for key, free in cleaned if free not in self.frees for doubt in names.doubts(key, _is_known)
-        )
-        doubts.update(self._doubted_by_callees(code, names, wrappers.freeing) if names.given else ())
+        doubts = self._doubts(code, names, freed, cleaned, wrappers.freeing) if names.given else ()
         if doubts:
             return Evidence(frozenset(doubts))
         others = _Others(text, names, freed, self.sizes) if names.given or freed else None
-        spots = {(t.name, t.lead) if t.lead else t: t for t in stored if t.member}.values()
+        spots = {(t.name, t.lead) if t.lead else (t.name, t.at): t for t in stored if t.member}.values()
         members = {(known, names.told(t.key)) for t in spots for known in _known_as(t, text.bases)}
         # What one member may take from another, that one may have got elsewhere as the first has here.
         members |= {
-            (known, measures)
-            for spot, target in found.copied
-            if spot.member and (measures := measures_in(names.families(target)))
+            (known, tuple(sorted(measures)))
+            for path, target in (found.copied if names.has("^#") else ())
+            if _PATH.fullmatch(path) and (measures := measures_in(names.families(target)))
+            if (spot := last(path)) is not None and spot.member
             for known in _known_as(spot, text.bases)
         }
         frees = {(known, free) for t, free in freed if t.member for known in _known_as(t, text.bases)}
         returned = tuple(self._returned(text))
-        members.update((known, frozenset(parted(family))) for known, family in returned)
-        members.update((k, names.told(t.key)) for t in stored for k in self._cached(t, names, text))
+        members.update((known, tuple(sorted(parted(family)))) for known, family in returned)
+        if names.has("@"):
+            members.update((k, names.told(t.key)) for t in stored for k in self._cached(t, names, text))
         frees.update((k, free) for t, free in freed if t.member and "@" in free for k in _objects(t, text.bases))
         frees.update(self._called(text))
         return Evidence(
             frozenset(),
-            tuple(sorted(members, key=lambda m: (m[0], *sorted(m[1])))) + (others.stored() if others else ()),
+            tuple(sorted(members)) + (others.stored() if others else ()),
             tuple(sorted(frees)) + (others.freed() if others else ()),
             (
                 *found.served,
@@ -270,6 +269,22 @@ class Reader:
                 *(others.made(found.direct) if others is not None and found.direct else ()),
             ),
         )
+
+    def _doubts(
+        self,
+        code: str,
+        names: _Names,
+        freed: Sequence[tuple[Spot, str]],
+        cleaned: Sequence[tuple[str, str]],
+        callees: Mapping[str, frozenset[str]],
+    ) -> set[Doubt]:
+        """The doubts about the frees of a text, and about those that its callees may do."""
+        freeing = [(t.key, names.surely(free)) for t, free in freed] + [one for one in cleaned if one[1] in self.frees]
+        found = {doubt for key, free in freeing for doubt in names.doubts(key, partial(self.conflicting, free=free))}
+        others = [key for key, free in cleaned if free not in self.frees]
+        found.update(doubt for key in others for doubt in names.doubts(key, _is_known))
+        found.update(self._doubted_by_callees(code, names, callees))
+        return found
 
     def given_back(
         self, header: str, code: str, callees: frozenset[str], freeing: Freeing, bases: Bases
@@ -364,10 +379,8 @@ class Reader:
         for name, member, value, kind, word in assignments(code):
             if member is not None:
                 found.stored.append(member)
-                if sources and kind == PATH and not word.isidentifier():
-                    found.copied.append((of_path(word), member.key))
-                elif sources and not kind and _PATH.fullmatch(value) and (source := last(value)) is not None:
-                    found.copied.append((source, member.key))
+                if sources and (kind == PATH or not kind):
+                    found.copied.append((word or value, member.key))
             elif kind == CALL and word in self.creators:
                 if _only_call(value):
                     found.served.extend(self._served(text, name, word, value))
@@ -525,20 +538,24 @@ class _Others:
     ) -> None:
         self.text, self.names, self.sizes = text, names, sizes
         self.bare = [(target.name, free) for target, free in freed if not target.member]
-        self.structs = dict(_pointers(text.header)) | dict(_pointers(text.code))
 
-    def stored(self) -> tuple[tuple[str, Families], ...]:
+    @cached_property
+    def structs(self) -> dict[str, str]:
+        """The structs that pointers lead to, by their names."""
+        return dict(_pointers(self.text.header)) | dict(_pointers(self.text.code))
+
+    def stored(self) -> tuple[tuple[str, Told], ...]:
         """The structs and variables that may be given memory, with its families."""
-        found: dict[str, Families] = {}
+        found: dict[str, set[str]] = {}
         if not self.names.given:
             return ()
-        for name in self.names.known():
+        for name in self.names.having():
             if not name.startswith(".") and (families := self.names.told(name)) and (other := self.of(name)):
-                found[other] = found.get(other, _NONE) | families
+                found.setdefault(other, set()).update(families)
         for tag, family in self._sized() if "sizeof" in self.text.code else ():
             if other := self.object(tag):
-                found[other] = found.get(other, _NONE) | {family}
-        return tuple(sorted(found.items()))
+                found.setdefault(other, set()).add(family)
+        return tuple(sorted((other, tuple(sorted(families))) for other, families in found.items()))
 
     def _sized(self) -> Iterator[tuple[str, str]]:
         """The structs of whose size memory is allocated, each with the memory's family."""
@@ -595,20 +612,26 @@ class _Names:
         self._sources: dict[str, list[str]] = {}
         self._givers: dict[str, dict[str, Families]] = {}
         self._found: dict[str, Families] = {}
+        self._having: Set[str] | None = None
 
     def take(self, name: str, source: str) -> None:
         """What a name stands for may be what another does."""
         if name != source:
             self._sources.setdefault(name, []).append(source)
-            self._found.clear()
+            self._change()
 
     def give(self, name: str, families: Families, giver: str = "") -> None:
         known = self.given.get(name)
         self.given[name] = families if known is None else known | families
-        self._found.clear()
+        self._change()
         if giver:
             givers = self._givers.setdefault(name, {})
             givers[giver] = givers.get(giver, _NONE) | families
+
+    def _change(self) -> None:
+        if self._found or self._having is not None:
+            self._found.clear()
+            self._having = None
 
     def givers(self, name: str) -> frozenset[str]:
         """What is called to give a name its memory."""
@@ -631,23 +654,31 @@ class _Names:
                 takers.setdefault(source, []).append(name)
         return _reached(ends, takers)
 
-    def known(self) -> set[str]:
-        """Every name that was given memory, or takes it from others."""
-        return self._sources.keys() | self.given.keys()
+    def having(self) -> Set[str]:
+        """Every name that was given memory, or takes it from one that was."""
+        if self._having is None:
+            self._having = self.led_by(self.given)
+        return self._having
+
+    def has(self, marks: str) -> bool:
+        """Whether any memory is of a family, or a measure, that begins with one of some characters."""
+        return any(family[0] in marks for families in self.given.values() for family in families)
 
     def families(self, name: str) -> Families:
         if name not in self._sources:
             return self.given.get(name, _NONE)
-        if not self.given:
+        if not self.given or (self._having is not None and name not in self._having):
             return _NONE
         found = self._found.get(name)
         if found is None:
             found = self._found[name] = _NONE.union(*[self.given.get(n, _NONE) for n in self._behind(name)])
         return found
 
-    def told(self, name: str) -> Families:
+    def told(self, name: str) -> Told:
         """The families that others may hear of."""
-        return self.families(name) - _SOME_CACHE
+        if name not in self.having():
+            return ()
+        return tuple(sorted(self.families(name) - _SOME_CACHE))
 
     def surely(self, free: str) -> str:
         """A free, without a cache that others may mean another by."""

@@ -7,7 +7,8 @@ looked for in the text turned around, where ``=`` stands first and what is assig
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+
+import msgspec
 
 from gfplint.analysis.bases import Parts, base_of
 
@@ -32,7 +33,7 @@ INDEX = re.compile(r"\[[^\]]*+\]")
 _BEFORE = 40
 
 
-class Spot(NamedTuple):
+class Spot(msgspec.Struct, frozen=True, gc=False):
     """The last component of a path: its name, whether it is a member, and what leads to it: as ``lead`` where that is
     plain (``x->y.``), else what stands before ``at`` in ``text``.
     """

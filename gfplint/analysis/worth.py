@@ -378,7 +378,7 @@ class _Wrapped:
 
 def _members(index: int, found: Evidence) -> Iterable[MemberEvidence]:
     for member, families in found.stored:
-        yield MemberEvidence(index, member, tuple(sorted(families)) if families else ())
+        yield MemberEvidence(index, member, families)
     for member, free in found.freed:
         yield MemberEvidence(index, member, free=free)
     for member, family in found.sure:

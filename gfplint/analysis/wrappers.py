@@ -148,7 +148,10 @@ def families_at(places: Mapping[int, Names] | None, file: int) -> Names:
     if places is None:
         return _NOTHING
     own = places.get(file)
-    return own if own is not None else _NOTHING.union(*places.values())
+    if own is not None:
+        return own
+    every = tuple(places.values())
+    return every[0] if len(every) == 1 else _NOTHING.union(*every)
 
 
 def _add(table: dict[str, dict[int, Names]], name: str, file: int, more: Names) -> bool:

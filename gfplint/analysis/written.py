@@ -26,6 +26,9 @@ def arguments(code: str, name: str) -> Iterator[list[str]]:
 
 
 def _split(code: str, opening: int) -> list[str]:
+    closing = code.find(")", opening, opening + _MAX_LENGTH)
+    if closing >= 0 and code.find("(", opening + 1, closing) < 0:
+        return code[opening + 1 : closing].split(",")
     args: list[str] = []
     depth, last = 0, opening + 1
     for match in _PAREN.finditer(code, opening, opening + _MAX_LENGTH):
