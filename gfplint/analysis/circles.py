@@ -16,7 +16,7 @@ from gfplint.analysis.summary import Summary
 Key = tuple[FunctionId, int] | tuple[int, str, int] | tuple[int, int, str]
 Compute = Callable[[], Summary]
 #: Functions that call each other, up to which each is computed with all the others for its own sake.
-MAX_CIRCLE = 12
+MAX_CIRCLE = 8
 #: How often each of more than these is computed, with what the others came to the time before.
 ROUNDS = 3
 _FOLLOWED = f"calls itself in a large circle of functions, which is followed through {ROUNDS} calls"

@@ -87,8 +87,8 @@ def _circle(count: int, *steps: int) -> dict[str, str]:
         (_chain(200, "spin_lock(&r->lock);"), (0,)),
         (_chain(200, "lock_0(r);"), (0,)),
         (_circle(4, *range(-3, 4)), (0, 3)),
-        (_circle(14, 1, 2, -1), (0, 2)),
-        (_circle(13, *range(-2, 3)), (0,)),
+        (_circle(10, 1, 2, -1), (0, 2)),
+        (_circle(9, *range(-2, 3)), (0,)),
     ],
     ids=["chain", "ring", "small circle", "large circle", "many call many"],
 )
@@ -101,7 +101,7 @@ def test_answers_do_not_depend_on_the_depth_of_questions(files: dict[str, str], 
 
 
 def test_large_circles_say_that_they_are_not_followed_everywhere() -> None:
-    large, small = _circle(14, 1, -1), _circle(3, 1, -1)
+    large, small = _circle(10, 1, -1), _circle(3, 1, -1)
     for files, said in ((large, True), (small, False)):
         _, linker = program_of(files)
         for fid in _functions(files):
