@@ -172,6 +172,23 @@ def test_which_objects_come_from_a_cache_concerns_the_frees_of_others(tmp_path: 
     assert "GFP402" not in said
 
 
+def test_texts_of_callees_of_callees_are_looked_at(tmp_path: Path, linted: list[set[str]]) -> None:
+    tree = make(tmp_path / "linux")
+    keeping = "void %s(char *p)\n{\n\tchar *q = vmalloc(8);\n\t%s(p);\n\tvfree(q);\n}\n"
+    write(tree, "drivers/keep/inner.c", keeping % ("keep_inner", "keep_use"))
+    write(tree, "drivers/keep/outer.c", keeping % ("keep_outer", "keep_inner"))
+    for name in "ab":  # what the second hears of is known from the first
+        text = f"void keep_{name}(void)\n{{\n\tchar *p = kmalloc(8, GFP_KERNEL);\n\tkeep_outer(p);\n\tkfree(p);\n}}\n"
+        write(tree, f"drivers/keep/{name}.c", text)
+    scans = _Scans(tree, tmp_path / "cache", codes=FEW)
+    assert "drivers/keep" not in scans.kept()
+    write(tree, "drivers/keep/inner.c", "void keep_inner(char *p)\n{\n\tvfree(p);\n}\n")
+    said = scans.kept()
+    assert said == scans.anew()
+    assert "drivers/keep/a.c" in said
+    assert {"drivers/keep/a.c", "drivers/keep/b.c"} <= linted[-1]
+
+
 def test_what_tells_of_the_kernel_may_be_no_source(tmp_path: Path, linted: list[set[str]]) -> None:
     tree = make(tmp_path / "linux")
     config = write(tree, "init/Kconfig", "config CC_HAS_COUNTED_BY\n\tbool\n")
