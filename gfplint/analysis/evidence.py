@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from typing import NamedTuple
 
 from gfplint.analysis.bases import Base, Bases
@@ -642,6 +642,7 @@ class _Names:
         if not wrong(self.families(name)):
             return
         given = [pair for n in self._behind(name) for pair in self._givers.get(n, {}).items()]
+        wrong = cache(wrong)  # most of many givers give the same
         # Where only all of it together is wrong, it may rest on any of them.
         doubtful = [giver for giver, families in given if wrong(families)] or [giver for giver, _ in given]
         yield Doubt(freeing, frozenset(doubtful))

@@ -38,6 +38,7 @@ class CallerScopes:
         self._summary, self._body, self._source = summary, body, source
         #: By function, and how many callers of callers were asked for that.
         self._known: dict[tuple[FunctionId, int], frozenset[str]] = {}
+        self._mentioned: dict[FunctionId, bool] = {}
 
     def around(self, fid: FunctionId, depth: int = MAX_CALLERS) -> frozenset[str]:
         """The kinds of scopes that are active whenever a function is called."""
@@ -74,6 +75,12 @@ class CallerScopes:
 
     def _handed_out(self, fid: FunctionId) -> bool:
         """Whether something but a call mentions a function in its file."""
+        known = self._mentioned.get(fid)
+        if known is None:
+            known = self._mentioned[fid] = self._is_mentioned(fid)
+        return known
+
+    def _is_mentioned(self, fid: FunctionId) -> bool:
         function = self.program.function(fid)
         code = self._source(fid[0]).code
         for match in re.finditer(rf"\b{re.escape(function.name)}\b(?!\s*\()", code):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
-from functools import partial
+from functools import cache, partial
 from typing import Protocol, TypeVar
 
 from gfplint.analysis.bases import Bases
@@ -268,21 +268,25 @@ class _Wrapped:
         if True in [self._read(name) for name in sorted(unread - self.summaries.keys() - self.texts.keys())]:
             return True
         asked: set[str] = set()
+        gives = cache(lambda name: bool(self.returned(name) or self.given(name)))  # the same in many doubts
         for doubt in doubts:
-            left = self._left(doubt)
+            left = self._left(doubt, gives)
             if not left:
                 return False
             asked |= left
         self.summaries.update((name, self.seen.summary(name, MEMORY)) for name in sorted(asked))
         return True
 
-    def _left(self, doubt: Doubt) -> set[str]:
-        """The functions that may settle a doubt and that are not looked into yet, those first that say most."""
+    def _left(self, doubt: Doubt, gives: Callable[[str], bool]) -> set[str]:
+        """The functions that may settle a doubt and that are not looked into yet, those first that say most.
+
+        ``gives``: whether a function may give any memory.
+        """
         freeing = self.followed(frozenset((doubt.freeing,))) - self.summaries.keys()
         if found := {name for name in freeing if self.freed(name)}:
             return found
         givers = self.followed(doubt.givers) - self.summaries.keys()
-        return {name for name in givers if self.returned(name) or self.given(name)}
+        return set(filter(gives, givers))
 
     def _read(self, name: str) -> bool:
         """Read the text of a function that may free its parameters, or return memory; whether it says other than its

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from gfplint.analysis.evidence import Families, Reader
 from gfplint.analysis.program import FunctionId, Program
+from gfplint.analysis.scopes import CallerScopes
 from gfplint.facts import Function
 from gfplint.frontend.blank import Part
 from tests.rules.harness import lint_all, program_of
@@ -61,3 +63,38 @@ void g(struct d *e)
     _, linker = program_of({"drivers/a/a.c": text})
     roots = list(linker.forbidding.of_file(0, linker.sources))
     assert [linker.forbidding.contested(root, linker.sources) for root in roots] == [True, False, True]
+
+
+def test_givers_of_one_name_are_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    conflicting = Reader.conflicting
+
+    def counted(reader: Reader, families: Families, free: str) -> bool:
+        asked.append(free)
+        return conflicting(reader, families, free)
+
+    monkeypatch.setattr(Reader, "conflicting", counted)
+    number = 60
+    both = "".join(
+        f"void g{i}(void *p) {{ kfree(p); }}\nvoid *h{i}(void) {{ return vmalloc(8); }}\n" for i in range(number)
+    )
+    body = "".join(f"p = h{i}();\ng{i}(p);\n" for i in range(number))
+    found = lint_all({"drivers/a/a.c": f"{both}void f(void)\n{{\nvoid *p;\n{body}}}\n"}, only=("GFP401",))
+    assert len(found) == number
+    assert len(asked) < 20 * number
+
+
+def test_who_hands_out_a_function_is_looked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[FunctionId] = []
+    mentioned = CallerScopes._is_mentioned
+
+    def counted(scopes: CallerScopes, fid: FunctionId) -> bool:
+        asked.append(fid)
+        return mentioned(scopes, fid)
+
+    monkeypatch.setattr(CallerScopes, "_is_mentioned", counted)
+    number = 20
+    functions = "".join(f"static void g{i}(void) {{ g{(i + 1) % number}(); vmalloc(8); }}\n" for i in range(number))
+    lint_all({"drivers/a/a.c": f"{functions}void f(void) {{ memalloc_nofs_save(); g0(); }}\n"})
+    assert asked
+    assert len(asked) == len(set(asked))
