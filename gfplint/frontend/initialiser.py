@@ -23,6 +23,8 @@ _LITERAL = re.compile(
 )
 #: Nested braces whose members' names an entry carries.
 _MAX_PATH = 16
+#: Characters of these together, at most: a hostile file may repeat long names before each of very many entries.
+_MAX_LENGTH = 1_000
 #: What a token is, by its last group.
 _MEMBER, _WORD, _OPENING, _EMPTY = 1, 2, 3, 4
 Group = tuple[str, tuple[Entry, ...]]
@@ -85,7 +87,7 @@ def table_entries(line: int, body: str, depth: int) -> list[Group]:
             above.append(level)
             if literal or opened < depth:
                 level = _Level("", 0, [], True, literal)
-            elif pending and level.length < _MAX_PATH:
+            elif pending and level.length < _MAX_PATH and len(path) + len(pending) < _MAX_LENGTH:
                 level = _Level(f"{path}{pending}.", level.length + 1, entries, False, "")
             else:
                 level = _Level(path, level.length, entries, False, "")

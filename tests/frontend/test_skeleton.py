@@ -278,3 +278,10 @@ def test_any_bytes_have_a_skeleton(data: bytes) -> None:
         assert 0 <= function.start <= function.body < function.end <= len(data)
         assert function.line >= 1
         assert signature(function.header) is not None
+
+
+def test_long_names_of_members_are_not_repeated_before_each_entry() -> None:
+    name = "m" * 2_000
+    inner = ".b = f,\n" * 10
+    (table,) = skeleton(f"static struct a t = {{\n.c = {{ .{name} = {{\n{inner}}} }},\n}};\n".encode()).tables
+    assert {(entry.member, entry.value) for entry in table.entries} == {("c.b", "f")}
