@@ -18,8 +18,6 @@ _HEAD = re.compile(
 _LABEL = re.compile(r"[;{}:]\s*+(\w++)\s*+(?=:(?!:))")
 #: A call, or a brace.
 _CALLED = re.compile(r"[{}]|\b[A-Za-z_]\w*+(?=\s*+\()")
-#: The same, or a line that only some configurations have.
-_CALLED_OR_SET = re.compile(r"[{}#]|\b[A-Za-z_]\w*+(?=\s*+\()")
 #: Labels before a statement.
 _LABELS = re.compile(r"\s*+(?:(?:case\b[^?;{}:]*+|\w++)\s*+:(?!:)\s*+)*+")
 #: What may lead back to an earlier place: a loop, or a label.
@@ -97,14 +95,15 @@ def _leads_away(code: str, start: int, end: int) -> bool:
 
 def apart(code: str, ops: Mapping[str, ContextOp], vague: Set[str], names: Set[str], *, plain: bool = False) -> bool:
     """Whether every context is entered by a statement, and left by one in the same block that no way between the two
-    leads around, while none of ``names`` is called between them; False where that does not show.
+    leads around, while none of ``names`` is called between them; False where that does not show. Directives don't: they
+    are blanked (``Linker.conditional``).
 
     ``ops``: what changes the context; ``vague``: names of what may change it in another way. ``plain``: whether nothing
     else is left either, nothing is entered twice, and no way ends between the two.
     """
     depth = 0
     entered: list[tuple[int, ContextOp, int]] = []  # what is not left yet, with the depth of its block, and where
-    for match in _CALLED_OR_SET.finditer(code):
+    for match in _CALLED.finditer(code):
         name, at = match.group(), match.start()
         op = ops.get(name)
         if name == "{":
@@ -113,7 +112,7 @@ def apart(code: str, ops: Mapping[str, ContextOp], vague: Set[str], names: Set[s
             depth -= 1
             if entered and entered[-1][0] > depth:
                 return False
-        elif name in vague or (entered and (name == "#" or name in names)):
+        elif name in vague or (entered and name in names):
             return False
         elif op is not None and op.effect == "enter":
             if op.when != "always" or op.typed or len(entered) == _MAX_ENTERED or not _always_runs(code, at):
