@@ -220,30 +220,29 @@ class Linker:
 
     def operation(self, struct: str, member: str, file: int) -> Summary | None:
         """What the implementations of an operation share; None while that is being computed."""
-        if member not in self.sleeping_operations:
+        key = self._operation_key(struct, member, file)
+        if key is None:
             return None
-        record = self.record(struct, file)
-        if record is None:
-            return None
-        key = (record[0], record[1].start, member)
-        with self.looking(record[0], f"{struct}.{member}"):
+        with self.looking(key[0], f"{struct}.{member}"):
             return self._summaries.of(key, lambda: self._shared(struct, member, file))
 
     def all_may_sleep(self, struct: str, member: str, file: int) -> bool:
         """Whether all implementations of an operation may sleep for sure: else what they share (``operation``) is in
         doubt at best.
         """
-        if member not in self.sleeping_operations:
+        key = self._operation_key(struct, member, file)
+        if key is None:
             return False
-        record = self.record(struct, file)
-        if record is None:
-            return False
-        key = (record[0], record[1].start, member)
-        with self.looking(record[0], f"{struct}.{member}"):
+        with self.looking(key[0], f"{struct}.{member}"):
             known = self._all_sleeping.get(key)
             if known is None:
                 known = self._all_sleeping[key] = self._all_may_sleep(struct, member, file)
             return known
+
+    def _operation_key(self, struct: str, member: str, file: int) -> tuple[int, int, str] | None:
+        """The record that a file means, and the member; None where no implementation may sleep, or there is none."""
+        record = self.record(struct, file) if member in self.sleeping_operations else None
+        return (record[0], record[1].start, member) if record is not None else None
 
     def _all_may_sleep(self, struct: str, member: str, file: int) -> bool:
         self._look_at_operation(struct, member)
