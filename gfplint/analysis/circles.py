@@ -1,4 +1,4 @@
-"""Summaries of functions that may call each other in circles: none depends on which of them is asked for first."""
+"""Summaries of functions that may call each other in circles, whichever of them is asked for first."""
 
 from __future__ import annotations
 
@@ -35,6 +35,9 @@ class Summaries:
     So the members of a large one (a strongly connected component: Tarjan, Depth-first search and linear graph
     algorithms, 1972) are computed together, and say so: in rounds, each with what the others came to in the round
     before, nothing in the first.
+
+    One way remains on which an answer may rest on the order of questions: what is in no circle itself, and rests on a
+    member of one, is kept as done, and serves the other members while they are computed anew.
     """
 
     def __init__(self, deep: Deep) -> None:

@@ -25,7 +25,7 @@ from gfplint.kernel.model import GuardClass, Query
 if TYPE_CHECKING:
     from gfplint.analysis.interprocedural import Linker
 
-T = TypeVar("T")
+_Found = TypeVar("_Found")
 #: Macros that name each other before one is a number.
 _MACRO_STEPS = 3
 #: The first function of the kernel: what it calls runs before the allocator may sleep (init/main.c).
@@ -153,7 +153,7 @@ class FileEnvironment:
         fid = linker.program.resolve(name, self.file)
         return linker.summary(fid, depth) if fid is not None else None
 
-    def read(self, name: str, tell: Callable[[FunctionId, Function, FileEnvironment], T]) -> T | None:
+    def read(self, name: str, tell: Callable[[FunctionId, Function, FileEnvironment], _Found]) -> _Found | None:
         """See worth.Seen."""
         linker = self.linker
         if linker.program.macro(name, self.file) is not None:

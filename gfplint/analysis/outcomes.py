@@ -30,8 +30,9 @@ class Outcomes:
 
     Functions that call each other are taken for such as change nothing. Where all of them then come out so, that is
     what they do, by induction over the calls; else for such as may also do what came out, until nothing more does: the
-    whole flow, which looks no second time into what it is in, sees no more. Neither depends on which of them is asked
-    about first (Tarjan, Depth-first search and linear graph algorithms, 1972).
+    whole flow, which looks no second time into what it is in, sees no more (Tarjan, Depth-first search and linear
+    graph algorithms, 1972). Which of them make up a circle may rest on who is asked about first, where something in it
+    was told by itself before; what is then unclear in one order is asked of the summaries.
     """
 
     def __init__(self, balance: Balance, deep: Deep) -> None:

@@ -267,7 +267,7 @@ def all_calls(stmts: Sequence[Stmt]) -> Iterator[Call]:
 
 
 def called_names(stmts: Sequence[Stmt], found: set[str]) -> None:
-    """The names of all that ``all_calls`` gives."""
+    """The names of all that ``all_calls`` gives, without its generators: every body that frees anything is asked."""
     for stmt in stmts:
         if isinstance(stmt, Loop) and stmt.init is not None:
             called_names((stmt.init,), found)

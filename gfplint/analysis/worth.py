@@ -31,7 +31,7 @@ from gfplint.kernel.masks import DIRECT_RECLAIM, FS, ZONES
 from gfplint.kernel.model import Allocator, Kernel, Mask
 
 Text = Callable[[], str]
-T = TypeVar("T")
+_Found = TypeVar("_Found")
 #: Whether an ``#if``, ``#else`` or ``#endif`` stands between two offsets in a function's text.
 Conditional = Callable[[FunctionId, int, int], bool]
 
@@ -212,7 +212,7 @@ class Seen(Declared, Protocol):
     def summary(self, name: str, depth: int) -> Summary | None:
         """The summary of what a name calls."""
 
-    def read(self, name: str, tell: Callable[[FunctionId, Function, Seen], T]) -> T | None:
+    def read(self, name: str, tell: Callable[[FunctionId, Function, Seen], _Found]) -> _Found | None:
         """What is told of the function that a name calls, by what its file sees; None where it may be a macro or
         nothing that the program knows.
         """
