@@ -25,6 +25,9 @@ ITEM_SECONDS = 120.0
 #: Workers that may be gone before they take a batch, until that is a failure of what they were to do.
 _SPARE = 20
 
+#: Answers that are looked at until somebody looks who has finished: a worker waits for some milliseconds at most.
+_BETWEEN = 8
+
 #: Objects that a worker makes between two collections.
 _NEW_OBJECTS = 50_000
 
@@ -86,17 +89,21 @@ class _Worker:
                 if self.connection.poll(seconds):
                     self.estate.taken(self.connection.recv_bytes())
 
-    def stop(self, kill: bool = False) -> None:
+    def dismiss(self, kill: bool = False) -> None:
+        """Tell it to end; ``joined`` waits for that."""
         if kill:
             self.process.kill()
         else:
             with contextlib.suppress(OSError):
                 self.connection.send(None)
+        self.connection.close()
+
+    def joined(self) -> None:
+        """Wait until it has ended."""
         self.process.join(5)
         if self.process.is_alive():
             self.process.kill()
             self.process.join()
-        self.connection.close()
 
 
 def run(
@@ -114,54 +121,110 @@ def run(
     tried again item by item. ``seconds``: wall time of an item. ``renewed``: items after which another process takes
     the place of one, whose copies of the parent's memory go with it. ``estate``: what it leaves, as do all at the end.
     """
-    queue = deque(_batches(count, jobs, batch))
-    spare = _SPARE
-    workers: list[_Worker] = []
-    busy: list[_Worker] = []
+    team = _Team(work, _batches(count, jobs, batch), seconds, renewed, estate)
     try:
-        while len(workers) < min(jobs, len(queue)):
-            workers.append(_Worker(work, workers, estate))
-        idle = list(workers)
-        while queue or busy:
-            while idle and queue:
-                worker = idle.pop()
-                worker.give(queue.popleft())
-                busy.append(worker)
-            for worker in _ready(busy, seconds):
-                busy.remove(worker)
-                answer = _answer(worker, seconds)
-                if isinstance(answer, Failure):
-                    workers.remove(worker)
-                    worker.stop(kill=True)
-                    if not worker.took and spare:  # the system ended it while it waited: no item is to blame
-                        spare -= 1
-                        queue.appendleft(worker.batch)
-                    elif len(worker.batch) > 1:
-                        queue.extendleft((item,) for item in reversed(worker.batch))
-                    else:
-                        yield worker.batch[0], answer
-                    workers.append(_Worker(work, workers, estate))
-                    idle.append(workers[-1])
-                    continue
-                batch_done, free = worker.batch, worker
-                worker.done += len(batch_done)
-                if worker.done >= renewed and queue:
-                    workers.remove(worker)
-                    worker.leave(seconds)
-                    worker.stop()
-                    free = _Worker(work, workers, estate)
-                    workers.append(free)
-                if queue:  # a worker works on while its answer is looked at
-                    free.give(queue.popleft())
-                    busy.append(free)
-                else:
-                    idle.append(free)
-                yield from zip(batch_done, answer, strict=True)
-        for worker in idle:
-            worker.leave(seconds)
+        team.hire(jobs)
+        while team.at_work():
+            team.attend(wait_for_one=True)
+            while team.answers:
+                for _ in range(min(_BETWEEN, len(team.answers))):
+                    yield team.answers.popleft()
+                if len(team.answers) < jobs * batch:  # who reads answers slowly holds the workers up in the end
+                    team.attend(wait_for_one=False)
+        team.leave()
     finally:
-        for worker in workers:
-            worker.stop(kill=worker in busy)
+        team.disband()
+
+
+class _Team:
+    """Workers, the batches that wait for them, and their answers, which wait to be looked at."""
+
+    def __init__(
+        self, work: Work, batches: Iterator[tuple[int, ...]], seconds: float, renewed: int, estate: Estate | None
+    ) -> None:
+        self._work, self._seconds, self._renewed, self._estate = work, seconds, renewed, estate
+        self._queue = deque(batches)
+        self._spare = _SPARE
+        self._workers: list[_Worker] = []
+        self._busy: list[_Worker] = []
+        self._dismissed: list[_Worker] = []
+        self.answers: deque[tuple[int, bytes | Failure]] = deque()
+
+    def hire(self, jobs: int) -> None:
+        """Start as many workers as there is work for, and give them some."""
+        for _ in range(min(jobs, len(self._queue))):
+            self._another()
+        self._hand_out()
+
+    def at_work(self) -> bool:
+        """Whether an answer is still to come."""
+        return bool(self._busy)
+
+    def attend(self, wait_for_one: bool) -> None:
+        """Take the answers of those who are done, and give them their next batches.
+
+        ``wait_for_one``: wait a while if nobody is, and see who hangs.
+        """
+        for worker in _ready(self._busy, self._seconds, wait_for_one):
+            self._busy.remove(worker)
+            answer = _answer(worker, self._seconds)
+            if isinstance(answer, Failure):
+                self._failed(worker, answer)
+            else:
+                self.answers.extend(zip(worker.batch, answer, strict=True))
+                worker.done += len(worker.batch)
+                self._give(worker)
+
+    def leave(self) -> None:
+        """Take over what the idle workers found out."""
+        for worker in self._workers:
+            worker.leave(self._seconds)
+
+    def disband(self) -> None:
+        """End all workers."""
+        for worker in self._workers:
+            worker.dismiss(kill=worker in self._busy)
+        for worker in (*self._workers, *self._dismissed):
+            worker.joined()
+
+    def _hand_out(self) -> None:
+        """Give all who are idle something to do."""
+        for worker in [w for w in self._workers if w not in self._busy]:
+            self._give(worker)
+
+    def _another(self) -> _Worker:
+        self._workers.append(_Worker(self._work, self._workers, self._estate))
+        return self._workers[-1]
+
+    def _give(self, worker: _Worker) -> None:
+        """Give a worker, or who takes its place, the next batch, which it works on while its answer is looked at."""
+        if not self._queue:
+            return
+        if worker.done >= self._renewed:
+            worker.leave(self._seconds)
+            self._dismiss(worker)
+            worker = self._another()
+        worker.give(self._queue.popleft())
+        self._busy.append(worker)
+
+    def _dismiss(self, worker: _Worker, kill: bool = False) -> None:
+        self._workers.remove(worker)
+        self._dismissed.append(worker)
+        worker.dismiss(kill)
+
+    def _failed(self, worker: _Worker, failure: Failure) -> None:
+        """Another worker takes the place of one that died or hangs, and its batch is tried again or given up."""
+        self._dismiss(worker, kill=True)
+        if not worker.took and self._spare:  # the system ended it while it waited: no item is to blame
+            self._spare -= 1
+            self._queue.appendleft(worker.batch)
+        elif len(worker.batch) > 1:
+            self._queue.extendleft((item,) for item in reversed(worker.batch))
+        else:
+            self.answers.append((worker.batch[0], failure))
+        if self._queue:
+            self._another()
+            self._hand_out()
 
 
 def _batches(count: int, jobs: int, batch: int) -> Iterator[tuple[int, ...]]:
@@ -172,10 +235,13 @@ def _batches(count: int, jobs: int, batch: int) -> Iterator[tuple[int, ...]]:
         at += size
 
 
-def _ready(busy: Sequence[_Worker], seconds: float) -> list[_Worker]:
-    """Workers that answered, died or hang."""
+def _ready(busy: Sequence[_Worker], seconds: float, wait_for_one: bool) -> list[_Worker]:
+    """Workers that answered or died; ``wait_for_one``: as in ``_Team.attend``, those that hang as well."""
     connections = {w.connection: w for w in busy}
-    done = [connections[c] for c in wait(list(connections), timeout=1.0) if isinstance(c, Connection)]
+    timeout = 1.0 if wait_for_one else 0.0
+    done = [connections[c] for c in wait(list(connections), timeout) if isinstance(c, Connection)]
+    if not wait_for_one:
+        return done
     now = time.monotonic()
     late = [w for w in busy if w not in done and now - w.started > seconds * max(len(w.batch), 1)]
     return done + late

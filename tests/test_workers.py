@@ -160,6 +160,35 @@ def test_a_worker_works_on_while_its_answer_is_looked_at(tmp_path: Path) -> None
     assert list(answers) == [(1, b"")]
 
 
+def test_a_worker_does_not_wait_until_all_answers_are_looked_at(tmp_path: Path) -> None:
+    def work(item: int) -> bytes:
+        (tmp_path / str(item)).touch()
+        return b""
+
+    answers = run(400, work, jobs=1, batch=20)
+    for item in range(20):  # of the first batch
+        assert next(answers) == (item, b"")
+        time.sleep(0.01)
+    until = time.monotonic() + 10
+    while not (tmp_path / "59").exists():  # of the third
+        assert time.monotonic() < until
+        time.sleep(0.001)
+    assert sorted(answers) == [(item, b"") for item in range(20, 400)]
+
+
+def test_answers_that_nobody_looks_at_hold_the_workers_up(tmp_path: Path) -> None:
+    def work(item: int) -> bytes:
+        (tmp_path / str(item)).touch()
+        return b""
+
+    answers = run(4_000, work, jobs=2, batch=10)
+    for _ in range(100):
+        next(answers)
+        time.sleep(0.002)
+    assert len(list(tmp_path.iterdir())) <= 100 + 6 * 10
+    answers.close()
+
+
 def test_workers_are_renewed() -> None:
     answers = dict(run(10, lambda item: os.getpid().to_bytes(8, "little"), jobs=1, renewed=3))
     assert sorted(answers) == list(range(10))
