@@ -54,12 +54,12 @@ class Estate(NamedTuple):
 class _Worker:
     """One forked process and the batch that it has in hand."""
 
-    def __init__(self, work: Work, others: list[_Worker], estate: Estate | None = None) -> None:
+    def __init__(self, work: Work, others: list[_Worker], seconds: float, estate: Estate | None = None) -> None:
         self.connection, child = _FORK.Pipe()
         inherited = [*(w.connection for w in others), self.connection]
         self.estate = estate
         left = estate.left if estate is not None else None
-        self.process = _FORK.Process(target=_serve, args=(work, child, inherited, left), daemon=True)
+        self.process = _FORK.Process(target=_serve, args=(work, child, inherited, seconds, left), daemon=True)
         # An interruption is the parent's to deal with: it ends its workers, who never hear of any.
         heard = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
         try:
@@ -193,7 +193,7 @@ class _Team:
             self._give(worker)
 
     def _another(self) -> _Worker:
-        self._workers.append(_Worker(self._work, self._workers, self._estate))
+        self._workers.append(_Worker(self._work, self._workers, self._seconds, self._estate))
         return self._workers[-1]
 
     def _give(self, worker: _Worker) -> None:
@@ -236,32 +236,41 @@ def _batches(count: int, jobs: int, batch: int) -> Iterator[tuple[int, ...]]:
 
 
 def _ready(busy: Sequence[_Worker], seconds: float, wait_for_one: bool) -> list[_Worker]:
-    """Workers that answered or died; ``wait_for_one``: as in ``_Team.attend``, those that hang as well."""
+    """Workers that answered or died; ``wait_for_one``: as in ``_Team.attend``, and those that hang so that even their
+    own alarm is not heard.
+    """
     connections = {w.connection: w for w in busy}
     timeout = 1.0 if wait_for_one else 0.0
     done = [connections[c] for c in wait(list(connections), timeout) if isinstance(c, Connection)]
     if not wait_for_one:
         return done
     now = time.monotonic()
-    late = [w for w in busy if w not in done and now - w.started > seconds * max(len(w.batch), 1)]
+    late = [w for w in busy if w not in done and now - w.started > seconds * (len(w.batch) + 1)]
     return done + late
 
 
 def _answer(worker: _Worker, seconds: float) -> list[bytes | Failure] | Failure:
+    unanswered = Failure(f"gave no answer in {seconds:.0f} seconds")
     if not worker.connection.poll():
-        return Failure(f"gave no answer in {seconds:.0f} seconds")
+        return unanswered
     try:
         return [Failure(item) if isinstance(item, str) else item for item in worker.connection.recv()]
     except (EOFError, OSError):
         worker.process.join(5)
         code = worker.process.exitcode
+        if code == -signal.SIGALRM:
+            return unanswered
         return Failure(
             f"crashed the worker (signal {-code})" if code and code < 0 else f"ended the worker (status {code})"
         )
 
 
 def _serve(
-    work: Work, connection: Connection, inherited: Sequence[Connection], left: Callable[[], bytes] | None
+    work: Work,
+    connection: Connection,
+    inherited: Sequence[Connection],
+    seconds: float,
+    left: Callable[[], bytes] | None,
 ) -> None:
     """A worker's life: answer batches until told to stop; an empty one asks for what it leaves."""
     _end_with_parent()
@@ -271,10 +280,11 @@ def _serve(
     # Results are trees without cycles: what is collected again and again is hardly ever there.
     gc.set_threshold(_NEW_OBJECTS, 20, 20)
     gc.enable()
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
     try:
         while (batch := connection.recv()) is not None:
             if batch:
-                connection.send([_one(work, item) for item in batch])
+                connection.send([_one(work, item, seconds) for item in batch])
             elif left is not None:
                 connection.send_bytes(left())
     except (EOFError, OSError):
@@ -299,9 +309,16 @@ def _end_with_parent() -> None:
         os._exit(0)
 
 
-def _one(work: Work, item: int) -> bytes | str:
-    """One item's bytes; a text where it raised."""
+def _one(work: Work, item: int, seconds: float) -> bytes | str:
+    """One item's bytes; a text where it raised.
+
+    One that takes longer than ``seconds`` ends the process, wherever it is: what else is in its batch does not wait
+    until all of that would be late.
+    """
+    signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         return work(item)
     except Exception as error:  # whatever a hostile file provokes costs that file alone
         return f"{type(error).__name__}: {error}"[:300]
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)

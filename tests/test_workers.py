@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -114,6 +115,19 @@ def test_a_worker_that_hangs_is_stopped() -> None:
     hung = found.pop(2)
     assert isinstance(hung, Failure) and "no answer" in hung.reason
     assert found == {item: _text(item) for item in (0, 1, 3, 4, 5)}
+
+
+def test_a_hang_ends_before_all_of_its_batch_is_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    def work(item: int) -> bytes:
+        while item == 100:
+            pass
+        return _text(item)
+
+    monkeypatch.setattr(workers, "time", SimpleNamespace(monotonic=lambda: 0.0))  # no batch is ever late
+    found = _collect(400, work, 2, 50, seconds=0.5)
+    hung = found.pop(100)
+    assert isinstance(hung, Failure) and "no answer" in hung.reason
+    assert found == {item: _text(item) for item in range(400) if item != 100}
 
 
 def test_a_hang_is_noticed_while_others_work() -> None:
