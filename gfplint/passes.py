@@ -24,11 +24,13 @@ from gfplint.kernel.model import Kernel
 from gfplint.linting import FileResult, Wanted, Whole, doubted, lint_file, lint_functions, whole_of
 from gfplint.rules import unused_suppression
 from gfplint.states import Outcome, Run
-from gfplint.target import BATCH
 from gfplint.tree import State, UnreadableError
 
 #: Files after which another worker takes the place of one: what it looked at of the program has become its own memory.
 _RENEWED = 3_000
+
+#: Files handed to a worker at a time: neighbours call the same functions, which one worker then computes once.
+_BATCH = 512
 
 #: By the numbers of files.
 Results = dict[int, FileResult | workers.Failure]
@@ -178,7 +180,7 @@ def _worked(
     found: Results = {}
     # Looks are noted where something is computed: there every worker does that for itself.
     estate = _estate(linker) if linker.looks is None else None
-    found_out = workers.run(len(files), work, run.jobs, BATCH, renewed=renewed, estate=estate)
+    found_out = workers.run(len(files), work, run.jobs, _BATCH, renewed=renewed, estate=estate)
     for number, (item, data) in enumerate(found_out, 1):
         done(number)
         found[files[item]] = data if isinstance(data, workers.Failure) else decode(data)

@@ -14,13 +14,15 @@ from gfplint.findings import Skipped
 from gfplint.index.contents import Contents, Key, content_key
 from gfplint.index.store import Store, StoreError
 from gfplint.index.versions import frontend_digest
-from gfplint.target import BATCH, Progress
+from gfplint.target import Progress
 from gfplint.tree import State, UnreadableError, WorkTree
 
 _UNREADABLE = b"!"
 #: The numbers of lines, which facts share: an int takes as much memory as three references to one.
 _LINES = tuple(range(10_000))
 _EMPTY = FileFacts((), (), (), (), (), (), (), (), ())
+#: Files that a worker takes at a time.
+_BATCH = 32
 #: Files ahead of which the disk is told what is read next: about what a worker reads in the time that it takes.
 _AHEAD = 16
 _KEY_BYTES = 16
@@ -181,7 +183,7 @@ class Gatherer:
 
         decode = msgspec.msgpack.Decoder(FileFacts).decode
         in_turn = _InTurn(files, found.made, each) if each is not None else None
-        with collection.put_off(), contextlib.closing(workers.run(len(files), work, self.jobs, BATCH)) as results:
+        with collection.put_off(), contextlib.closing(workers.run(len(files), work, self.jobs, _BATCH)) as results:
             for done, (at, data) in enumerate(results, 1):
                 if done == 1:
                     meanwhile()

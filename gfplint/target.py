@@ -14,8 +14,6 @@ Progress = Callable[[int, int], None]
 
 #: The version whose semantics a file outside any kernel tree gets.
 NEWEST: Version = (7, 0)
-#: Files that a worker takes at a time.
-BATCH = 32
 
 
 def kernel_of(state: State, selected: Selection, settings: Settings) -> Kernel:
