@@ -27,9 +27,9 @@ from gfplint.kernel.model import Kernel
 #: A name in a value: whether it is a member, called, or only leads to one.
 _NAMED = re.compile(r"(->|\.|\bstruct\b|)\s*+\b([A-Za-z_]\w*+)\s*+(\(|)(?=(->|\.|))")
 _CLEANED = re.compile(r"([A-Za-z_]\w*+)\s++__free\s*+\(\s*+(\w++)\s*+\)")
-#: ``struct tag *a, *b``, and the names of the pointers in what stands behind the tag.
+#: ``struct tag *a, **b``, and the pointers in what stands behind the tag: up to a parameter of another type.
 _DECLARED = re.compile(r"struct(?<!\wstruct)\s++(\w++)\s*+(\*[^;{}()s]*+(?:s(?!(?<!\ws)truct\b)[^;{}()s]*+)*+)")
-_POINTER = re.compile(r"\*\s*+(?:const\s++|restrict\s++)*+(\w++)")
+_POINTER = re.compile(r"(?:\A|,)\s*+(\*(?:[\s*]|const\b|restrict\b)*+)(\w++)")
 #: ``sizeof(struct tag)`` and ``sizeof(*p)``.
 _SIZE = re.compile(r"\bsizeof\s*+\(\s*+(?:struct\s++(\w++)\s*+\)|\*\s*+(\w++)\s*+\))")
 #: A member, with nothing done to it.
@@ -157,6 +157,7 @@ class Reader:
         contents = {f.name for f in kernel.families.values() if f.content}
         frees = {**kernel.frees, **kernel.resizers}
         self.frees = {n: f for n, f in frees.items() if not contents.issuperset(f.families)}
+        self.resizers = frozenset(kernel.resizers)
         cached = {a.family for a in self.allocators.values() if a.cache is not None}
         self.wrong: dict[str, Families] = {
             n: frozenset(f for f in kernel.families if f not in row.families) for n, row in self.frees.items()
@@ -241,7 +242,7 @@ class Reader:
         doubts = self._doubts(code, names, freed, cleaned, wrappers.freeing) if names.given else ()
         if doubts:
             return Evidence(frozenset(doubts))
-        others = _Others(text, names, freed, self.sizes) if names.given or freed else None
+        others = _Others(text, names, freed, self) if names.given or freed else None
         spots = {(t.name, t.lead) if t.lead else (t.name, t.at): t for t in stored if t.member}.values()
         members = {(known, names.told(t.key)) for t in spots for known in _known_as(t, text.bases)}
         # What one member may take from another, that one may have got elsewhere as the first has here.
@@ -528,21 +529,26 @@ def _gifts(code: str, name: str, families: Families, names: _Names) -> Iterator[
 
 
 class _Others:
-    """What a function does to objects that are known by their struct, and to variables at file scope.
+    """What a function does to objects that are known by their struct, and to variables at file scope."""
 
-    ``sizes``: of allocators the number of the size, and the family.
-    """
-
-    def __init__(
-        self, text: Text, names: _Names, freed: Sequence[tuple[Spot, str]], sizes: Mapping[str, tuple[int, str]]
-    ) -> None:
-        self.text, self.names, self.sizes = text, names, sizes
-        self.bare = [(target.name, free) for target, free in freed if not target.member]
+    def __init__(self, text: Text, names: _Names, freed: Sequence[tuple[Spot, str]], reader: Reader) -> None:
+        self.text, self.names, self.reader = text, names, reader
+        self.bare = [(target, free) for target, free in freed if not target.member]
 
     @cached_property
     def structs(self) -> dict[str, str]:
         """The structs that pointers lead to, by their names."""
-        return dict(_pointers(self.text.header)) | dict(_pointers(self.text.code))
+        return {name: tag for name, tag, _ in self._pointers}
+
+    @cached_property
+    def _pointers(self) -> list[tuple[str, str, bool]]:
+        """Of every pointer to a struct that is declared its name, the struct, and whether it leads straight there."""
+        return [
+            (name, tag, stars.count("*") == 1)
+            for text in (self.text.header, self.text.code)
+            for tag, declarators in _DECLARED.findall(text)
+            for stars, name in _POINTER.findall(declarators)
+        ]
 
     def stored(self) -> tuple[tuple[str, Told], ...]:
         """The structs and variables that may be given memory, with its families."""
@@ -559,8 +565,8 @@ class _Others:
 
     def _sized(self) -> Iterator[tuple[str, str]]:
         """The structs of whose size memory is allocated, each with the memory's family."""
-        for name in self.sizes.keys() & self.text.callees:
-            number, family = self.sizes[name]
+        for name in self.reader.sizes.keys() & self.text.callees:
+            number, family = self.reader.sizes[name]
             for args in arguments(self.text.code, name):
                 for named, pointer in _SIZE.findall(args[number]) if number < len(args) else ():
                     yield named or self.structs.get(pointer, ""), family
@@ -579,7 +585,21 @@ class _Others:
 
     def freed(self) -> tuple[tuple[str, str], ...]:
         """The structs and variables that are freed."""
-        return tuple(sorted({(other, free) for name, free in self.bare if (other := self.of(name))}))
+        known = {(other, free) for target, free in self.bare if (other := self._freed_by(target, free))}
+        return tuple(sorted(known))
+
+    def _freed_by(self, target: Spot, free: str) -> str:
+        """What others know of what is freed. Of objects only those that an analysis knows (``frees.freed_object``): not
+        what is resized, nor what a call is given, nor an array of pointers.
+        """
+        other = self.of(target.name)
+        if not other.startswith("*"):
+            return other
+        if target.text:
+            led = not _only_call(target.text)
+        else:
+            led = any(straight for name, _, straight in self._pointers if name == target.name)
+        return other if led and parted(free)[0] not in self.reader.resizers else ""
 
     def of(self, name: str) -> str:
         """What others know of what a name leads to; "" where that is nothing."""
@@ -593,13 +613,6 @@ class _Others:
         """What others call the objects of a struct; "" where the program does not define it."""
         key = self.text.bases.known.record_key(tag) if tag else ""
         return f"*{key}" if ":" in key else ""
-
-
-def _pointers(text: str) -> Iterator[tuple[str, str]]:
-    """(name, tag) of every pointer to a struct that is declared."""
-    for tag, declarators in _DECLARED.findall(text):
-        for name in _POINTER.findall(declarators):
-            yield name, tag
 
 
 class _Names:

@@ -75,6 +75,29 @@ def test_objects_that_are_made_in_two_ways_are_none_to_look_for() -> None:
     assert _meeting(MADE, other, FREED) == set()
 
 
+@pytest.mark.parametrize(
+    ("parameters", "body", "freed"),
+    [
+        ("struct x *x, struct y *y", "vfree(y);", True),
+        ("struct x *x", "struct y *one = x->y, *y;\nvfree(y);", True),
+        ("struct y **ys", "vfree(ys[0]);", True),
+        ("struct y **ys", "vfree(*ys);", True),
+        ("struct y **ys", "struct y *y = ys[0];\nvfree((void *)y);", True),
+        ("struct y **ys", "vfree(ys);", False),
+        ("struct y *y, char *p", "vfree(p);", False),
+        ("struct y *y, x_t *p", "vfree(p);", False),
+        ("struct y *y", "int n = 2, *p;\nvfree(p);", False),
+        ("struct y *y", "vfree(around(y));", False),
+        ("struct y *y", "vfree((void *)around(y));", False),
+        ("struct y *y", "y = krealloc(y, 8, GFP_KERNEL);", False),
+    ],
+)
+def test_what_is_freed_is_an_object_of_a_struct(parameters: str, body: str, freed: bool) -> None:
+    _, wanted, members = _evidence(f"void g({parameters})\n{{\n{body}\n}}")
+    assert wanted == [False]
+    assert ("*drivers/a/a.c:y" in [m.member for m in members if m.free]) is freed
+
+
 def test_members_that_are_freed_otherwise_than_they_are_filled() -> None:
     filled = "void f(struct x *x)\n{\nx->buf = vmalloc(8);\n}"
     assert _meeting(filled, "void g(struct x *x)\n{\nkfree(x->buf);\n}") == {"drivers/a/a.c:x.buf", "buf"}
