@@ -13,7 +13,7 @@ from gfplint import collection, workers
 from gfplint import select as selection_of_findings
 from gfplint.analysis.holders import Holder
 from gfplint.analysis.interprocedural import Linker
-from gfplint.analysis.meeting import Meetings, Members, freeing, holder_of, refined, scattered, touching
+from gfplint.analysis.meeting import Meetings, Members, differing, freeing, holder_of, refined, scattered, touching
 from gfplint.analysis.operations import Coverage
 from gfplint.analysis.program import FunctionId, Program, Relevance
 from gfplint.analysis.summary import Summary
@@ -122,16 +122,21 @@ def in_rounds(
         at: result.members for at, result in sorted(first.items()) if isinstance(result, FileResult) and result.members
     }
     rounds: list[Round] = []
+    members: Members = {}
+    names: set[str] = set()
     for chosen in ROUNDS:
         with joining():
-            members = meetings.members(evidence.items())
+            items = evidence.items()
+            members = meetings.again(members, items, names) if rounds else meetings.members(items)
             again = {
                 at: found for at, items in evidence.items() if (found := chosen(meetings.path(at), items, members))
             }
         rounds.append(Round(members, again, lint(again)))
+        names = set()
         for at, result in rounds[-1].results.items():
             if isinstance(result, FileResult):
-                evidence[at] = refined(evidence[at], again[at], result.members)
+                before, evidence[at] = evidence[at], refined(evidence[at], again[at], result.members)
+                names |= differing(before, evidence[at])
     with joining():
         far = scattered(meetings.path, evidence.items(), rounds[-1].members)
     return tuple(rounds), frozenset(map(holder_of, far))

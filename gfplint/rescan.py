@@ -16,7 +16,7 @@ from gfplint.analysis.guards import MACROS as GUARD_MACROS
 from gfplint.analysis.holders import Holder
 from gfplint.analysis.interprocedural import Linker
 from gfplint.analysis.looks import DEFINE
-from gfplint.analysis.meeting import MemberEvidence, Members, bare, holder_of, scattered
+from gfplint.analysis.meeting import MemberEvidence, Members, bare, differing, holder_of, scattered
 from gfplint.analysis.operations import Coverage, coverage
 from gfplint.analysis.ownership import MAX_COPIES, FreeAt, StoreAt, asked_of, kept_under, rests_on
 from gfplint.analysis.program import STUB_BYTES
@@ -318,9 +318,7 @@ class _Again:
         """The names of the members of which the evidence is another than before."""
         touched: set[str] = set()
         for at, items in ours.items():
-            before = self.before.of_file(at).evidence(number)
-            if before != tuple(items):
-                touched.update(bare(item.member) for item in (*before, *items))
+            touched |= differing(self.before.of_file(at).evidence(number), items)
         return touched
 
     def _evidence(

@@ -37,7 +37,7 @@ _NOBODYS = "-"
 _SHARED = 3
 
 
-class MemberEvidence(msgspec.Struct, frozen=True, array_like=True):
+class MemberEvidence(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A function (its number in its file) that may store memory of ``families`` in a member, or free it by ``free``.
 
     ``open``: it is not analysed yet. ``sure``: the family of an object of a struct that it surely makes, with its cache
@@ -52,6 +52,8 @@ class MemberEvidence(msgspec.Struct, frozen=True, array_like=True):
     sure: str = ""
 
 
+#: Evidence, and the number of the file that it is in.
+Item = tuple[int, MemberEvidence]
 #: Evidence by the numbers of files.
 Evidence = Iterable[tuple[int, Sequence[MemberEvidence]]]
 
@@ -64,26 +66,44 @@ class Meetings:
         self.path = path
         self.kernel = kernel
         self.reader = reader
+        self._wrong = functools.cache(self._is_wrong)  # the same few are asked of thousands of members
 
     def members(self, evidence: Evidence) -> dict[str, tuple[str, ...]]:
-        """The members in which memory may meet a free that is not for it (``Members``); all that there is of members
-        that share a name (``bare``) decides about them.
-        """
+        """The members in which memory may meet a free that is not for it (``Members``)."""
+        return self._meeting(_by_name(evidence))
+
+    def again(self, members: Members, evidence: Evidence, names: Set[str]) -> dict[str, tuple[str, ...]]:
+        """The same, where that was ``members`` before evidence on members of some names became another."""
+        found = {member: near for member, near in members.items() if bare(member) not in names}
+        return found | self._meeting({name: items for name, items in _by_name(evidence).items() if name in names})
+
+    def _meeting(self, evidence: Mapping[str, Sequence[Item]]) -> dict[str, tuple[str, ...]]:
+        """``evidence``: by the names of members (``bare``): all that there is of those of one name decides."""
+        found: dict[str, tuple[str, ...]] = {}
+        for name, items in evidence.items():
+            objects = name[0] == "*"
+            frees = {item.free for _, item in items if item.free}
+            families = {family for _, item in items for family in item.families} if frees else ()
+            if any(self._wrong(objects, family, free) for free in frees for family in families):
+                found |= self._of_name(items)
+        return found
+
+    def _of_name(self, items: Sequence[Item]) -> dict[str, tuple[str, ...]]:
+        """The members of one name in which memory may meet such a free."""
         stored: Deeds = {}
         freed: Deeds = {}
         sure: dict[str, set[str]] = {}
-        for file, items in evidence:
-            here = {item.member for item in items if item.families}
-            for item in items:
-                member, function = item.member, (file, item.function)
-                if item.free:
-                    if member in here or self._joined(member, file):
-                        freed.setdefault(member, {}).setdefault(item.free, set()).add(function)
-                    continue
-                for family in item.families:
-                    stored.setdefault(member, {}).setdefault(family, set()).add(function)
-                if item.sure and (family := parted(item.sure)[0]) != CACHES:
-                    sure.setdefault(member, set()).add(family)
+        here = {(file, item.member) for file, item in items if item.families}
+        for file, item in items:
+            member, function = item.member, (file, item.function)
+            if item.free:
+                if (file, member) in here or self._joined(member, file):
+                    freed.setdefault(member, {}).setdefault(item.free, set()).add(function)
+                continue
+            for family in item.families:
+                stored.setdefault(member, {}).setdefault(family, set()).add(function)
+            if item.sure and (family := parted(item.sure)[0]) != CACHES:
+                sure.setdefault(member, set()).add(family)
         for member, families in sure.items():  # objects are of one family, or nothing is said of them
             only = families if len(families) == 1 else set()
             stored[member] = {
@@ -112,11 +132,9 @@ class Meetings:
         found: set[str] = set()
         for free, ends in self._of(freed, member):
             for family, starts in known:
-                if member.startswith("*"):
-                    wrong = self.reader.unfit(family, free)
-                else:
-                    wrong = self.reader.conflicting(frozenset((family,)), free)
-                if not wrong or (self.reader.apart(family, free) and ends.isdisjoint(starts)):
+                if not self._wrong(member[0] == "*", family, free):
+                    continue
+                if self.reader.apart(family, free) and ends.isdisjoint(starts):
                     continue
                 if not member.startswith(_EVERYWHERE):
                     return set()
@@ -125,6 +143,10 @@ class Meetings:
                     return near
                 found |= near or set()
         return found or None
+
+    def _is_wrong(self, objects: bool, family: str, free: str) -> bool:
+        """Whether memory, or ``objects`` of a struct, of a family are not for a free."""
+        return self.reader.unfit(family, free) if objects else self.reader.conflicting(frozenset((family,)), free)
 
     def _near(self, member: str, starts: Set[FunctionId], ends: Set[FunctionId], known: Done) -> set[str] | None:
         """The folders and files in which what is stored by some functions may be freed by others, of a struct that the
@@ -178,6 +200,21 @@ class Meetings:
         return not member.startswith("*") or private((member[1:], OBJECT), self.path(file))
 
 
+def _by_name(evidence: Evidence) -> dict[str, list[Item]]:
+    """Evidence by the names of members, as far as it tells of memory."""
+    found: dict[str, list[Item]] = {}
+    for file, items in evidence:
+        for item in items:
+            if item.families or item.free or item.sure:
+                name = bare(item.member)
+                known = found.get(name)
+                if known is None:
+                    found[name] = [(file, item)]
+                else:
+                    known.append((file, item))
+    return found
+
+
 def _with_bare(members: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
     """Members, and those of their names whose struct is not known: near the folder that defines the struct."""
     around: dict[str, set[str]] = {}
@@ -226,6 +263,11 @@ def refined(
     """The evidence in a file once some of its functions are analysed; ``found``: what these do."""
     done = frozenset(analysed)
     return (*(item for item in evidence if item.function not in done), *found)
+
+
+def differing(before: Iterable[MemberEvidence], after: Iterable[MemberEvidence]) -> set[str]:
+    """The names of the members of which the evidence in a file tells something else than before."""
+    return {bare(item.member) for item in set(before) ^ set(after)}
 
 
 def scattered(path: Callable[[int], str], evidence: Evidence, members: Members) -> set[str]:

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+import functools
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gfplint.analysis.evidence import Reader
-from gfplint.analysis.meeting import Meetings, MemberEvidence, counts, freeing, related, scattered, touching
+from gfplint.analysis.interprocedural import Linker
+from gfplint.analysis.meeting import (
+    Meetings,
+    MemberEvidence,
+    counts,
+    differing,
+    freeing,
+    related,
+    scattered,
+    touching,
+)
 from tests.rules.harness import lint_all, program_of
 
 CARD = {"include/sound/card.h": "struct card { int n; void *mixer; };\n"}
@@ -64,6 +78,41 @@ def test_of_the_struct_of_another_subsystem_each_file_frees_its_own() -> None:
     meetings = Meetings(paths.__getitem__, linker.kernel, Reader(linker.kernel))
     near = meetings.members([(0, own), (1, own[:1])])[MIXER]
     assert [counts(path, near) for path in paths] == [True, False]
+
+
+@functools.cache
+def _linker() -> Linker:
+    return program_of(NEAR)[1]
+
+
+SOME = st.sampled_from(
+    [
+        MemberEvidence(function, member, families, free, sure=sure)
+        for function in (0, 1)
+        for member in (MIXER, "mixer", "sound/core/a.h:card.mixer", "*sound/core/a.h:card", "=card")
+        for families, free, sure in (
+            ((), "", ""),
+            (("vmalloc",), "", ""),
+            (("kmalloc",), "", ""),
+            ((), "kfree", ""),
+            ((), "vfree", ""),
+            *([(("kmalloc",), "", "kmalloc"), ((), "", "?")] if member[0] == "*" else []),
+        )
+    ]
+)
+ALL = st.lists(st.lists(SOME, max_size=4), min_size=4, max_size=4)
+
+
+@settings(max_examples=300, deadline=None)
+@given(ALL, ALL)
+def test_members_of_which_nothing_else_is_told_are_as_they_were(
+    before: list[list[MemberEvidence]], after: list[list[MemberEvidence]]
+) -> None:
+    paths = ("include/sound/card.h", "sound/core/a.c", "sound/core/b.c", "net/a.c")
+    meetings = Meetings(paths.__getitem__, _linker().kernel, Reader(_linker().kernel))
+    names = set[str]().union(*map(differing, before, after))
+    known = meetings.members(enumerate(before))
+    assert meetings.again(known, enumerate(after), names) == meetings.members(enumerate(after))
 
 
 @pytest.mark.parametrize(
