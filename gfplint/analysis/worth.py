@@ -165,7 +165,7 @@ class Worth:
             if self.all_of_it and not self.reduced.isdisjoint(function.words):
                 return 0
             return MEMORY if self.linears and not self.linear.isdisjoint(names) else None
-        if self.all_of_it or not self.always.isdisjoint(names):
+        if self.all_of_it or any(_stands_alone(text(), name) for name in names & self.always):
             return 0
         if self.opens and not self.scopes.isdisjoint(names):
             return 0
@@ -511,6 +511,14 @@ class _Masks:
     def unknown(self, code: str, function: Function) -> bool:
         """Whether a body names a mask of its own making."""
         return "GFP" in code and not self.known.issuperset(_naming(code))
+
+
+def _stands_alone(code: str, name: str) -> bool:
+    """Whether a name stands anywhere in a text but behind a ``->`` or a point: a member is no macro and no function."""
+    return any(
+        not code[max(found.start() - 2, 0) : found.start()].endswith(("->", "."))
+        for found in re.finditer(rf"\b{name}\b", code, re.ASCII)
+    )
 
 
 def _naming(code: str) -> Iterator[str]:

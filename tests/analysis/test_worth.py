@@ -72,3 +72,22 @@ def test_directives_inside_a_region(body: str, wanted: bool) -> None:
     assert found is not None
     assert wanted or not found.reports
     assert linker.outcomes("begin_it", 0) != UNCHANGED
+
+
+@pytest.mark.parametrize(
+    ("body", "wanted"),
+    [
+        ("release(x->p);", True),
+        ("x->ops->release(x->p);", False),
+        ("x->ops.release(x->p);", False),
+        ("x->ops->release(x->p);\nrelease(x->p);", True),
+        ("x->ops->release_all(x);\nrelease (x->p);", True),
+    ],
+)
+def test_members_that_are_called_as_a_macro_are_none(body: str, wanted: bool) -> None:
+    text = f"#define release(p) kvfree(p)\nvoid f(struct x *x)\n{{\n{body}\n}}\n"
+    program, linker = program_of({"drivers/a/a.c": text}, (6, 12))
+    rules = tuple(one for one in catalogue() if one.code == "GFP401")
+    worth = Wanted(linker, rules, whole_of(program, linker, lambda _: True, rules, [0]), [0]).worth
+    depth = worth.by_name((0, 0), program.facts[0].functions[0], lambda: linker.code((0, 0)))
+    assert depth == (0 if wanted else None)
