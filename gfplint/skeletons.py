@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -25,6 +26,10 @@ _EMPTY = FileFacts((), (), (), (), (), (), (), (), ())
 _BATCH = 32
 #: Files ahead of which the disk is told what is read next: about what a worker reads in the time that it takes.
 _AHEAD = 16
+#: Seconds of a read, and of each byte of it, from which on it was the disk's: of memory it takes a third of that.
+_SLOW, _SLOW_BYTE = 60e-6, 1e-9
+#: Files for which the disk is told ahead after it was slow.
+_TOLD = 64
 _KEY_BYTES = 16
 _NO_KEY = bytes(_KEY_BYTES)
 #: Files whose skeletons are made sooner than the store says which it has.
@@ -166,16 +171,16 @@ class Gatherer:
         from gfplint.frontend.skeleton import skeleton  # noqa: PLC0415 -- once, not in every worker
 
         encode = msgspec.msgpack.Encoder().encode
-        state, front, keyed = self.state, self._front, self.keyed
+        front, keyed = self._front, self.keyed
         some = _FEW < len(files) < 30_000
         have = self.store.keys("facts") if self.store is not None and some else set()
 
+        reader = _Reader(self.state, files)
+
         def work(at: int) -> bytes:
-            if isinstance(state, WorkTree) and at + _AHEAD < len(files):
-                state.expect(files[at + _AHEAD])  # if it is another worker's, that is near by as well
             # Here, as everything that reads a file: what a hostile one provokes costs that file alone.
             try:
-                data = state.read(files[at])
+                data = reader.read(at)
             except UnreadableError as error:
                 return _UNREADABLE + (error.reason if hasattr(error, "reason") else str(error)).encode()
             key = content_key(data) if keyed else _NO_KEY
@@ -204,6 +209,25 @@ class Gatherer:
                     in_turn.done(at)
                 if self.progress is not None:
                     self.progress(done, 2 * len(files))
+
+
+class _Reader:
+    """Reads the files of a state one after the other. A disk that takes its time is told what is read next."""
+
+    def __init__(self, state: State, files: Sequence[str]) -> None:
+        self._state, self._files = state, files
+        self._told = 0
+
+    def read(self, at: int) -> bytes:
+        """The file of a number."""
+        if self._told and isinstance(self._state, WorkTree) and at + _AHEAD < len(self._files):
+            self._told -= 1
+            self._state.expect(self._files[at + _AHEAD])  # if it is another worker's, that is near by as well
+        start = time.perf_counter()
+        data = self._state.read(self._files[at])
+        if time.perf_counter() - start > _SLOW + len(data) * _SLOW_BYTE:
+            self._told = _TOLD
+        return data
 
 
 class _InTurn:

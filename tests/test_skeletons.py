@@ -5,12 +5,14 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import os
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from gfplint import engine, passes
+from gfplint import engine, passes, skeletons
 from gfplint.analysis.program import Growing, Program, Relevance
 from gfplint.config import Options, Settings, load_settings
 from gfplint.errors import GfplintError
@@ -122,3 +124,19 @@ def test_expecting_a_file_never_fails_or_waits(tmp_path: Path, name: str) -> Non
     (tmp_path / "link.c").symlink_to("a.c")
     (tmp_path / "folder.c").mkdir()
     WorkTree(tmp_path).expect(name)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 1.0])
+def test_only_a_slow_disk_is_told_what_is_read_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    names = [f"{number}.c" for number in range(200)]
+    for name in names:
+        write(tmp_path, name, "int x;\n")
+    told: list[str] = []
+    monkeypatch.setattr(WorkTree, "expect", lambda _, path: told.append(path))
+    clock = count(0.0, seconds)
+    monkeypatch.setattr(skeletons, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    reader = skeletons._Reader(WorkTree(tmp_path), names)
+    assert [reader.read(at) for at in range(200)] == [b"int x;\n"] * 200
+    assert told == (names[17:] if seconds else [])
