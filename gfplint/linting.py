@@ -104,7 +104,8 @@ class Wanted:
     @functools.cached_property
     def covered(self) -> Coverage:
         """How much of the operation tables of the linted files the context tables know."""
-        return coverage(self._linker.program, self._linker.kernel, self._subjects)
+        linker = self._linker
+        return coverage(linker.program, linker.kernel, linker.operations.tables_of(self._subjects))
 
 
 class _Linting:

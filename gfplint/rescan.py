@@ -400,7 +400,7 @@ class _Again:
         counts = {at: found for at, found in before.items() if at not in files}
         for at in files:
             if self.run.linted(program.paths[at]):
-                counts[at] = coverage(program, self.linker.kernel, (at,))
+                counts[at] = coverage(program, self.linker.kernel, program.facts[at].tables)
         return Coverage(*map(sum, zip(Coverage(0, 0, 0), *counts.values(), strict=True)))
 
     def _told(self, results: Mapping[int, OfFile], away: Collection[int], far: Set[Holder]) -> list[Told]:

@@ -10,6 +10,7 @@ import msgspec
 from gfplint.analysis.program import FunctionId, Program
 from gfplint.analysis.summary import Sleep, Summary
 from gfplint.analysis.values import MaskValue, blocking
+from gfplint.facts import Table
 from gfplint.findings import Step
 from gfplint.kernel.model import Kernel
 
@@ -39,14 +40,17 @@ class Operations:
         """
         self.program = program
         self._named: dict[tuple[str, str], dict[tuple[int, str], tuple[int, str]]] = {}
+        #: By file, the tables that name any: one in four of a tree's.
+        self._tables: dict[int, list[Table]] = {}
         naming: dict[str, list[int]] = {}
         named, functions = self._named, program.functions
         for at, file in enumerate(program.facts):
             for table in file.tables:
-                struct, name = table.struct, table.name
+                struct, name, here = table.struct, table.name, False
                 for entry in table.entries:
                     value = entry.value
                     if value in functions if not every else value.isidentifier():
+                        here = True
                         member = struct, entry.member
                         entries = named.get(member)
                         if entries is None:
@@ -57,6 +61,8 @@ class Operations:
                             naming[value] = [at]
                         elif files[-1] != at:
                             files.append(at)
+                if here:
+                    self._tables.setdefault(at, []).append(table)
         self._files = {name: tuple(files) for name, files in naming.items()}
 
     def entries(self) -> Iterator[tuple[str, str, tuple[int, str, int, str]]]:
@@ -72,6 +78,10 @@ class Operations:
     def naming(self) -> Iterator[tuple[str, tuple[int, ...]]]:
         """The functions that tables name, with the files of these."""
         return iter(self._files.items())
+
+    def tables_of(self, files: Iterable[int]) -> Iterator[Table]:
+        """The tables of some files, all that name functions among them."""
+        return (table for at in files for table in self._tables.get(at, ()))
 
     def files_naming(self, function: str) -> tuple[int, ...]:
         """The files whose tables name a function."""
@@ -124,17 +134,16 @@ class Coverage(NamedTuple):
     open: int
 
 
-def coverage(program: Program, kernel: Kernel, files: Iterable[int]) -> Coverage:
-    """How many of the operation-table entries in some files the context tables speak of."""
+def coverage(program: Program, kernel: Kernel, tables: Iterable[Table]) -> Coverage:
+    """How many of the entries of some operation tables the context tables speak of."""
     entries = classified = left_open = 0
-    for file in files:
-        for table in program.facts[file].tables:
-            for entry in table.entries:
-                if entry.value in program.functions:
-                    entries += 1
-                    row = kernel.callbacks.get((table.struct, entry.member))
-                    classified += row is not None and row.context != "either_unknown"
-                    left_open += row is not None and row.context == "either_unknown"
+    for table in tables:
+        for entry in table.entries:
+            if entry.value in program.functions:
+                entries += 1
+                row = kernel.callbacks.get((table.struct, entry.member))
+                classified += row is not None and row.context != "either_unknown"
+                left_open += row is not None and row.context == "either_unknown"
     return Coverage(entries, classified, left_open)
 
 

@@ -128,7 +128,8 @@ def write(put: Put, built: Built, linted: Linted, running: Sequence[Rule]) -> No
         groups.setdefault(at // _FILES, {})[at] = kept
     for group, of_files in groups.items():
         put_mine(b"f%d" % group, of_files)
-    covered = {at: coverage(program, kernel, (at,)) for at in built.subjects if program.facts[at].tables}
+    tables = ((at, program.facts[at].tables) for at in built.subjects)
+    covered = {at: coverage(program, kernel, of_file) for at, of_file in tables if of_file}
     looked, asked = _looked(linted, built)
     shards = {
         **{letter: spread(_evidence(files, number), letter, put_mine) for number, letter in enumerate(_EVIDENCE)},

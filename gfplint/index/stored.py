@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 from gfplint.analysis.operations import Operations, may_sleep
 from gfplint.analysis.program import FunctionId, Program, Relevance, Sign, own_names
 from gfplint.analysis.wrappers import PLAIN, Wrappers, families_at, families_of, given_by
-from gfplint.facts import FileFacts, Global, Macro
+from gfplint.facts import FileFacts, Global, Macro, Table
 from gfplint.index.linked import SLEEPING, UNKNOWN, Entry, Linked, Numbers, meaning, tabled_of
 from gfplint.index.store import StoreError
 from gfplint.kernel.model import Kernel
@@ -483,6 +483,9 @@ class StoredOperations(Operations):
         structs = self._structs_now.setdefault(member, [])
         if struct not in structs:
             structs.append(struct)
+
+    def tables_of(self, files: Iterable[int]) -> Iterator[Table]:
+        return (table for at in files for table in self.program.facts[at].tables)
 
     def files_naming(self, function: str) -> tuple[int, ...]:
         row = self._stored.linked.row(function)

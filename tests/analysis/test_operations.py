@@ -85,7 +85,8 @@ def test_the_share_of_known_operations_is_counted() -> None:
     files = {"a.c": f"static int f(void)\n{{\n\treturn 0;\n}}\n{table}", "include/b.h": "struct notifier_block nb;\n"}
     files["b.c"] = "static struct notifier_block nb = {\n\t.notifier_call = f,\n\t.priority = 3,\n};\n"
     known, linker = program_of(files)
-    assert coverage(known, linker.kernel, range(3)) == (3, 1, 1)
+    assert coverage(known, linker.kernel, linker.operations.tables_of(range(3))) == (3, 1, 1)
+    assert coverage(known, linker.kernel, [t for _, t in known.tables()]) == (3, 1, 1)
 
 
 def test_entries_that_name_no_function_are_listed_for_an_index_alone() -> None:
