@@ -47,7 +47,7 @@ def relevance_of(
     ``grown``: the program, where it came file by file.
     """
     files = frozenset(at for at, path in enumerate(program.paths) if selected.root.linted(path))
-    return Relevance(program, kernel, depth, files, grown.callers() if grown is not None else None)
+    return Relevance(program, kernel, depth, files, grown.calling if grown is not None else None)
 
 
 def depth_for(settings: Settings) -> int:

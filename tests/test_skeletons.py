@@ -97,7 +97,9 @@ def test_skeletons_are_handed_on_in_the_order_of_the_files(tmp_path: Path) -> No
     assert grown.functions == at_once.functions and list(grown.functions) == list(at_once.functions)
     assert grown.ids == at_once.ids and len(grown.functions["f"]) == 3_000
     files = frozenset(at for at, path in enumerate(found.paths) if path != "9.c")
-    assert growing.callers() == Relevance(at_once, kernel_of(state, select([tmp_path]), Settings()), 1, files).callers
+    relevance = Relevance(at_once, kernel_of(state, select([tmp_path]), Settings()), 1, files)
+    calling = relevance.calling_in(())
+    assert growing.calling.callers == calling.callers and growing.calling.telling == calling.telling
 
 
 @pytest.mark.parametrize("jobs", [1, 2])

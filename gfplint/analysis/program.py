@@ -9,19 +9,18 @@ ambiguous is not resolved.
 from __future__ import annotations
 
 import posixpath
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from itertools import repeat
-from typing import cast
 
+from gfplint.analysis.environment import annotated
 from gfplint.analysis.wrappers import Wrappers
 from gfplint.facts import Definition, FileFacts, Function, Global, Macro, Record, Table
 from gfplint.kernel.model import Kernel
 
 #: (file number, function number)
 FunctionId = tuple[int, int]
-#: Functions by the names that they call.
-Callers = dict[str, tuple[FunctionId, ...]]
+#: Functions by the names that they call, in the order of their files: a tuple of one, or a list. Most names have one.
+Callers = dict[str, Sequence[FunctionId]]
 #: What a function enters and leaves: (``enter`` or ``leave``, kind of context).
 Sign = frozenset[tuple[str, str]]
 #: Calls up to which names tell of contexts that are entered or left.
@@ -50,7 +49,7 @@ class Names:
     def add(self, file: FileFacts) -> None:
         """The next file."""
         at = len(self.ids)
-        ids = tuple(zip(repeat(at), range(len(file.functions)), strict=False))
+        ids = ids_of(at, file)
         self.ids.append(ids)
         known = self.functions.setdefault
         for function, one in zip(file.functions, zip(ids, strict=False), strict=True):
@@ -72,9 +71,47 @@ class Names:
         self._several.clear()
 
 
+def ids_of(at: int, file: FileFacts) -> tuple[FunctionId, ...]:
+    """The ids of the functions of a file."""
+    return tuple(zip(repeat(at), range(len(file.functions)), strict=False))
+
+
+class Calling:
+    """What functions call, and which of them are of note whatever they call. The files come in order.
+
+    ``callers``: by what they call; ``telling``: by file, the numbers of those functions of which masks or the header
+    tell more: a parameter that is a mask, a lock that is held.
+    """
+
+    def __init__(self) -> None:
+        self.callers: Callers = {}
+        self.telling: dict[int, list[int]] = {}
+
+    def add(self, at: int, ids: Sequence[FunctionId], file: FileFacts, *, counts: bool) -> None:
+        """The next file, its number, and whether its functions count as callers."""
+        functions = file.functions
+        telling = [
+            index
+            for index, function in enumerate(functions)
+            if function.words or "gfp_t" in (header := function.header) or ("__" in header and annotated(function))
+        ]
+        if telling:
+            self.telling[at] = telling
+        put = self.callers.setdefault
+        for one, function in zip(zip(ids, strict=False), functions if counts else (), strict=False):
+            for callee in function.callees:
+                known = put(callee, one)
+                if known[-1] is one[0]:
+                    continue
+                if isinstance(known, list):
+                    known.append(one[0])
+                else:
+                    self.callers[callee] = [*known, *one]
+
+
 class Growing:
-    """What a program's names stand for, and its functions by what they call (``Relevance.callers``), found out as the
-    skeletons of its files come, while others are made: each is looked at while it is at hand.
+    """What a program's names stand for, and its functions by what they call, found out as the skeletons of its files
+    come, while others are made: each is looked at while it is at hand.
     """
 
     def __init__(self, counts: Callable[[str], bool]) -> None:
@@ -82,18 +119,14 @@ class Growing:
         self.counts = counts
         self.paths: list[str] = []
         self.names = Names()
-        self._callers: defaultdict[str, list[FunctionId]] = defaultdict(list)
+        self.calling = Calling()
 
     def add(self, path: str, file: FileFacts) -> None:
         """The next file."""
+        at = len(self.paths)
         self.paths.append(path)
         self.names.add(file)
-        if self.counts(path):
-            _note_calls(self._callers, self.names.ids[-1], file)
-
-    def callers(self) -> Callers:
-        """The functions by what they call; no file follows."""
-        return _packed(self._callers)
+        self.calling.add(at, self.names.ids[at], file, counts=self.counts(path))
 
 
 class Program:
@@ -340,7 +373,7 @@ def locks_with_mask(function: Function, atomic: Set[str]) -> bool:
 
 
 class Direct:
-    """Calls of allocators and frees that may sleep; ``names`` are theirs."""
+    """Calls of allocators and frees that may sleep; ``names`` are theirs, ``always`` those that need no mask."""
 
     def __init__(self, program: Program, kernel: Kernel) -> None:
         weak = weak_names(program, kernel)
@@ -348,7 +381,7 @@ class Direct:
         self.names = frozenset(
             {n for n, a in kernel.allocators.items() if a.sleeps != "never" and n not in weak} | frees
         )
-        self._always = frozenset({n for n, a in kernel.allocators.items() if a.sleeps == "always"} | frees)
+        self.always = frozenset({n for n, a in kernel.allocators.items() if a.sleeps == "always"} | frees)
         self._nonblocking = {
             n for n, m in kernel.masks.items() if "__GFP_DIRECT_RECLAIM" not in m and n.startswith("GFP_")
         }
@@ -356,7 +389,7 @@ class Direct:
 
     def sleeps(self, name: str, function: Function) -> bool:
         """Whether a function's call of one of the names may sleep, as far as the mask names in it tell."""
-        if name in self._always:
+        if name in self.always:
             return True
         words = set(function.words) - self._modifiers
         return not words or not self._nonblocking.issuperset(words) or "gfp_t" in function.header
@@ -382,15 +415,20 @@ class Relevance:
         kernel: Kernel,
         depth: int,
         files: frozenset[int] | None = None,
-        callers: Callers | None = None,
+        calling: Calling | None = None,
     ) -> None:
         """``files``: those whose functions count as callees (None: all); ``depth``: calls that are looked through;
-        ``callers``: the functions of these files by what they call, where that is known already.
+        ``calling``: of all files, where they are known already.
         """
         self.program = program
         self.kernel = kernel
         self.files = files
-        self.callers = callers if callers is not None else _callers(program, files)
+        if calling is None:
+            calling = Calling()
+            for at, file in enumerate(program.facts):
+                calling.add(at, program.ids[at], file, counts=files is None or at in files)
+        self._calling = calling
+        self.callers = calling.callers
         self.macro_callers = _macro_callers(program, files)
         self.depth = depth
         self.reaching_macros: dict[str, int] = {}
@@ -404,6 +442,10 @@ class Relevance:
         self.leaving = leaving(self.signs)
         self.wrappers = Wrappers(program, kernel, self.callers, self.macro_callers)
         self.locking = self._locking()
+
+    def calling_in(self, _files: Iterable[int]) -> Calling:
+        """What the functions of some files call, at least."""
+        return self._calling
 
     def may_sleep(self, name: str, file: int) -> bool:
         """Whether a call to ``name`` in a file can lead to an allocation or free that sleeps."""
@@ -446,25 +488,29 @@ class Relevance:
         functions: set[FunctionId] = set()
         macros: set[str] = set()
         for name in direct.names:
-            functions.update(
-                fid for fid in self.callers.get(name, ()) if direct.sleeps(name, self.program.function(fid))
-            )
+            users = self.callers.get(name, ())
+            sure = name in direct.always
+            functions.update(users if sure else [u for u in users if direct.sleeps(name, self.program.function(u))])
             macros.update(self.macro_callers.get(name, ()))
         return functions, macros
 
     def _callers_of(self, functions: set[FunctionId], macros: set[str]) -> tuple[set[FunctionId], set[str]]:
         found: set[FunctionId] = set()
         using: set[str] = set()
-        program = self.program
+        program, known = self.program, self.callers
         for at, index in functions:
             function = program.facts[at].functions[index]
-            callers = self.callers.get(function.name, ())
-            if function.static and not program.paths[at].endswith(".h"):
-                unit = program.unit(at) or (at,)
-                found.update(c for c in callers if c[0] == at or c[0] in unit)
-            else:
-                found.update(callers)
-            using.update(self.macro_callers.get(function.name, ()))
+            callers = known.get(function.name)
+            if callers is not None:
+                if not function.static or program.paths[at].endswith(".h"):
+                    found.update(callers)
+                elif len(callers) == 1 and callers[0][0] == at:
+                    found.add(callers[0])
+                else:
+                    unit = program.unit(at) or (at,)
+                    found.update([c for c in callers if c[0] in unit])
+            if function.name in self.macro_callers:
+                using.update(self.macro_callers[function.name])
         for name in macros:
             found.update(self.callers.get(name, ()))
             using.update(self.macro_callers.get(name, ()))
@@ -473,7 +519,8 @@ class Relevance:
     def _locking(self) -> frozenset[str]:
         """Names of functions that take a mask and may use it under a lock of their own."""
         atomic = atomic_names(self.kernel)
-        functions = [f for file in self.program.facts for f in file.functions if "gfp_t" in f.header]
+        facts = self.program.facts
+        functions = [facts[at].functions[index] for at, indices in self._calling.telling.items() for index in indices]
         return frozenset(f.name for f in functions if locks_with_mask(f, atomic))
 
     def _signs(self) -> dict[str, tuple[int, Sign]]:
@@ -534,8 +581,8 @@ def sign_of(name: str, callees: Iterable[str], signs: Mapping[str, Sign], *, sai
     Names of lock functions, and headers that say so (``said``), tell that it is not even on every path.
     """
     total: set[tuple[str, str]] = set()
-    for callee in callees:
-        if sign := signs.get(callee):
+    for sign in map(signs.get, callees):
+        if sign:
             total |= sign
     if not total:
         return None
@@ -548,33 +595,6 @@ def sign_of(name: str, callees: Iterable[str], signs: Mapping[str, Sign], *, sai
 
 def _names_a_lock(name: str) -> bool:
     return any(part in name for part in ("lock", "acquire", "begin", "start", "enter", "get", "find"))
-
-
-def _callers(program: Program, files: frozenset[int] | None) -> Callers:
-    """Functions by the names that they call."""
-    callers: defaultdict[str, list[FunctionId]] = defaultdict(list)
-    for at, file in enumerate(program.facts):
-        if files is None or at in files:
-            _note_calls(callers, program.ids[at], file)
-    return _packed(callers)
-
-
-def _note_calls(callers: defaultdict[str, list[FunctionId]], ids: Sequence[FunctionId], file: FileFacts) -> None:
-    """Note what the functions of a file call."""
-    for fid, function in zip(ids, file.functions, strict=True):
-        for callee in function.callees:
-            known = callers[callee]
-            if not known or known[-1] is not fid:
-                known.append(fid)
-
-
-def _packed(lists: defaultdict[str, list[FunctionId]]) -> Callers:
-    """Lists that grow no more: half a million of them, of which most hold one. In place, so that each goes at once."""
-    packed = cast("defaultdict[str, tuple[FunctionId, ...]]", lists)
-    for name, ids in lists.items():
-        packed[name] = tuple(ids)
-    packed.default_factory = None
-    return packed
 
 
 def _macro_callers(program: Program, files: frozenset[int] | None) -> dict[str, list[str]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from functools import cache, partial
 from typing import Protocol, TypeVar
@@ -130,24 +131,21 @@ class Worth:
         #: Calls of any of these may make a function worth a body.
         self._noted = names | (self.wrappers.handing or frozenset())
 
-    def candidates(self, files: Iterable[int], names: frozenset[str]) -> dict[int, list[int]]:
+    def candidates(self, files: Sequence[int], names: frozenset[str]) -> dict[int, list[int]]:
         """Of files, the numbers of the functions that ``by_name`` or ``by_text`` may find worth a body, and of those
-        that call one of ``names``: one look at all that these go by, and no call for each of a tree's functions.
+        that call one of ``names``: most functions are never looked at.
         """
-        facts, apart = self.program.facts, (self._noted | names).isdisjoint
-        ask = self.wrappers.handing is None
-        return {
-            at: [
-                index
-                for index, function in enumerate(facts[at].functions)
-                if function.words
-                or not apart(function.callees)
-                or "gfp_t" in (header := function.header)
-                or ("__" in header and annotated(function))
-                or (ask and self.wrappers.hand_out(function.callees))
-            ]
-            for at in files
-        }
+        calling = self.relevance.calling_in(files)
+        noted = self._noted | names
+        if self.wrappers.handing is None:
+            noted |= frozenset([name for name in calling.callers if self.wrappers.hand_out((name,))])
+        found: defaultdict[int, set[int]] = defaultdict(set)
+        for callers in [calling.callers[name] for name in noted if name in calling.callers]:
+            for at, index in callers:
+                found[at].add(index)
+        for at, telling in calling.telling.items():
+            found[at].update(telling)
+        return {at: sorted(found.get(at, ())) for at in files}
 
     def by_name(self, fid: FunctionId, function: Function, text: Text) -> int | None:
         """The depth of the summary that the names in a function alone make worth; None for none.

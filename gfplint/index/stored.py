@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from gfplint.analysis.operations import Operations, may_sleep
-from gfplint.analysis.program import FunctionId, Program, Relevance, Sign, own_names
+from gfplint.analysis.program import Calling, FunctionId, Program, Relevance, Sign, ids_of, own_names
 from gfplint.analysis.wrappers import PLAIN, Wrappers, families_at, families_of, given_by
 from gfplint.facts import FileFacts, Global, Macro, Table
 from gfplint.index.linked import SLEEPING, UNKNOWN, Entry, Linked, Numbers, meaning, tabled_of
@@ -441,6 +441,13 @@ class StoredRelevance(Relevance):
         self.macro_callers = _MacroCallers(levels.direct, calls)
         self.callers = _Lookup(calls.functions)  # type: ignore[assignment]
         self.tabled = levels.tabled
+
+    def calling_in(self, files: Iterable[int]) -> Calling:
+        calling = Calling()
+        for at in files:
+            file = self.program.facts[at]
+            calling.add(at, ids_of(at, file), file, counts=True)
+        return calling
 
 
 class _MacroCallers(dict[str, list[str]]):

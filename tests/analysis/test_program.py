@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from gfplint.analysis.program import Calling, ids_of
+from gfplint.facts import FileFacts, Function
 from tests.rules.harness import lint_all, program_of
 
 _CALLER = "void f(struct s *s) {\n\tspin_lock(&s->lock);\n\ts->p = helper(s);\n\tspin_unlock(&s->lock);\n}\n"
@@ -176,3 +180,23 @@ _COMMAND = (
 )
 def test_a_field_that_changes_the_context_is_set_in_the_same_folder(path: str, text: str, found: int) -> None:
     assert [f.rule for f in lint_all({"drivers/scsi/board/main.c": _COMMAND, path: text})] == ["GFP101"] * found
+
+
+_CALLEES = st.lists(st.sampled_from("abcd"), max_size=5).map(tuple)
+_FILES = st.lists(st.tuples(st.booleans(), st.lists(_CALLEES, max_size=4)), max_size=6)
+
+
+@given(_FILES)
+@settings(deadline=None)
+def test_each_function_is_noted_once_for_what_it_calls(files: list[tuple[bool, list[tuple[str, ...]]]]) -> None:
+    calling = Calling()
+    expected: dict[str, list[tuple[int, int]]] = {}
+    for at, (counts, bodies) in enumerate(files):
+        functions = tuple([Function("f", 1, 0, 0, 0, False, "void f(void)", callees, ()) for callees in bodies])
+        facts = FileFacts(functions, (), (), (), (), (), (), (), ())
+        calling.add(at, ids_of(at, facts), facts, counts=counts)
+        for index, callees in enumerate(bodies):
+            for callee in dict.fromkeys(callees) if counts else ():
+                expected.setdefault(callee, []).append((at, index))
+    assert {name: list(callers) for name, callers in calling.callers.items()} == expected
+    assert not calling.telling

@@ -91,3 +91,22 @@ def test_members_that_are_called_as_a_macro_are_none(body: str, wanted: bool) ->
     worth = Wanted(linker, rules, whole_of(program, linker, lambda _: True, rules, [0]), [0]).worth
     depth = worth.by_name((0, 0), program.facts[0].functions[0], lambda: linker.code((0, 0)))
     assert depth == (0 if wanted else None)
+
+
+def test_candidates_are_told_by_what_they_call_or_say() -> None:
+    files = {
+        "drivers/a/a.c": "void calls(void)\n{\n\tkfree(0);\n\tg();\n}\n"
+        "void masks(void)\n{\n\tg(GFP_NOWAIT);\n}\n"
+        "void takes(gfp_t gfp)\n{\n\tg();\n}\n"
+        "void held(struct x *x) __must_hold(&x->lock)\n{\n\tg();\n}\n"
+        "void nothing(void)\n{\n\tg();\n\th();\n}\n"
+        "void named(void)\n{\n\tg();\n\tread_by_name();\n}\n",
+        "drivers/a/b.c": "void nothing(void)\n{\n\tg();\n}\n",
+    }
+    program, linker = program_of(files, (6, 12))
+    rules = tuple(one for one in catalogue() if one.code == "GFP101")
+    subjects = range(len(program.paths))
+    worth = Wanted(linker, rules, whole_of(program, linker, lambda _: True, rules, subjects), subjects).worth
+    found = worth.candidates(subjects, frozenset(("read_by_name",)))
+    assert found == {0: [0, 1, 2, 3, 5], 1: []}
+    assert worth.candidates([1], frozenset(("g",))) == {1: [0]}
