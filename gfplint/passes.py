@@ -13,7 +13,7 @@ from gfplint import collection, workers
 from gfplint import select as selection_of_findings
 from gfplint.analysis.holders import Holder
 from gfplint.analysis.interprocedural import Linker
-from gfplint.analysis.meeting import Meetings, Members, differing, freeing, holder_of, refined, scattered, touching
+from gfplint.analysis.meeting import Meetings, Members, differing, holder_of, refined, refuting, scattered, touching
 from gfplint.analysis.operations import Coverage
 from gfplint.analysis.program import FunctionId, Program, Relevance
 from gfplint.analysis.summary import Summary
@@ -80,8 +80,9 @@ class Linted:
         return {at: r.reason for results in found for at, r in results.items() if isinstance(r, workers.Failure)}
 
 
-#: Which functions of a file are looked at in each round: those that free what a member holds, then all that touch one.
-ROUNDS = (freeing, touching)
+#: Which functions of a file are looked at in each round: those that may show a member to hold nothing that it should
+#: not, as few as there are; then, where they have not, all that touch it.
+ROUNDS = (refuting, touching)
 
 
 def lint(run: Run, state: State, built: Built, renamed: Mapping[str, str] | None) -> Outcome:

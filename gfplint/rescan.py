@@ -309,7 +309,7 @@ class _Again:
         ``ours``: the evidence in the files where it may be another than before.
         """
         touched = self._touched(number, ours)
-        found = {m: folders for m, folders in self.before.totals.members[number].items() if bare(m) not in touched}
+        found = {m: met for m, met in self.before.totals.members[number].items() if bare(m) not in touched}
         for name in touched:
             found |= wanted.meetings.members(self._evidence(name, number, ours))
         return found
@@ -354,7 +354,7 @@ class _Again:
         found = {holder for holder in self.before.totals.scattered if holder[1] not in names}
         path = self.now.program.paths.__getitem__
         for name in names:
-            mine = {member: folders for member, folders in members.items() if bare(member) == name}
+            mine = {member: met for member, met in members.items() if bare(member) == name}
             found.update(map(holder_of, scattered(path, self._evidence(name, last, ours), mine)))
         return found
 

@@ -1,7 +1,7 @@
 """In which members of structs memory of one family may meet a free that is not for it: decided on evidence.
 
-Texts tell first (``analysis.evidence``), and of functions that are analysed what they do. Who frees is looked at before
-who stores: where a text says more than is freed there in truth, nobody who stores there need be looked at.
+Texts tell first (``analysis.evidence``), and of functions that are analysed what they do. Of those who free and those
+who store the fewer are looked at first: where a text says more of them than they do in truth, nobody else need be.
 """
 
 from __future__ import annotations
@@ -22,9 +22,6 @@ from gfplint.analysis.summary import FreeSite, MemberStore
 from gfplint.analysis.values import CACHES, Memory
 from gfplint.kernel.model import Kernel
 
-#: Members, each with the folders near which, and the files in which, functions that touch it count; without any they
-#: count everywhere.
-Members = Mapping[str, tuple[str, ...]]
 #: By member what is done to it, each with the functions that do it.
 Deeds = dict[str, dict[str, set[FunctionId]]]
 #: What is done to one member, each with the functions that do it.
@@ -52,6 +49,19 @@ class MemberEvidence(msgspec.Struct, frozen=True, array_like=True, gc=False):
     sure: str = ""
 
 
+class Met(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Where memory may meet a wrong free in a member: near which folders, and in which files, functions that touch it
+    count; everywhere without any. ``frees``, ``families``: of the frees and the stores that make it so, those that
+    fewer functions do: who is to refute it is looked at first.
+    """
+
+    near: tuple[str, ...] = ()
+    frees: tuple[str, ...] = ()
+    families: tuple[str, ...] = ()
+
+
+#: Members in which memory may meet a free that is not for it.
+Members = Mapping[str, Met]
 #: Evidence, and the number of the file that it is in.
 Item = tuple[int, MemberEvidence]
 #: Evidence by the numbers of files.
@@ -68,18 +78,18 @@ class Meetings:
         self.reader = reader
         self._wrong = functools.cache(self._is_wrong)  # the same few are asked of thousands of members
 
-    def members(self, evidence: Evidence) -> dict[str, tuple[str, ...]]:
-        """The members in which memory may meet a free that is not for it (``Members``)."""
+    def members(self, evidence: Evidence) -> dict[str, Met]:
+        """The members in which memory may meet a free that is not for it."""
         return self._meeting(_by_name(evidence))
 
-    def again(self, members: Members, evidence: Evidence, names: Set[str]) -> dict[str, tuple[str, ...]]:
+    def again(self, members: Members, evidence: Evidence, names: Set[str]) -> dict[str, Met]:
         """The same, where that was ``members`` before evidence on members of some names became another."""
-        found = {member: near for member, near in members.items() if bare(member) not in names}
+        found = {member: met for member, met in members.items() if bare(member) not in names}
         return found | self._meeting({name: items for name, items in _by_name(evidence).items() if name in names})
 
-    def _meeting(self, evidence: Mapping[str, Sequence[Item]]) -> dict[str, tuple[str, ...]]:
+    def _meeting(self, evidence: Mapping[str, Sequence[Item]]) -> dict[str, Met]:
         """``evidence``: by the names of members (``bare``): all that there is of those of one name decides."""
-        found: dict[str, tuple[str, ...]] = {}
+        found: dict[str, Met] = {}
         for name, items in evidence.items():
             objects = name[0] == "*"
             frees = {item.free for _, item in items if item.free}
@@ -88,7 +98,7 @@ class Meetings:
                 found |= self._of_name(items)
         return found
 
-    def _of_name(self, items: Sequence[Item]) -> dict[str, tuple[str, ...]]:
+    def _of_name(self, items: Sequence[Item]) -> dict[str, Met]:
         """The members of one name in which memory may meet such a free."""
         stored: Deeds = {}
         freed: Deeds = {}
@@ -113,7 +123,7 @@ class Meetings:
             }
         asked = [member for member in stored.keys() | freed.keys() if member in freed or bare(member) in freed]
         meeting = ((member, self._meets(member, stored, freed)) for member in asked)
-        return _with_bare({member: tuple(sorted(folders)) for member, folders in meeting if folders is not None})
+        return _with_bare({member: met for member, met in meeting if met is not None})
 
     def made(self, path: str, function: str, members: Iterable[MemberEvidence]) -> Iterator[StoreAt]:
         """What stands for the objects of structs that a function surely makes: it may never be looked at itself."""
@@ -124,25 +134,34 @@ class Meetings:
                 memory = Memory(family, "", NOWHERE, NO_FILE, function, cache=cache[1:], managed=managed)
                 yield StoreAt(path, function, MemberStore(((item.member[1:], OBJECT),), memory, NOWHERE))
 
-    def _meets(self, member: str, stored: Deeds, freed: Deeds) -> set[str] | None:
-        """The folders and files near which a member may hold memory that one of its frees is not for (``Members``);
-        None where that may be nowhere.
-        """
+    def _meets(self, member: str, stored: Deeds, freed: Deeds) -> Met | None:
+        """Where a member may hold memory that one of its frees is not for; None where that may be nowhere."""
         known = self._of(stored, member)
-        found: set[str] = set()
+        near: set[str] = set()
+        everywhere = False
+        frees: dict[str, set[FunctionId]] = {}
+        families: dict[str, set[FunctionId]] = {}
         for free, ends in self._of(freed, member):
             for family, starts in known:
                 if not self._wrong(member[0] == "*", family, free):
                     continue
                 if self.reader.apart(family, free) and ends.isdisjoint(starts):
                     continue
-                if not member.startswith(_EVERYWHERE):
-                    return set()
-                near = self._near(member, starts, ends, known)
-                if near is not None and not near:
-                    return near
-                found |= near or set()
-        return found or None
+                folders = self._near(member, starts, ends, known) if member.startswith(_EVERYWHERE) else set()
+                if folders is None:
+                    continue
+                near |= folders
+                everywhere |= not folders
+                frees.setdefault(free, set()).update(ends)
+                families.setdefault(family, set()).update(starts)
+        if not frees:
+            return None
+        fewer = len(set().union(*frees.values())) <= len(set().union(*families.values()))
+        return Met(
+            () if everywhere else tuple(sorted(near)),
+            tuple(sorted(frees)) if fewer else (),
+            () if fewer else tuple(sorted(families)),
+        )
 
     def _is_wrong(self, objects: bool, family: str, free: str) -> bool:
         """Whether memory, or ``objects`` of a struct, of a family are not for a free."""
@@ -215,14 +234,24 @@ def _by_name(evidence: Evidence) -> dict[str, list[Item]]:
     return found
 
 
-def _with_bare(members: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+def _with_bare(members: dict[str, Met]) -> dict[str, Met]:
     """Members, and those of their names whose struct is not known: near the folder that defines the struct."""
-    around: dict[str, set[str]] = {}
-    for member, folders in members.items():
+    around: dict[str, list[Met]] = {}
+    for member, met in members.items():
         name = bare(member)
-        if name != member and name not in members:
-            around.setdefault(name, set()).update(folders or (_home(member),))
-    return members | {name: tuple(sorted(folders)) for name, folders in around.items()}
+        if name != member:
+            here = met if met.near else msgspec.structs.replace(met, near=(_home(member),))
+            around.setdefault(name, []).append(here)
+    for name, mets in around.items():
+        own = members.get(name)
+        near = own.near if own is not None else _all_of(met.near for met in mets)
+        every = [*mets, own] if own is not None else mets
+        members[name] = Met(near, _all_of(met.frees for met in every), _all_of(met.families for met in every))
+    return members
+
+
+def _all_of(parts: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(sorted(set[str]().union(*parts)))
 
 
 def _home(member: str) -> str:
@@ -241,7 +270,7 @@ def related(folder: str, other: str) -> bool:
 
 
 def counts(path: str, folders: tuple[str, ...]) -> bool:
-    """Whether a file's functions count for a member with such folders and files (``Members``)."""
+    """Whether a file's functions count for a member with such folders and files (``Met``)."""
     if not folders or path in folders:
         return True
     return any(related(posixpath.dirname(path), folder) for folder in folders if not folder.endswith((".c", ".h")))
@@ -249,12 +278,18 @@ def counts(path: str, folders: tuple[str, ...]) -> bool:
 
 def touching(path: str, evidence: Iterable[MemberEvidence], members: Members) -> list[int]:
     """The functions of a file, of those not analysed yet, that touch one of some members."""
-    return sorted({i.function for i in evidence if i.open and i.member in members and counts(path, members[i.member])})
+    return sorted(
+        {i.function for i in evidence if i.open and i.member in members and counts(path, members[i.member].near)}
+    )
 
 
-def freeing(path: str, evidence: Iterable[MemberEvidence], members: Members) -> list[int]:
-    """Those of them that free it."""
-    return touching(path, [item for item in evidence if item.free], members)
+def refuting(path: str, evidence: Iterable[MemberEvidence], members: Members) -> list[int]:
+    """Those of them that may show that it does not meet what it seems to (``Met``)."""
+    return touching(path, [item for item in evidence if _rests_on(members.get(item.member), item)], members)
+
+
+def _rests_on(met: Met | None, item: MemberEvidence) -> bool:
+    return met is not None and (item.free in met.frees or any(family in met.families for family in item.families))
 
 
 def refined(
@@ -273,14 +308,14 @@ def differing(before: Iterable[MemberEvidence], after: Iterable[MemberEvidence])
 def scattered(path: Callable[[int], str], evidence: Evidence, members: Members) -> set[str]:
     """Those of some members to which functions may store that nobody looks at, for they stand far away."""
     names: dict[str, list[str]] = {}
-    for member, folders in members.items():
-        if folders:
+    for member, met in members.items():
+        if met.near:
             names.setdefault(bare(member), []).append(member)
     found: set[str] = set()
     for file, items in evidence:
         for item in items:
             for member in names.get(bare(item.member), ()) if item.open and item.families else ():
-                if item.member in (member, bare(member)) and not counts(path(file), members[item.member]):
+                if item.member in (member, bare(member)) and not counts(path(file), members[item.member].near):
                     found.add(member)
     return found
 

@@ -14,7 +14,7 @@ import msgspec
 
 from gfplint.analysis.holders import Holder
 from gfplint.analysis.looks import ASKED
-from gfplint.analysis.meeting import MemberEvidence, bare, refined
+from gfplint.analysis.meeting import MemberEvidence, Met, bare, refined
 from gfplint.analysis.operations import Coverage, coverage
 from gfplint.analysis.ownership import StoreAt, asked_of, kept_under, rests_on
 from gfplint.facts import Suppression
@@ -99,7 +99,7 @@ class Totals(msgspec.Struct, frozen=True, array_like=True):
     degraded: dict[int, list[Degraded]]
     suppressions: dict[int, tuple[Suppression, ...]]
     told: list[Told]
-    members: list[dict[str, tuple[str, ...]]]
+    members: list[dict[str, Met]]
     scattered: list[Holder]
     shards: dict[bytes, int]
 

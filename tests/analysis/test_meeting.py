@@ -13,9 +13,10 @@ from gfplint.analysis.interprocedural import Linker
 from gfplint.analysis.meeting import (
     Meetings,
     MemberEvidence,
+    Met,
     counts,
     differing,
-    freeing,
+    refuting,
     related,
     scattered,
     touching,
@@ -59,7 +60,8 @@ def test_what_others_store_is_looked_at_only_where_it_may_be_told_of() -> None:
     def near(files: dict[str, MemberEvidence]) -> tuple[str, ...] | None:
         meetings = Meetings(sorted(files).__getitem__, linker.kernel, Reader(linker.kernel))
         found = [(at, [files[path]]) for at, path in enumerate(sorted(files))]
-        return meetings.members(found).get(MIXER)
+        met = meetings.members(found).get(MIXER)
+        return met.near if met is not None else None
 
     other = MemberEvidence(0, MIXER, ("kmalloc",))
     assert near(evidence) == ("sound/core",)
@@ -76,7 +78,7 @@ def test_of_the_struct_of_another_subsystem_each_file_frees_its_own() -> None:
     own = [MemberEvidence(0, MIXER, ("vmalloc",)), MemberEvidence(1, MIXER, free="kfree")]
     paths = ("net/a/a.c", "net/a/b.c")
     meetings = Meetings(paths.__getitem__, linker.kernel, Reader(linker.kernel))
-    near = meetings.members([(0, own), (1, own[:1])])[MIXER]
+    near = meetings.members([(0, own), (1, own[:1])])[MIXER].near
     assert [counts(path, near) for path in paths] == [True, False]
 
 
@@ -177,14 +179,35 @@ EVIDENCE = (
     MemberEvidence(2, "buf", ("kmalloc",)),
     MemberEvidence(3, "x.h:x.buf", ("kmalloc",), open=False),
 )
-MEMBERS = {"x.h:x.buf": ("fs/a",), "buf": ("fs/a",)}
+MEMBERS = {"x.h:x.buf": Met(("fs/a",), ("kfree",)), "buf": Met(("fs/a",), families=("kmalloc",))}
 
 
-def test_who_frees_is_chosen_among_who_touches() -> None:
+def test_who_may_refute_it_is_chosen_among_who_touches() -> None:
     assert touching("fs/a/a.c", EVIDENCE, MEMBERS) == [0, 1, 2]
-    assert freeing("fs/a/a.c", EVIDENCE, MEMBERS) == [1]
+    assert refuting("fs/a/a.c", EVIDENCE, MEMBERS) == [1, 2]
     assert touching("fs/b/b.c", EVIDENCE, MEMBERS) == []
-    assert touching("fs/b/b.c", EVIDENCE, {"x.h:x.buf": ()}) == [0, 1]
+    assert touching("fs/b/b.c", EVIDENCE, {"x.h:x.buf": Met()}) == [0, 1]
+    assert refuting("fs/b/b.c", EVIDENCE, {"x.h:x.buf": Met(families=("kmalloc",))}) == []
+
+
+@pytest.mark.parametrize(
+    ("stores", "frees", "met"),
+    [
+        (("vmalloc",), ("kfree",), Met(frees=("kfree",))),
+        (("vmalloc",), ("kfree", "kfree"), Met(families=("vmalloc",))),
+        (("vmalloc",), ("kfree", "vfree"), Met(frees=("kfree",))),
+        (("vmalloc", "kmalloc", "kmalloc"), ("kfree", "kfree"), Met(families=("vmalloc",))),
+        (("kmalloc", "kmalloc"), ("kfree", "kfree"), None),
+    ],
+)
+def test_the_fewer_are_looked_at_first(stores: tuple[str, ...], frees: tuple[str, ...], met: Met | None) -> None:
+    member = "fs/a/x.h:x.buf"
+    items = [MemberEvidence(at, member, (family,)) for at, family in enumerate(stores)]
+    items += [MemberEvidence(9 + at, member, free=free) for at, free in enumerate(frees)]
+    found = Meetings(lambda _: "fs/a/a.c", _linker().kernel, Reader(_linker().kernel)).members([(0, items)])
+    assert found.get(member) == met
+    near = {} if met is None else {"buf": Met(("fs/a",), met.frees, met.families)}
+    assert {name: one for name, one in found.items() if name != member} == near
 
 
 def test_what_is_scattered() -> None:
