@@ -12,7 +12,7 @@ import posixpath
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from itertools import repeat
 
-from gfplint.analysis.environment import annotated
+from gfplint.analysis.environment import HELD_ON_ENTRY, annotated
 from gfplint.analysis.wrappers import Wrappers
 from gfplint.facts import Definition, FileFacts, Function, Global, Macro, Record, Table
 from gfplint.kernel.model import Kernel
@@ -90,23 +90,27 @@ class Calling:
     def add(self, at: int, ids: Sequence[FunctionId], file: FileFacts, *, counts: bool) -> None:
         """The next file, its number, and whether its functions count as callers."""
         functions = file.functions
-        telling = [
-            index
-            for index, function in enumerate(functions)
-            if function.words or "gfp_t" in (header := function.header) or ("__" in header and annotated(function))
-        ]
-        if telling:
+        if telling := _telling(functions):
             self.telling[at] = telling
-        put = self.callers.setdefault
-        for one, function in zip(zip(ids, strict=False), functions if counts else (), strict=False):
+        if not counts:
+            return
+        callers, put = self.callers, self.callers.setdefault
+        for fid, one, function in zip(ids, zip(ids, strict=False), functions, strict=True):
             for callee in function.callees:
                 known = put(callee, one)
-                if known[-1] is one[0]:
+                if known is one or known[-1] is fid:
                     continue
-                if isinstance(known, list):
-                    known.append(one[0])
+                if type(known) is list:
+                    known.append(fid)
                 else:
-                    self.callers[callee] = [*known, *one]
+                    callers[callee] = [*known, fid]
+
+
+def _telling(functions: Sequence[Function]) -> list[int]:
+    headers = "\n".join([function.header for function in functions])
+    if not any(said in headers for said in ("gfp_t", *HELD_ON_ENTRY)):  # as in nearly all files
+        return [index for index, function in enumerate(functions) if function.words]
+    return [i for i, f in enumerate(functions) if f.words or "gfp_t" in f.header or annotated(f)]
 
 
 class Growing:

@@ -200,3 +200,18 @@ def test_each_function_is_noted_once_for_what_it_calls(files: list[tuple[bool, l
                 expected.setdefault(callee, []).append((at, index))
     assert {name: list(callers) for name, callers in calling.callers.items()} == expected
     assert not calling.telling
+
+
+_HEADERS = st.sampled_from(("void f(void)", "void f(gfp_t gfp)", "void f(void) __must_hold(&a)", "__init f(gfp)"))
+_SAID = st.tuples(_HEADERS, st.sampled_from(((), ("GFP_KERNEL",))))
+
+
+@given(st.lists(_SAID, max_size=4))
+@settings(deadline=None)
+def test_functions_are_noted_of_which_masks_or_the_header_tell(said: list[tuple[str, tuple[str, ...]]]) -> None:
+    functions = tuple([Function("f", 1, 0, 0, 0, False, header, (), words) for header, words in said])
+    facts = FileFacts(functions, (), (), (), (), (), (), (), ())
+    calling = Calling()
+    calling.add(0, ids_of(0, facts), facts, counts=False)
+    told = [i for i, (header, words) in enumerate(said) if words or "gfp_t" in header or "__must_hold" in header]
+    assert calling.telling.get(0, []) == told
