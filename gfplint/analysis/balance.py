@@ -17,21 +17,8 @@ _NOBODY: frozenset[str] = frozenset()
 _SCOPED = frozenset(("guard", "scoped_guard", "scoped_cond_guard"))
 
 
-#: Further down than any function that is being asked about.
-NOBODY = 1 << 30
-
-
 #: A function, or a macro of a file.
 Key = FunctionId | tuple[int, str]
-
-
-class Waits:
-    """What is being found out rests on assumptions about functions that are being asked about: how far up they are."""
-
-    __slots__ = ("lowest",)
-
-    def __init__(self) -> None:
-        self.lowest = NOBODY
 
 
 class Balance:
@@ -62,13 +49,10 @@ class Balance:
             name: op for name, op in kernel.context_ops.items() if any(kernel.kinds[k].atomic for k in op.kinds)
         }
         self._known: dict[Key, bool] = {}
-        #: Those that an assumption is behind, with the function furthest up that it is about.
-        self._waiting: dict[Key, int] = {}
-        self.waits = Waits()
         self._deep = deep
         self._dropping: dict[tuple[str, int], bool] = {}
-        #: Whether functions and macros call each other, of those that were looked at for it.
-        self._circles: dict[Key, bool] = {}
+        #: Of functions and macros that were looked at for it, those that they call each other with.
+        self._circles: dict[Key, tuple[Key, ...]] = {}
 
     def name(self, name: str, file: int) -> bool:
         """Whether a call of ``name`` in a file leaves the context as it was."""
@@ -76,27 +60,16 @@ class Balance:
         if macro is not None and macro[1].params is not None:
             with self.looking(macro[0], name, macro[1].callees):
                 key = (macro[0], name)
-                return self._once(key, lambda: not self._circular(key) and self._macro(macro[1].callees, macro[0]))
+                return self._once(key, lambda: not self.circle(key) and self._macro(macro[1].callees, macro[0]))
         fid = self.program.resolve(name, file)
         if fid is None:
             return True
         with self.looking(fid[0], name, self.program.function(fid).callees):
-            # Which of those that call each other is asked for first is all that the order of their calls would tell.
-            return self._once(fid, lambda: (not self._circular(fid) and self._function(fid)) or self._operations(fid))
-
-    def mark(self) -> int:
-        """Where what is found out from now on begins."""
-        return len(self._known)
-
-    def forget(self, mark: int) -> None:
-        """Forget what was found out since a mark."""
-        for key in list(self._known)[mark:]:
-            del self._known[key]
-            self._waiting.pop(key, None)
-
-    def hold(self, depth: int) -> None:
-        """What was assumed of a function that was asked about at a depth, and of those below it, is so."""
-        self._waiting = {key: lowest for key, lowest in self._waiting.items() if lowest < depth}
+            # Which of those that call each other is asked for first is all that the order of their calls would tell;
+            # nor is it kept what they do: that may be about to be told.
+            if self.circle(fid):
+                return self._operations(fid)
+            return self._once(fid, lambda: self._function(fid) or self._operations(fid))
 
     def drops(self, name: str, file: int) -> bool:
         """Whether ``name`` is a macro that drops a lock on the way: what it is given may run where none is held."""
@@ -115,19 +88,21 @@ class Balance:
             return True
         return any(self._drops(callee, found[0], levels - 1) for callee in callees)
 
-    def _circular(self, key: Key) -> bool:
-        """Whether something calls itself through what may change the context, as far as names tell."""
+    def circle(self, key: Key) -> tuple[Key, ...]:
+        """Those with which something calls itself through what may change the context, as far as names tell: in the
+        same order for each of them, itself included; () where it does not.
+        """
         known = self._circles.get(key)
         if known is None:
             if not self._called(key):
-                known = self._circles[key] = False
+                known = self._circles[key] = ()
             else:
                 self._find_circles(key)
                 known = self._circles[key]
         return known
 
     def _find_circles(self, start: Key) -> None:
-        """Tell of all that something may come to which of them call each other (Tarjan, see ``analysis.outcomes``)."""
+        """Tell of all that something may come to which of them call each other (Tarjan, see ``analysis.circles``)."""
         numbers: dict[Key, int] = {}
         lowest: dict[Key, int] = {}
         open_: list[Key] = []
@@ -150,7 +125,9 @@ class Balance:
                     at = open_.index(key)
                     circle = open_[at:]
                     del open_[at:]
-                    self._circles.update(dict.fromkeys(circle, len(circle) > 1 or key in self._called(key)))
+                    several = len(circle) > 1 or key in self._called(key)
+                    members = tuple(sorted(circle, key=_by_place)) if several else ()
+                    self._circles.update(dict.fromkeys(circle, members))
             elif callee in self._circles:
                 continue
             elif callee in numbers:
@@ -191,19 +168,7 @@ class Balance:
     def _once(self, key: Key, compute: Callable[[], bool]) -> bool:
         known = self._known.get(key)
         if known is None:
-            self._known[key] = False
-            outer, self.waits.lowest = self.waits.lowest, NOBODY
-            try:
-                known = self._known[key] = self._deep.run(compute)
-            except BaseException:
-                self.forget(0)
-                self.waits.lowest = NOBODY
-                raise
-            if self.waits.lowest != NOBODY:
-                self._waiting[key] = self.waits.lowest
-            self.waits.lowest = min(outer, self.waits.lowest)
-        elif key in self._waiting:
-            self.waits.lowest = min(self.waits.lowest, self._waiting[key])
+            known = self._known[key] = self._deep.run(compute)
         return known
 
     def _macro(self, callees: Iterable[str], file: int) -> bool:
@@ -236,6 +201,10 @@ class Balance:
         if not plain and not apart(code, {name: self.ops[name] for name in ends}, _NOBODY, _NOBODY, plain=True):
             return False
         return not self.conditional(fid, code.find(ends[0]), code.rfind(ends[-1]))
+
+
+def _by_place(key: Key) -> tuple[int, str]:
+    return key[0], str(key[1])
 
 
 def _apply(op: ContextOp, open_kinds: dict[str, int]) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from gfplint.analysis.environment import RECLAIM_LEVELS
 from gfplint.analysis.evidence import ALLOCATES
-from gfplint.analysis.guards import guard_class
+from gfplint.analysis.guards import called, guard_class
 from gfplint.analysis.holds import Ways
 from gfplint.analysis.looks import OWN
 from gfplint.analysis.program import FunctionId
@@ -20,7 +20,7 @@ from gfplint.analysis.values import Constant, constant, number_of
 from gfplint.facts import Definition, Expr, Function, Param, Return
 from gfplint.frontend.header import signature
 from gfplint.frontend.lower import lower_expression
-from gfplint.kernel.model import GuardClass, Query
+from gfplint.kernel.model import ContextOp, GuardClass, Query
 
 if TYPE_CHECKING:
     from gfplint.analysis.interprocedural import Linker
@@ -336,10 +336,25 @@ class FileEnvironment:
         key = (name, self.file)
         guards = self.linker.guards
         with self.linker.looking(self.file, f"guard({name})"):
-            if key not in guards:
-                found = self._guard_definition(name)
-                guards[key] = guard_class(found[1], self.kernel, self._changes(found[0])) if found is not None else None
-            return guards[key]
+            if key in guards:
+                return guards[key]
+            found = self._guard_definition(name)
+            if found is None:
+                guards[key] = None
+                return None
+            asked: list[str] = []
+            made = guard_class(found[1], self.kernel, self._changes(found[0], asked))
+            if not asked:  # else it may rest on what is being computed
+                guards[key] = made
+            return made
+
+    def may_guard(self, name: str) -> bool:
+        """See ``analysis.holds``."""
+        linker = self.linker
+        with linker.looking(self.file, f"guard({name})"):
+            found = self._guard_definition(name)
+            names = called(found[1]) if found is not None else ()
+            return any(n in linker.relevance.effects or _enters(linker.holds.ops.get(n)) for n in names)
 
     def _guard_definition(self, name: str) -> tuple[int, Definition] | None:
         """The definition of a guard class that the file sees; its own first."""
@@ -347,14 +362,19 @@ class FileEnvironment:
         seen = [d for d in self.linker.guard_definitions.get(name, ()) if program.sees(self.file, d[0])]
         return min(seen, key=lambda d: d[0] != self.file) if seen else None
 
-    def _changes(self, file: int) -> Callable[[str], Summary | None]:
-        """The summaries of functions that a file sees and that may change their caller's context."""
+    def _changes(self, file: int, asked: list[str]) -> Callable[[str], Summary | None]:
+        """The summaries of functions that a file sees and that may change their caller's context; ``asked``: gets the
+        names of these.
+        """
         env = self if file == self.file else FileEnvironment(self.linker, file)
 
         def change(name: str) -> Summary | None:
             if self.linker.looks is not None:
                 self.linker.looks.meaning(name)
-            return env.summary(name, 0) if env.may_change_context(name) else None
+            if not env.may_change_context(name):
+                return None
+            asked.append(name)
+            return env.summary(name, 0)
 
         return change
 
@@ -376,6 +396,10 @@ class FileEnvironment:
                         return free
                 return ""
         return name if name in self.kernel.frees else ""
+
+
+def _enters(op: ContextOp | None) -> bool:
+    return op is not None and op.effect == "enter"
 
 
 def _replacements(data: bytes, name: bytes) -> list[bytes]:

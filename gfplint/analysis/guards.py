@@ -51,10 +51,7 @@ def class_name(definition: Definition) -> str:
 
 def guard_class(definition: Definition, kernel: Kernel, summarise: Summarise) -> GuardClass | None:
     """The kinds that a class holds; None where its constructor changes no context."""
-    form = _FORMS[definition.macro]
-    if len(definition.args) <= form.constructor:
-        return None
-    constructor = lower_expression(definition.args[form.constructor])
+    form, constructor = _FORMS[definition.macro], _constructor(definition)
     if constructor is None:
         return None
     arguments = [form.argument] if form.argument else []
@@ -67,6 +64,18 @@ def guard_class(definition: Definition, kernel: Kernel, summarise: Summarise) ->
     number, field = _identity([lock for _, lock in held], arguments)
     when = "nonzero" if form.extension is not None else "always"
     return GuardClass(name=class_name(definition), kinds=kinds, lock=number, field=field, when=when)
+
+
+def called(definition: Definition) -> frozenset[str]:
+    """What the constructor of a class calls by name."""
+    constructor = _constructor(definition)
+    calls = _calls(constructor) if constructor is not None else ()
+    return frozenset([call.func.name for call in calls if isinstance(call.func, Name)])
+
+
+def _constructor(definition: Definition) -> Expr | None:
+    at = _FORMS[definition.macro].constructor
+    return lower_expression(definition.args[at]) if at < len(definition.args) else None
 
 
 def _entered(call: Call, kernel: Kernel, summarise: Summarise) -> Iterator[Lock]:

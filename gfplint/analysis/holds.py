@@ -41,7 +41,7 @@ from gfplint.facts import (
     Switch,
     Unary,
 )
-from gfplint.kernel.model import ContextOp, GuardClass, Kernel
+from gfplint.kernel.model import ContextOp, Kernel
 
 #: Contexts that are held at a time, the last entered last; behind "-" those of the caller that were left.
 Held = tuple[str, ...]
@@ -86,8 +86,8 @@ class Seen(Protocol):
     def outcomes(self, name: str) -> Ways | None:
         """What a call may do to the context (``Holds.outcomes``); None where that is not clear."""
 
-    def guard_class(self, name: str) -> GuardClass | None:
-        """A guard class that the tree defines itself."""
+    def may_guard(self, name: str) -> bool:
+        """Whether a guard class that the tree defines itself may enter what forbids sleeping, as far as names tell."""
 
 
 class Unclear(Exception):  # noqa: N818 - no error
@@ -275,8 +275,8 @@ class Walk:
         return out | self.breaks.pop() | self.continues.pop()
 
     def guarded(self, kind: str) -> None:
-        row = self.holds.kernel.guards.get(kind) or self.seen.guard_class(kind)
-        if row is not None and not self.holds.atomic.isdisjoint(row.kinds):
+        row = self.holds.kernel.guards.get(kind)
+        if self.seen.may_guard(kind) if row is None else not self.holds.atomic.isdisjoint(row.kinds):
             raise Unclear
 
     # ---- conditions

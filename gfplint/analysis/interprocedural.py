@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
-from gfplint.analysis.balance import Balance
+from gfplint.analysis.balance import Balance, Key
 from gfplint.analysis.circles import Summaries
 from gfplint.analysis.containers import Containers
 from gfplint.analysis.deep import Deep
@@ -32,7 +32,7 @@ from gfplint.analysis.holds import UNCHANGED, Holds, Ways
 from gfplint.analysis.locks import LockClass, Taken
 from gfplint.analysis.looks import Looks
 from gfplint.analysis.operations import Operations, may_share, shared
-from gfplint.analysis.outcomes import Outcomes
+from gfplint.analysis.outcomes import Outcome, Outcomes
 from gfplint.analysis.program import FunctionId, Program, Relevance, weak_names
 from gfplint.analysis.queries import ASKS
 from gfplint.analysis.records import Members
@@ -63,7 +63,7 @@ _FRAMES = 30_000
 _UNSEEN: AbstractContextManager[None] = nullcontext()
 _NO_MEMBERS = Members("")
 
-_Key = TypeVar("_Key")
+_CacheKey = TypeVar("_CacheKey")
 _Made = TypeVar("_Made")
 
 
@@ -93,7 +93,7 @@ class Sources:
         return _kept(self._parts, (file, function.start), make, MAX_PARTS)
 
 
-def _kept(cache: OrderedDict[_Key, _Made], key: _Key, make: Callable[[], _Made], limit: int) -> _Made:
+def _kept(cache: OrderedDict[_CacheKey, _Made], key: _CacheKey, make: Callable[[], _Made], limit: int) -> _Made:
     """What a key stands for in a cache that holds as many as ``limit``, or what is made for it."""
     found = cache.get(key)
     if found is not None:
@@ -130,7 +130,7 @@ class Linker:
         self.balance = Balance(
             program, kernel, relevance, self.code, self.balanced, self.conditional, self.looking, deep
         )
-        self._outcomes = Outcomes(self.balance, deep)
+        self._outcomes = Outcomes(self.balance.circle, self._outcomes_from_body, deep)
         self.weak = weak_names(program, kernel)
         self.tabled = frozenset[str]().union(
             kernel.allocators, kernel.frees, kernel.scopes, kernel.context_ops, kernel.queries, kernel.sleepers
@@ -319,31 +319,42 @@ class Linker:
 
     def balanced(self, fid: FunctionId) -> bool:
         """Whether a function's body plainly leaves the context that it found."""
-        return self._outcomes_of(fid, fid[0], lambda: self.body(fid)) == (UNCHANGED, True)
+        return self._outcomes_of(fid) == (UNCHANGED, True)
 
     def outcomes(self, name: str, file: int) -> Ways | None:
         """What a call of a name in a file may do to the context; None where that is not clear."""
         found = self.program.macro(name, file)
         if found is not None and found[1].params is not None:
-            at, macro = found
-            return self._outcomes_of((at, name), at, lambda: self.macro_body(at, macro.start, macro.end))[0]
+            return self._outcomes_of((found[0], name))[0]
         fid = self.program.resolve(name, file)
         if fid is None:
             return UNCHANGED
-        return self._outcomes_of(fid, fid[0], lambda: self.body(fid))[0]
+        return self._outcomes_of(fid)[0]
 
-    def _outcomes_of(
-        self, key: FunctionId | tuple[int, str], file: int, body: Callable[[], Body]
-    ) -> tuple[Ways | None, bool]:
-        with self.looking(file, self.named(key), self._callees(key) if self.looks is not None else ()):
-            return self._outcomes.of(key, lambda: self.holds.outcomes(body(), self.environment(file)))
+    def _outcomes_of(self, key: Key) -> Outcome:
+        with self._looking_into(key):
+            return self._outcomes.of(key)
 
-    def named(self, key: FunctionId | tuple[int, str]) -> str:
+    def _outcomes_from_body(self, key: Key) -> Outcome:
+        at, which = key
+        with self._looking_into(key):
+            if not isinstance(which, str):
+                body = self.body((at, which))
+            elif (found := self.program.macro(which, at)) is not None:
+                body = self.macro_body(at, found[1].start, found[1].end)
+            else:
+                return None, False
+            return self.holds.outcomes(body, self.environment(at))
+
+    def _looking_into(self, key: Key) -> AbstractContextManager[None]:
+        return self.looking(key[0], self.named(key), self._callees(key)) if self.looks is not None else _UNSEEN
+
+    def named(self, key: Key) -> str:
         """The name of a function or macro."""
         at, which = key
         return which if isinstance(which, str) else self.program.facts[at].functions[which].name
 
-    def _callees(self, key: FunctionId | tuple[int, str]) -> Iterable[str]:
+    def _callees(self, key: Key) -> Iterable[str]:
         """What a function or macro calls."""
         at, which = key
         if not isinstance(which, str):

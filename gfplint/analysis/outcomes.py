@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from functools import partial
 
-from gfplint.analysis.balance import NOBODY, Balance, Key
+from gfplint.analysis.balance import Key
 from gfplint.analysis.deep import Deep
 from gfplint.analysis.holds import UNCHANGED, Ways
 
 #: As ``Holds.outcomes`` has it.
 Outcome = tuple[Ways | None, bool]
 _UNCLEAR: Outcome = (None, False)
-
-
-Circle = dict[Key, Outcome]
 #: Rounds until nothing changes, beyond which it is not clear what functions do that call each other.
 _MAX_ROUNDS = 8
 
@@ -30,92 +28,48 @@ class Outcomes:
 
     Functions that call each other are taken for such as change nothing. Where all of them then come out so, that is
     what they do, by induction over the calls; else for such as may also do what came out, until nothing more does: the
-    whole flow, which looks no second time into what it is in, sees no more (Tarjan, Depth-first search and linear
-    graph algorithms, 1972). Which of them make up a circle may rest on who is asked about first, where something in it
-    was told by itself before; what is then unclear in one order is asked of the summaries.
+    whole flow, which looks no second time into what it is in, sees no more. Which of them make up a circle is told by
+    the names that they call, and all of it is told at once: so it is all the same who is asked about first.
     """
 
-    def __init__(self, balance: Balance, deep: Deep) -> None:
-        """``balance``: is told to forget what it found out from an assumption that did not hold."""
-        self._balance = balance
+    def __init__(self, circle: Callable[[Key], tuple[Key, ...]], compute: Callable[[Key], Outcome], deep: Deep) -> None:
+        """``circle``: those with which something calls itself (``Balance.circle``); ``compute``: the outcomes of
+        a function from its body.
+        """
+        self._circle = circle
+        self._compute = compute
         self._deep = deep
         self._known: dict[Key, Outcome] = {}
-        self._asked: dict[Key, int] = {}
-        #: Those that wait for one that is being asked about, with the one furthest up.
-        self._waiting: dict[Key, tuple[Outcome, int]] = {}
-        #: How those are computed.
-        self._computing: dict[Key, Callable[[], Outcome]] = {}
+        #: What is taken for granted of those that are being told.
+        self._taken: dict[Key, Outcome] = {}
 
-    def of(self, key: Key, compute: Callable[[], Outcome]) -> Outcome:
-        """The outcomes of a function; ``compute``: from its body."""
-        known = self._known.get(key)
+    def of(self, key: Key) -> Outcome:
+        """The outcomes of a function."""
+        known = self._known.get(key) or self._taken.get(key)
         if known is not None:
             return known
-        if key in self._waiting:
-            outcome, lowest = self._waiting[key]
-            self._wait(lowest)
-            return outcome
-        if key in self._asked:
-            self._wait(self._asked[key])
-            return UNCHANGED, True
+        circle = self._circle(key)
+        if not circle:
+            known = self._known[key] = self._told(key)
+            return known
+        self._taken.update(dict.fromkeys(circle, (UNCHANGED, True)))
         try:
-            return self._computed(key, compute)
-        except BaseException:  # the next question finds nothing of what failed, nor of what was taken for granted
-            for left in (self._known, self._asked, self._waiting, self._computing):
-                left.clear()
-            raise
+            clear = self._until_nothing_new(circle)
+            self._known.update({other: self._taken[other] if clear else _UNCLEAR for other in circle})
+        finally:
+            for other in circle:
+                del self._taken[other]
+        return self._known[key]
 
-    def _computed(self, key: Key, compute: Callable[[], Outcome]) -> Outcome:
-        waits = self._balance.waits
-        depth, outer, waiting, mark = len(self._asked), waits.lowest, len(self._waiting), self._balance.mark()
-        waits.lowest = NOBODY
-        self._asked[key] = depth
-        found = self._deep.run(compute)
-        del self._asked[key]
-        lowest, waits.lowest = waits.lowest, outer
-        if lowest < depth:
-            self._waiting[key] = found, lowest
-            self._computing[key] = compute
-            self._wait(lowest)
-            return found
-        circle = {other: self._waiting.pop(other)[0] for other in list(self._waiting)[waiting:]}
-        circle[key] = found
-        if lowest == depth:
-            if any(ways != UNCHANGED for ways, _ in circle.values()):
-                self._balance.forget(mark)
-                computing = {other: self._computing.get(other, compute) for other in circle}
-                circle = self._until_nothing_new(computing, depth, mark)
-            self._balance.hold(depth)
-        for other in circle:
-            self._computing.pop(other, None)
-        self._known.update(circle)
-        return circle[key]
-
-    def _until_nothing_new(self, computing: Mapping[Key, Callable[[], Outcome]], depth: int, mark: int) -> Circle:
-        """What functions that call each other do; ``depth``: of the first of them, ``mark``: where what was found out
-        of them began.
-        """
-        taken: Circle = dict.fromkeys(computing, (UNCHANGED, True))
-        waits, outer, waiting = self._balance.waits, self._balance.waits.lowest, len(self._waiting)
+    def _until_nothing_new(self, circle: tuple[Key, ...]) -> bool:
+        """Take for granted of each in a circle what it may do as well; whether that comes to an end."""
         for _ in range(_MAX_ROUNDS):
-            known, waits.lowest = len(self._known), NOBODY
-            self._known.update(taken)
-            found = {key: compute() for key, compute in computing.items()}
-            for key in list(self._known)[known:]:  # it rests on what is taken for granted in this round
-                del self._known[key]
-            self._balance.forget(mark)
-            lowest, waits.lowest = waits.lowest, outer
-            for key in list(self._waiting)[waiting:]:
-                del self._waiting[key], self._computing[key]
-            if lowest < depth:
-                break  # it comes to what is being asked about further up
-            more = {key: _joined(taken[key], found[key]) for key in computing}
-            if any(ways is None for ways, _ in more.values()):
-                break
-            if more == taken:
-                return taken
-            taken = more
-        return dict.fromkeys(computing, _UNCLEAR)
+            before = [self._taken[key] for key in circle]
+            for key in circle:
+                self._taken[key] = _joined(self._taken[key], self._told(key))
+            if [self._taken[key] for key in circle] == before:
+                return True
+        return False
 
-    def _wait(self, lowest: int) -> None:
-        self._balance.waits.lowest = min(self._balance.waits.lowest, lowest)
+    def _told(self, key: Key) -> Outcome:
+        return self._deep.run(partial(self._compute, key))
