@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gfplint.analysis.callers import Callers
 from gfplint.facts import Body
@@ -157,3 +159,47 @@ def test_scopes_of_callers_are_so_whoever_asks_first() -> None:
     assert found[0] == found[1]
     assert found[0][0]
     assert not found[0][6]
+
+
+#: What stands in the bodies of functions that call each other unevenly; ``{call}``: a call of another one.
+STATEMENTS = (
+    "{call};",
+    "if (n > 3) {call};",
+    "if ({call}) return n;",
+    "spin_lock(&r->lock);",
+    "spin_unlock(&r->lock);",
+    "if (r->n) spin_lock(&r->lock);",
+    "if (!spin_trylock(&r->lock)) return 0;",
+    "r->buf = kmalloc(n, GFP_KERNEL);",
+    "guard(ring)(r);",
+)
+#: What each of two files begins and ends with.
+RING = """struct ring { spinlock_t lock; int n; void *buf; };
+DEFINE_LOCK_GUARD_1(ring, struct ring, lock_0(_T->lock, 1), )
+"""
+USES = """#define LOCK_ALL(r, n) do { lock_0(r, n); } while (0)
+void use(struct ring *r, int n) { spin_lock(&r->lock); LOCK_ALL(r, n); spin_unlock(&r->lock); vmalloc(n); }
+"""
+
+
+@st.composite
+def uneven(draw: st.DrawFn) -> dict[str, str]:
+    """Functions in two files that call each other in circles."""
+    count = draw(st.integers(2, 4))
+    numbers = st.integers(0, count - 1)
+    bodies = {"drivers/a/a.c": "", "drivers/a/b.c": USES}
+    for at in range(count):
+        lines = draw(st.lists(st.tuples(st.sampled_from(STATEMENTS), numbers), min_size=1, max_size=4))
+        body = "\n".join(line.format(call=f"lock_{callee}(r, n - 1)") for line, callee in lines)
+        text = f"int lock_{at}(struct ring *r, int n)\n{{\n{body}\nlock_{(at + 1) % count}(r, n);\nreturn 1;\n}}\n"
+        bodies[draw(st.sampled_from(sorted(bodies)))] += text
+    return {path: RING + body for path, body in bodies.items()}
+
+
+@settings(max_examples=15, deadline=None)
+@given(uneven(), st.randoms(use_true_random=False))
+def test_answers_about_uneven_circles_do_not_depend_on_the_order(files: dict[str, str], chance: random.Random) -> None:
+    order = _functions(files)
+    there = _asked(files, order, (0, 3))
+    chance.shuffle(order)
+    assert _asked(files, order, (0, 3)) == there
