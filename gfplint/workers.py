@@ -28,6 +28,9 @@ _SPARE = 20
 #: Answers that are looked at until somebody looks who has finished: a worker waits for some milliseconds at most.
 _BETWEEN = 8
 
+#: Batches that a worker has in hand, so that it never waits for the next one.
+_IN_HAND = 2
+
 #: Objects that a worker makes between two collections.
 _NEW_OBJECTS = 50_000
 
@@ -52,7 +55,7 @@ class Estate(NamedTuple):
 
 
 class _Worker:
-    """One forked process and the batch that it has in hand."""
+    """One forked process and the batches that it has in hand, the one that it works on first."""
 
     def __init__(self, work: Work, others: list[_Worker], seconds: float, estate: Estate | None = None) -> None:
         self.connection, child = _FORK.Pipe()
@@ -67,19 +70,27 @@ class _Worker:
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, heard)
         child.close()
-        self.batch: tuple[int, ...] = ()
+        self.batches: deque[tuple[int, ...]] = deque()
         self.started = 0.0
-        self.done = 0
-        #: Whether it was still there to take the batch.
+        #: Items that it was given in all.
+        self.given = 0
+        #: Whether it was still there to take the first batch.
         self.took = True
 
     def give(self, batch: tuple[int, ...]) -> None:
-        self.batch = batch
-        self.started = time.monotonic()
+        if not self.batches:
+            self.started = time.monotonic()
+        self.batches.append(batch)
+        self.given += len(batch)
         try:
             self.connection.send(batch)
-        except OSError:
-            self.took = False
+        except OSError:  # it may have died of one that it took before
+            self.took = len(self.batches) > 1 and self.took
+
+    def answered(self) -> tuple[int, ...]:
+        """The batch that it is done with."""
+        self.started = time.monotonic()
+        return self.batches.popleft()
 
     def leave(self, seconds: float) -> None:
         """Take over what an idle worker found out."""
@@ -146,7 +157,6 @@ class _Team:
         self._queue = deque(batches)
         self._spare = _SPARE
         self._workers: list[_Worker] = []
-        self._busy: list[_Worker] = []
         self._dismissed: list[_Worker] = []
         self.answers: deque[tuple[int, bytes | Failure]] = deque()
 
@@ -166,13 +176,11 @@ class _Team:
         ``wait_for_one``: wait a while if nobody is, and see who hangs.
         """
         for worker in _ready(self._busy, self._seconds, wait_for_one):
-            self._busy.remove(worker)
             answer = _answer(worker, self._seconds)
             if isinstance(answer, Failure):
                 self._failed(worker, answer)
             else:
-                self.answers.extend(zip(worker.batch, answer, strict=True))
-                worker.done += len(worker.batch)
+                self.answers.extend(zip(worker.answered(), answer, strict=True))
                 self._give(worker)
 
     def leave(self) -> None:
@@ -183,29 +191,31 @@ class _Team:
     def disband(self) -> None:
         """End all workers."""
         for worker in self._workers:
-            worker.dismiss(kill=worker in self._busy)
+            worker.dismiss(kill=bool(worker.batches))
         for worker in (*self._workers, *self._dismissed):
             worker.joined()
 
     def _hand_out(self) -> None:
         """Give all who are idle something to do."""
-        for worker in [w for w in self._workers if w not in self._busy]:
+        for worker in [w for w in self._workers if not w.batches]:
             self._give(worker)
+
+    @property
+    def _busy(self) -> list[_Worker]:
+        return [worker for worker in self._workers if worker.batches]
 
     def _another(self) -> _Worker:
         self._workers.append(_Worker(self._work, self._workers, self._seconds, self._estate))
         return self._workers[-1]
 
     def _give(self, worker: _Worker) -> None:
-        """Give a worker, or who takes its place, the next batch, which it works on while its answer is looked at."""
-        if not self._queue:
-            return
-        if worker.done >= self._renewed:
+        """Give a worker, or who takes its place, the batches that it should have in hand."""
+        if worker.given >= self._renewed and not worker.batches and self._queue:
             worker.leave(self._seconds)
             self._dismiss(worker)
             worker = self._another()
-        worker.give(self._queue.popleft())
-        self._busy.append(worker)
+        while self._queue and len(worker.batches) < _IN_HAND and worker.given < self._renewed:
+            worker.give(self._queue.popleft())
 
     def _dismiss(self, worker: _Worker, kill: bool = False) -> None:
         self._workers.remove(worker)
@@ -215,13 +225,15 @@ class _Team:
     def _failed(self, worker: _Worker, failure: Failure) -> None:
         """Another worker takes the place of one that died or hangs, and its batch is tried again or given up."""
         self._dismiss(worker, kill=True)
+        batch = worker.batches.popleft()
+        self._queue.extendleft(reversed(worker.batches))  # to these it did not come
         if not worker.took and self._spare:  # the system ended it while it waited: no item is to blame
             self._spare -= 1
-            self._queue.appendleft(worker.batch)
-        elif len(worker.batch) > 1:
-            self._queue.extendleft((item,) for item in reversed(worker.batch))
+            self._queue.appendleft(batch)
+        elif len(batch) > 1:
+            self._queue.extendleft((item,) for item in reversed(batch))
         else:
-            self.answers.append((worker.batch[0], failure))
+            self.answers.append((batch[0], failure))
         if self._queue:
             self._another()
             self._hand_out()
@@ -245,7 +257,7 @@ def _ready(busy: Sequence[_Worker], seconds: float, wait_for_one: bool) -> list[
     if not wait_for_one:
         return done
     now = time.monotonic()
-    late = [w for w in busy if w not in done and now - w.started > seconds * (len(w.batch) + 1)]
+    late = [w for w in busy if w not in done and now - w.started > seconds * (len(w.batches[0]) + 1)]
     return done + late
 
 
