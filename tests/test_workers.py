@@ -184,7 +184,7 @@ def test_a_worker_does_not_wait_until_all_answers_are_looked_at(tmp_path: Path) 
         assert next(answers) == (item, b"")
         time.sleep(0.01)
     until = time.monotonic() + 10
-    while not (tmp_path / "59").exists():  # of the third
+    while not (tmp_path / "79").exists():  # of the fourth, which it gets when its second answer is taken
         assert time.monotonic() < until
         time.sleep(0.001)
     assert sorted(answers) == [(item, b"") for item in range(20, 400)]
