@@ -28,7 +28,7 @@ _SPARE = 20
 #: Answers that are looked at until somebody looks who has finished: a worker waits for some milliseconds at most.
 _BETWEEN = 8
 
-#: Batches that a worker has in hand, so that it never waits for the next one.
+#: Batches that a worker has in hand, so that it does not wait for the next one.
 _IN_HAND = 2
 
 #: Objects that a worker makes between two collections.
@@ -214,8 +214,12 @@ class _Team:
             worker.leave(self._seconds)
             self._dismiss(worker)
             worker = self._another()
-        while self._queue and len(worker.batches) < _IN_HAND and worker.given < self._renewed:
+        while self._queue and worker.given < self._renewed and len(worker.batches) < self._in_hand():
             worker.give(self._queue.popleft())
+
+    def _in_hand(self) -> int:
+        """The batches that a worker should have: of the last ones, one, so that none waits while somebody is idle."""
+        return _IN_HAND if len(self._queue) > len(self._workers) else 1
 
     def _dismiss(self, worker: _Worker, kill: bool = False) -> None:
         self._workers.remove(worker)

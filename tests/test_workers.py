@@ -174,6 +174,17 @@ def test_a_worker_works_on_while_its_answer_is_looked_at(tmp_path: Path) -> None
     assert list(answers) == [(1, b"")]
 
 
+@pytest.mark.parametrize("items", [3, 4, 6])
+def test_the_last_items_wait_for_no_worker_while_another_is_idle(tmp_path: Path, items: int) -> None:
+    def work(item: int) -> bytes:
+        (tmp_path / str(item)).touch()
+        while item >= items - 3 and not all((tmp_path / str(last)).exists() for last in range(items - 3, items)):
+            time.sleep(0.001)
+        return _text(item)
+
+    assert _collect(items, work, 3, seconds=10) == {item: _text(item) for item in range(items)}
+
+
 def test_a_worker_does_not_wait_until_all_answers_are_looked_at(tmp_path: Path) -> None:
     def work(item: int) -> bytes:
         (tmp_path / str(item)).touch()
