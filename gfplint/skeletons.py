@@ -96,14 +96,14 @@ class Gatherer:
         """The content of every file; those that no earlier run saw are read, and their skeletons made.
 
         ``whole``: the files are all that the tree has. ``meanwhile``: is called while workers read files, if any do;
-        ``each``: is given every skeleton that is made, in the order of the files.
+        ``each``: is given every skeleton in the order of the files, where all of them have to be made.
         """
         found = Gathered()
         identities = self.state.identities() if self.contents is not None else {}
         if self.contents is not None:
             found.keys = self.contents.known(files, identities)
         unknown = [path for path in files if path not in found.keys]
-        self._make(unknown, found, meanwhile, each)
+        self._make(unknown, found, meanwhile, each if len(unknown) == len(files) else None)
         if self.contents is not None:
             for path in unknown:
                 if path in found.keys and path in identities:

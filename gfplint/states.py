@@ -108,8 +108,6 @@ def _outcome_of(
         """What takes as long whoever does it, and can be done while others read files."""
         if not told:
             early.append(kernel_of(state, run.selected, run.settings))
-        if run.store is None:
-            importlib.import_module("gfplint.passes")
 
     grown: list[Growing] = []
 
@@ -117,13 +115,12 @@ def _outcome_of(
         if not grown:
             from gfplint.analysis.program import Growing  # noqa: PLC0415 -- a run that finds its outcome needs none
 
+            importlib.import_module("gfplint.passes")
             grown.append(Growing(run.selected.root.linted))
         grown[0].add(path, facts)
 
     with run.phases("skeletons"):
-        found = gatherer.gather(
-            files, whole=whole or whole_tree, meanwhile=meanwhile, each=each if run.store is None else None
-        )
+        found = gatherer.gather(files, whole=whole or whole_tree, meanwhile=meanwhile, each=each)
     with run.phases("kernel"):
         kernel = early[0] if early else _kernel(run, state, found, told)
         key = _key(run, kernel, found, only, renamed) if run.store is not None else b""

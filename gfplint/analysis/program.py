@@ -1,8 +1,7 @@
 """All files linked: which definition a name means in which file, and what a function needs of the others.
 
-Names resolve as ARCHITECTURE says: the file's own definition, then what it can see: definitions with external
-linkage and
-header inlines; the same directory before others, generic before arch, a real body before a trivial stub. What stays
+Names resolve as ARCHITECTURE says: the file's own definition, then what it can see: definitions with external linkage
+and header inlines; the same directory before others, generic before arch, a real body before a trivial stub. What stays
 ambiguous is not resolved.
 """
 
