@@ -13,20 +13,24 @@ from gfplint.frontend.header import signature
 _DECLARED = re.compile(
     r"[;{}:(](?:(?<!\()|(?<=for\()|(?<=for \())\s*+"
     r"(?:(?:static|const|volatile|register|unsigned|signed)\s++)*+(?:(?:struct|union)\s++)?"
-    r"([A-Za-z_]\w*+)((?:\s*+\*|\s++[A-Za-z_])[^;(){}]*+)"
+    r"([A-Za-z_]\w*+)((?:\s*+\*|\s++[A-Za-z_])[^;(){}]*+)",
+    re.ASCII,
 )
 _INNER = re.compile(r"\([^()]*+\)|\{[^{}]*+\}")
 #: A variable that is declared or assigned to, and not only named.
 _SET = re.compile(
-    r"(?:\A|(?<=[\s*,;{}()]))([A-Za-z_]\w*+)(?=\s*+(?:\[[^\];]{0,200}+\]\s*+)*+(?:=(?!=)|[;,]|__|\+\+|--|[-+]=))"
+    r"(?:\A|(?<=[\s*,;{}()]))([A-Za-z_]\w*+)(?=\s*+(?:\[[^\];]{0,200}+\]\s*+)*+(?:=(?!=)|[;,]|__|\+\+|--|[-+]=))",
+    re.ASCII,
 )
-_DECLARATOR = re.compile(r"[\s*]*+(?:(?:const|__\w++)\s++(?=[\w*]))*+[\s*]*+([A-Za-z_]\w*+)")
+_DECLARATOR = re.compile(r"[\s*]*+(?:(?:const|__\w++)\s++(?=[\w*]))*+[\s*]*+([A-Za-z_]\w*+)", re.ASCII)
 _NO_TYPES = frozenset(
     ("return", "goto", "else", "case", "sizeof", "break", "continue", "do", "typedef", "typeof", "struct", "union")
 )
 #: What stands in brackets before a member: a cast, an address or a dereference of a path.
-_BRACKETED = re.compile(r"\s*+(?:\([\w\s]++[*\s]*+\)\s*+)?[&*]?\s*+([A-Za-z_]\w*+(?:\s*+(?:->|\.)\s*+\w++)*+)\s*+")
-_PART = re.compile(r"\w+")
+_BRACKETED = re.compile(
+    r"\s*+(?:\([\w\s]++[*\s]*+\)\s*+)?[&*]?\s*+([A-Za-z_]\w*+(?:\s*+(?:->|\.)\s*+\w++)*+)\s*+", re.ASCII
+)
+_PART = re.compile(r"\w+", re.ASCII)
 _INDEX = re.compile(r"\[[^\]]*+\]")
 #: Characters that are read back from a member.
 _LONGEST = 300

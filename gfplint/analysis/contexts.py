@@ -18,7 +18,7 @@ from gfplint.kernel.model import ContextOp
 _NESTED = 2
 #: What a state knows of a member, before its path: it held no pointer when a lock was dropped.
 _LEFT = "@left "
-_MEMBER = re.compile(r"\w+(?:\.\w+)+")
+_MEMBER = re.compile(r"\w+(?:\.\w+)+", re.ASCII)
 
 
 class Contexts(Frees):

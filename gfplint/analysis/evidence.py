@@ -25,27 +25,29 @@ from gfplint.frontend.header import signature
 from gfplint.kernel.model import Kernel
 
 #: A name in a value: whether it is a member, called, or only leads to one.
-_NAMED = re.compile(r"(->|\.|\bstruct\b|)\s*+\b([A-Za-z_]\w*+)\s*+(\(|)(?=(->|\.|))")
-_CLEANED = re.compile(r"([A-Za-z_]\w*+)\s++__free\s*+\(\s*+(\w++)\s*+\)")
+_NAMED = re.compile(r"(->|\.|\bstruct\b|)\s*+\b([A-Za-z_]\w*+)\s*+(\(|)(?=(->|\.|))", re.ASCII)
+_CLEANED = re.compile(r"([A-Za-z_]\w*+)\s++__free\s*+\(\s*+(\w++)\s*+\)", re.ASCII)
 #: ``struct tag *a, **b``, and the pointers in what stands behind the tag: up to a parameter of another type.
-_DECLARED = re.compile(r"struct(?<!\wstruct)\s++(\w++)\s*+(\*[^;{}()s]*+(?:s(?!(?<!\ws)truct\b)[^;{}()s]*+)*+)")
-_POINTER = re.compile(r"(?:\A|,)\s*+(\*(?:[\s*]|const\b|restrict\b)*+)(\w++)")
+_DECLARED = re.compile(
+    r"struct(?<!\wstruct)\s++(\w++)\s*+(\*[^;{}()s]*+(?:s(?!(?<!\ws)truct\b)[^;{}()s]*+)*+)", re.ASCII
+)
+_POINTER = re.compile(r"(?:\A|,)\s*+(\*(?:[\s*]|const\b|restrict\b)*+)(\w++)", re.ASCII)
 #: ``sizeof(struct tag)`` and ``sizeof(*p)``.
-_SIZE = re.compile(r"\bsizeof\s*+\(\s*+(?:struct\s++(\w++)\s*+\)|\*\s*+(\w++)\s*+\))")
+_SIZE = re.compile(r"\bsizeof\s*+\(\s*+(?:struct\s++(\w++)\s*+\)|\*\s*+(\w++)\s*+\))", re.ASCII)
 #: A member, with nothing done to it.
-_PATH = re.compile(r"\s*+\w++(?:\s*+(?:->|\.)\s*+\w++)++\s*+")
+_PATH = re.compile(r"\s*+\w++(?:\s*+(?:->|\.)\s*+\w++)++\s*+", re.ASCII)
 #: A value that is a call, or a cast one.
-_CALL = re.compile(r"\s*+(?:\([\w\s]++\*\s*+\)\s*+)?([A-Za-z_]\w*+)\s*+\(")
+_CALL = re.compile(r"\s*+(?:\([\w\s]++\*\s*+\)\s*+)?([A-Za-z_]\w*+)\s*+\(", re.ASCII)
 _PAREN = re.compile(r"[()]")
 #: What opens the arguments of a call, or any other bracket.
-_BRACKET = re.compile(r"\w\s*+\(|[()]")
+_BRACKET = re.compile(r"\w\s*+\(|[()]", re.ASCII)
 #: What stands between the values of which an expression chooses one.
 _CHOICE = re.compile(r"\?:|[?:]")
 #: ``struct tag *name``, a pointer to one struct, as declared first behind the tag.
-_OBJECT = re.compile(r"struct(?<!\wstruct)\s++(\w++)\s*+\*\s*+(?:const\s++)?(\w++)\s*+(?=[=;,)])")
+_OBJECT = re.compile(r"struct(?<!\wstruct)\s++(\w++)\s*+\*\s*+(?:const\s++)?(\w++)\s*+(?=[=;,)])", re.ASCII)
 #: What is returned straight from a call, and the type of what returns a pointer to a struct.
-_RETURNED = re.compile(r"return(?<!\wreturn)\s++(?:\([\w\s]++\*\s*+\)\s*+)?([A-Za-z_]\w*+)\s*+\(")
-_RETURNS = re.compile(r"struct\s++(\w++)\s*+\*\Z")
+_RETURNED = re.compile(r"return(?<!\wreturn)\s++(?:\([\w\s]++\*\s*+\)\s*+)?([A-Za-z_]\w*+)\s*+\(", re.ASCII)
+_RETURNS = re.compile(r"struct\s++(\w++)\s*+\*\Z", re.ASCII)
 Families = frozenset[str]
 #: Families in their order, as others hear of them.
 Told = tuple[str, ...]
@@ -58,7 +60,7 @@ _UNKNOWN: Families = frozenset(("?",))
 #: members of one name may be of two objects.
 _SOME_CACHE: Families = frozenset(("%",))
 #: What is returned, by a statement or by a macro that is called like one (``return_ptr()``).
-_RESULT = re.compile(r"return(?<!\wreturn)\w*+([^;]*+)")
+_RESULT = re.compile(r"return(?<!\wreturn)\w*+([^;]*+)", re.ASCII)
 #: Names of functions that hand out what is new.
 ALLOCATES = re.compile(r"alloc|new|create|dup|clone|copy")
 

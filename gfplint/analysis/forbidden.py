@@ -24,7 +24,7 @@ from gfplint.kernel.masks import DIRECT_RECLAIM
 from gfplint.kernel.model import Allocator, Free, Mask
 
 #: What names masks and asks what they are has in it.
-_GFP = re.compile("gfp", re.IGNORECASE)
+_GFP = re.compile("gfp", re.IGNORECASE | re.ASCII)
 #: A context that a callee may have entered of which nothing else is known.
 _ANY = "@any"
 _NOT_KNOWN = frozenset((SAID, _ANY))

@@ -32,7 +32,7 @@ class Declared(Protocol):
 
 #: (struct with its file, path of members in it), or (file of a variable, its name and path of members).
 Holder = tuple[str, str]
-_WORD = re.compile(r"\w+")
+_WORD = re.compile(r"\w+", re.ASCII)
 #: (type, pointers)
 Type = tuple[str, int]
 #: The type of a member that is a struct without a name of its own: its members are known as the outer struct's.

@@ -46,12 +46,14 @@ from gfplint.kernel.model import Kernel, Mask
 #: Callees that put an object where others find it; their names say so.
 _INSERTS = re.compile(
     r"(?:_|\b)(?:list|hlist|llist|plist|rb|rbtree|xa|xas|idr|ida|radix_tree|rhashtable|rhltable|hash|mas|mtree|queue|"
-    r"enqueue|insert|add|link|attach|install|assign_pointer|publish|store|register|replace|splice)(?:_|\b)"
+    r"enqueue|insert|add|link|attach|install|assign_pointer|publish|store|register|replace|splice)(?:_|\b)",
+    re.ASCII,
 )
 #: Callees that end an object's life; their names say so.
 _RELEASES = re.compile(
     r"(?:_|\b)(?:free|kfree|vfree|put|release|destroy|dealloc|unref|kill|dispose|discard|drop|fini|cleanup|teardown|"
-    r"consume|del|delete|deinit|exit)(?:_|\b)|free$|^free"
+    r"consume|del|delete|deinit|exit)(?:_|\b)|free$|^free",
+    re.ASCII,
 )
 PLAIN = frozenset(("", "void", "char", "u8", "u16", "u32", "u64", "int", "long", "unsigned", "page", "folio"))
 #: Names of one allocation that are followed.

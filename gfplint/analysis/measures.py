@@ -12,13 +12,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from gfplint.analysis.written import arguments
 from gfplint.kernel.model import Allocator, Free, Kernel
 
-_SIZEOF = re.compile(r"sizeof\s*\([^()]*\)")
-_VARIABLE = re.compile(r"[a-z]\w*(?:(?:->|\.)\w+)*")
-_PATH = re.compile(r"[A-Za-z_]\w*(?:(?:->|\.)\w+)*")
+_SIZEOF = re.compile(r"sizeof\s*\([^()]*\)", re.ASCII)
+_VARIABLE = re.compile(r"[a-z]\w*(?:(?:->|\.)\w+)*", re.ASCII)
+_PATH = re.compile(r"[A-Za-z_]\w*(?:(?:->|\.)\w+)*", re.ASCII)
 _PART = re.compile(r"->|\.")
-_LOWER = re.compile(r"\b(?!0[xX])[a-z_]")
+_LOWER = re.compile(r"\b(?!0[xX])[a-z_]", re.ASCII)
 _MARK = re.compile(r"[\^#@]")
-_SPACE = re.compile(r"[\s()]+")
+_SPACE = re.compile(r"[\s()]+", re.ASCII)
 #: Measured by its size, where a block of pages has an order: they are never the same text.
 _EXACT = "^="
 

@@ -51,9 +51,9 @@ UNTRUSTED = ("unprivileged", "userns-root", _DEVICE)
 _ROOT = "root"
 #: Statements at the start of a function that may refuse its caller.
 _GATE_STATEMENTS = 12
-_REFERENCE = re.compile(r"&?\s*([A-Za-z_]\w*)\Z")
-_WORD = re.compile(r"\w+")
-_SYSCALL = re.compile(r"\s*((?:COMPAT_)?SYSCALL_DEFINE\d)")
+_REFERENCE = re.compile(r"&?\s*([A-Za-z_]\w*)\Z", re.ASCII)
+_WORD = re.compile(r"\w+", re.ASCII)
+_SYSCALL = re.compile(r"\s*((?:COMPAT_)?SYSCALL_DEFINE\d)", re.ASCII)
 #: Triggers of table rows that are no entry.
 _NO_ENTRY = ("check:", "limit:", "enforce:", "initial:", "same:")
 

@@ -11,10 +11,12 @@ from gfplint.frontend.header import parse_declarator, split_top
 
 _BRACE = re.compile(r"[{}]")
 #: What a member is said to be, with arguments (``__counted_by(n)``, ``__attribute__((aligned(8)))``), and no type.
-_ATTRIBUTE = re.compile(r"\b__(?!typeof|DECLARE|struct_group)\w++\s*+\((?:[^()]++|\((?:[^()]++|\([^()]*+\))*+\))*+\)")
+_ATTRIBUTE = re.compile(
+    r"\b__(?!typeof|DECLARE|struct_group)\w++\s*+\((?:[^()]++|\((?:[^()]++|\([^()]*+\))*+\))*+\)", re.ASCII
+)
 _SIZE = re.compile(r"\[[^\[\]]*+\]")
 #: What stands before the first member of a group (include/uapi/linux/stddef.h).
-_GROUP = re.compile(r"\bstruct_group\s*+\(\s*+\w++\s*+,")
+_GROUP = re.compile(r"\bstruct_group\s*+\(\s*+\w++\s*+,", re.ASCII)
 
 
 class Members:

@@ -8,22 +8,22 @@ from collections.abc import Mapping, Set
 from gfplint.kernel.model import ContextOp
 
 #: What may lead out of a region, or around one of its ends.
-_JUMP = re.compile(r"\b(?:return|goto|continue|break)\b")
+_JUMP = re.compile(r"\b(?:return|goto|continue|break)\b", re.ASCII)
 #: What leads from one place to another: a jump to a label, or one out of a loop or a ``switch``; a brace.
-_AWAY = re.compile(r"\bgoto\b\s*+(\w*+)|\b(?:break|continue)\b|[{}]")
+_AWAY = re.compile(r"\bgoto\b\s*+(\w*+)|\b(?:break|continue)\b|[{}]", re.ASCII)
 #: How a loop or a ``switch`` begins, up to its brace.
 _HEAD = re.compile(
-    r"(?:\b(?:for|while|switch)|each\w*+)\s*+\((?:[^()]++|\((?:[^()]++|\([^()]*+\))*+\))*+\)\s*+\Z|\bdo\s*+\Z"
+    r"(?:\b(?:for|while|switch)|each\w*+)\s*+\((?:[^()]++|\((?:[^()]++|\([^()]*+\))*+\))*+\)\s*+\Z|\bdo\s*+\Z", re.ASCII
 )
-_LABEL = re.compile(r"[;{}:]\s*+(\w++)\s*+(?=:(?!:))")
+_LABEL = re.compile(r"[;{}:]\s*+(\w++)\s*+(?=:(?!:))", re.ASCII)
 #: A call, or a brace.
-_CALLED = re.compile(r"[{}]|\b[A-Za-z_]\w*+(?=\s*+\()")
+_CALLED = re.compile(r"[{}]|\b[A-Za-z_]\w*+(?=\s*+\()", re.ASCII)
 #: Labels before a statement.
-_LABELS = re.compile(r"\s*+(?:(?:case\b[^?;{}:]*+|\w++)\s*+:(?!:)\s*+)*+")
+_LABELS = re.compile(r"\s*+(?:(?:case\b[^?;{}:]*+|\w++)\s*+:(?!:)\s*+)*+", re.ASCII)
 #: What may lead back to an earlier place: a loop, or a label.
-_LOOP = re.compile(r"\b(?:for|while|do)\b|each|[;{}]\s*+\w++\s*+:(?!:)")
+_LOOP = re.compile(r"\b(?:for|while|do)\b|each|[;{}]\s*+\w++\s*+:(?!:)", re.ASCII)
 #: How a statement begins behind another: what is behind a condition does not always run.
-_STARTS = re.compile(r"[;{}:]\s*+(?:\w++\s*+=\s*+)?\Z")
+_STARTS = re.compile(r"[;{}:]\s*+(?:\w++\s*+=\s*+)?\Z", re.ASCII)
 _BRACE = re.compile(r"[{}]")
 #: White space and an assigned name before a call.
 _BEFORE = 120

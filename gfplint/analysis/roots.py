@@ -23,13 +23,13 @@ from gfplint.frontend.blank import Part, Source
 from gfplint.frontend.header import signature, split_top
 from gfplint.kernel.model import Callback, Kernel
 
-_REFERENCE = re.compile(r"&?\s*(?:\([^()]*\)\s*)?([A-Za-z_]\w*)\Z")
-_MEMBER_OF = re.compile(r"&\s*(\w+)\s*->\s*(\w+)\s*")
+_REFERENCE = re.compile(r"&?\s*(?:\([^()]*\)\s*)?([A-Za-z_]\w*)\Z", re.ASCII)
+_MEMBER_OF = re.compile(r"&\s*(\w+)\s*->\s*(\w+)\s*", re.ASCII)
 #: An argument that is one of two functions.
-_CHOICE = re.compile(r"\?\s*&?\s*([A-Za-z_]\w*)\s*:\s*&?\s*([A-Za-z_]\w*)\)?\Z")
+_CHOICE = re.compile(r"\?\s*&?\s*([A-Za-z_]\w*)\s*:\s*&?\s*([A-Za-z_]\w*)\)?\Z", re.ASCII)
 _PAREN = re.compile(r"[()]")
 #: A parameter that may hold a function: a pointer to one, or a type that is named like one.
-_FUNCTION_TYPE = re.compile(r"\(\s*\*|_(?:t|func|fn|handler)\b")
+_FUNCTION_TYPE = re.compile(r"\(\s*\*|_(?:t|func|fn|handler)\b", re.ASCII)
 
 #: The context of a member that depends on who is given the struct.
 _LEFT_OPEN = "either_unknown"
@@ -340,7 +340,7 @@ class Roots:
         """Whether the root's folder sets a field, other than from its like, that says that another context holds."""
         if not root.near:
             return False
-        sets = re.compile(rf"\b{re.escape(root.near)}\s*=(?!=)(?![^;,]*\b{re.escape(root.near)}\b)")
+        sets = re.compile(rf"\b{re.escape(root.near)}\s*=(?!=)(?![^;,]*\b{re.escape(root.near)}\b)", re.ASCII)
         return any(
             root.near in code and sets.search(code) for code in (read(at).code for at in self._beside(root.path))
         )
@@ -401,7 +401,7 @@ def _close(code: str, opening: int, limit: int) -> int:
 def calls_by_name(part: Part, name: str) -> Iterator[tuple[int, tuple[str, ...]]]:
     """The calls of ``name`` in a function's body: offset in the source and the texts of the arguments."""
     source, start, end = part
-    for match in re.compile(rf"\b{re.escape(name)}\s*\(").finditer(source.code, start, end):
+    for match in re.compile(rf"\b{re.escape(name)}\s*\(", re.ASCII).finditer(source.code, start, end):
         close = _close(source.code, match.end() - 1, end)
         if close >= 0:
             args = tuple(a.strip() for a in split_top(source.code[match.end() : close]))

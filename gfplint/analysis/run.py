@@ -73,7 +73,7 @@ from gfplint.kernel.model import Allocator, Query
 
 #: Types of pointers that say nothing of what they lead to.
 _BYTES = frozenset(("void", "char", "u8", "unsigned char"))
-_SIZEOF = re.compile(r"sizeof\((?:struct )?(\w+)\)")
+_SIZEOF = re.compile(r"sizeof\((?:struct )?(\w+)\)", re.ASCII)
 _ARITHMETIC: dict[str, Callable[[int, int], int]] = {
     "+": operator.add,
     "-": operator.sub,

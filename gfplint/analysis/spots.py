@@ -13,11 +13,14 @@ import msgspec
 from gfplint.analysis.bases import Parts, base_of
 
 #: ``name[i] =``, turned around, with the plain path that leads to the name, and the operator that stands before it.
-_TARGET = re.compile(r"=(?<!==)\s*+(?:\][^\]\[]*+\[\s*+)*+(\w++)((?:\s*+(?:>-|\.)\s*+\w++)*+)(?:\s*+(>-|\.))?+")
+_TARGET = re.compile(
+    r"=(?<!==)\s*+(?:\][^\]\[]*+\[\s*+)*+(\w++)((?:\s*+(?:>-|\.)\s*+\w++)*+)(?:\s*+(>-|\.))?+", re.ASCII
+)
 #: What is assigned, in the order of the kinds below.
 _KIND = re.compile(
     r"\s*+(?:((?:-?[0-9]\w*+|NULL|true|false)\s*+\Z)|([A-Z][A-Z0-9_]*+\s*+\Z)"
-    r"|([A-Za-z_]\w*+(?:(?:->|\.)[A-Za-z_]\w*+)*+)\s*+\Z|(?:\([\w\s]++\*\s*+\)\s*+)?([A-Za-z_]\w*+)\s*+\()"
+    r"|([A-Za-z_]\w*+(?:(?:->|\.)[A-Za-z_]\w*+)*+)\s*+\Z|(?:\([\w\s]++\*\s*+\)\s*+)?([A-Za-z_]\w*+)\s*+\()",
+    re.ASCII,
 )
 NUMBER, CONSTANT, PATH, CALL = 1, 2, 3, 4
 #: Values longer than this are read up to here.
@@ -25,9 +28,9 @@ _VALUE = 500
 #: How the value of statements begins, which is that of the last of them.
 _STATEMENTS = (" ({", "({")
 #: An argument that is a path, or the address of one.
-_ARGUMENT = re.compile(r"\s*+&?\s*+((?:[A-Za-z_]\w*+(?:->|\.))*+)([A-Za-z_]\w*+)\s*+\Z")
-_WORD = re.compile(r"([A-Za-z_]\w*+)(?:\s*+\()?")
-_PART = re.compile(r"\w+")
+_ARGUMENT = re.compile(r"\s*+&?\s*+((?:[A-Za-z_]\w*+(?:->|\.))*+)([A-Za-z_]\w*+)\s*+\Z", re.ASCII)
+_WORD = re.compile(r"([A-Za-z_]\w*+)(?:\s*+\()?", re.ASCII)
+_PART = re.compile(r"\w+", re.ASCII)
 INDEX = re.compile(r"\[[^\]]*+\]")
 #: White space between a member and the operator before it.
 _BEFORE = 40

@@ -49,10 +49,10 @@ class Texts:
 
 
 #: A literal first, which is found fast; what stands before it is looked at then.
-_GFP = re.compile(r"GFP\w*+")
-_NAMES = re.compile(r"[A-Za-z_]\w*+")
+_GFP = re.compile(r"GFP\w*+", re.ASCII)
+_NAMES = re.compile(r"[A-Za-z_]\w*+", re.ASCII)
 #: Masks, added up.
-_SUM = re.compile(r"[\w\s|()]*+")
+_SUM = re.compile(r"[\w\s|()]*+", re.ASCII)
 _NOFAIL = "__GFP_NOFAIL"
 _RECLAIM: Mask = frozenset((DIRECT_RECLAIM, "__GFP_KSWAPD_RECLAIM"))
 

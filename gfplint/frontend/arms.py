@@ -10,7 +10,8 @@ import msgspec
 from gfplint.frontend.blank import Directive, Source
 
 _SYMBOL = re.compile(
-    r"!?\s*+(?:defined\s*+\(?\s*+|(?:IS_ENABLED|IS_REACHABLE|IS_BUILTIN)\s*+\(\s*+)?([A-Za-z_]\w*+)\s*+\)?\s*+\)?\s*+\Z"
+    r"!?\s*+(?:defined\s*+\(?\s*+|(?:IS_ENABLED|IS_REACHABLE|IS_BUILTIN)\s*+\(\s*+)?([A-Za-z_]\w*+)\s*+\)?\s*+\)?\s*+\Z",
+    re.ASCII,
 )
 _NOT_NEWLINE = re.compile(r"[^\n]")
 _OPENING = frozenset(("if", "ifdef", "ifndef"))

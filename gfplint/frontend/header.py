@@ -181,7 +181,7 @@ def parse_declarator(text: str) -> Param:
     return Param(" ".join(w for w in words if w not in ("struct", "union", "enum")), pointers, name)
 
 
-_FUNCTION_POINTER = re.compile(r"\s*([\w\s*]+?)\(\s*\*+\s*(?:const\s+)?(\w*)\s*(?:\[\w*\]\s*)?\)")
+_FUNCTION_POINTER = re.compile(r"\s*([\w\s*]+?)\(\s*\*+\s*(?:const\s+)?(\w*)\s*(?:\[\w*\]\s*)?\)", re.ASCII)
 _BASIC = word_set("void char short int long float double signed unsigned")
 
 

@@ -83,7 +83,7 @@ from gfplint.frontend.grammar import (
 )
 from gfplint.frontend.prepare import Prepared, prepare
 
-_CALLED = re.compile(r"\b([A-Za-z_]\w*+)\s*\(")
+_CALLED = re.compile(r"\b([A-Za-z_]\w*+)\s*\(", re.ASCII)
 #: Nesting beyond which a body is not lowered (the walk recurses).
 MAX_DEPTH = 150
 _TOO_DEEP = "nested too deeply"
@@ -91,7 +91,7 @@ _TOO_DEEP = "nested too deeply"
 MAX_BODY = 400_000
 
 #: Words that a macro pastes into one.
-_PASTED = re.compile(r"\w++(?:\s*+##\s*+\w++)++")
+_PASTED = re.compile(r"\w++(?:\s*+##\s*+\w++)++", re.ASCII)
 
 
 def body(source: Source, start: int, end: int) -> Body:

@@ -14,46 +14,49 @@ _ARGS = r"(\((?>[^()]++|\((?>[^()]++|\((?>[^()]++|\((?>[^()]++|\([^()]*+\))*+\))
 #: A macro's call where a statement may start, with something behind it that is no other end of a statement. What stands
 #: before it is matched too: a set of characters to begin with makes a search fast.
 _BLOCK_MACRO = re.compile(
-    rf"[;{{}}:)]\s*+(?:else\b\s*+)?+(?!(?:{_KEYWORDS})\b)([A-Za-z_]\w*+)\s*+(?=\(){_ARGS}(?=\s*+([\w{{}}*(+-]))"
+    rf"[;{{}}:)]\s*+(?:else\b\s*+)?+(?!(?:{_KEYWORDS})\b)([A-Za-z_]\w*+)\s*+(?=\(){_ARGS}(?=\s*+([\w{{}}*(+-]))",
+    re.ASCII,
 )
-_LOOP_NAME = re.compile(r"for_?each|FOR_?EACH|^scoped_|_walk$|^with_|_for_|^for_|^__for_", re.I)
+_LOOP_NAME = re.compile(r"for_?each|FOR_?EACH|^scoped_|_walk$|^with_|_for_|^for_|^__for_", re.I | re.ASCII)
 #: Types with a tag that an argument ends behind; a literal first, which is found fast: what stands before it is looked
 #: at then.
-_TAGGED = {word: re.compile(rf"{word}\s++(\w++)([\s*]*+)(?=[,)])") for word in ("struct", "union", "enum")}
+_TAGGED = {word: re.compile(rf"{word}\s++(\w++)([\s*]*+)(?=[,)])", re.ASCII) for word in ("struct", "union", "enum")}
 _BASIC_ARGUMENT = re.compile(
     r"([,(]\s*+)((?:const\s++)?+(?:unsigned|signed|long|short|int|char|void|size_t|u8|u16|u32|u64|bool)\b"
-    r"(?:\s++(?:unsigned|long|short|int|char)\b)*+)([\s*]*+)(?=[,)])"
+    r"(?:\s++(?:unsigned|long|short|int|char)\b)*+)([\s*]*+)(?=[,)])",
+    re.ASCII,
 )
 #: What stands before the parenthesis of a call, as against a cast's or a keyword's.
 _CALLED_BEFORE = re.compile(
-    r"(?<!\w)(?!(?:sizeof|typeof|offsetof|if|while|return|__alignof__|_Alignof)\b)[A-Za-z_]\w*+\s*+\Z"
+    r"(?<!\w)(?!(?:sizeof|typeof|offsetof|if|while|return|__alignof__|_Alignof)\b)[A-Za-z_]\w*+\s*+\Z", re.ASCII
 )
-_NAMED_POINTER_ARGUMENT = re.compile(r"(,\s*+\w++\s*+)(\*++)(?=\s*+[,)])")
-_TYPEOF = re.compile(rf"\b(?:__)?typeof(?:__|_unqual)?\s*+{_ARGS}")
-_ASM = re.compile(rf"\b(?:asm|__asm__|__asm|asm_inline)\b(?:\s|volatile|__volatile__|goto|inline)*+{_ARGS}")
-_ALIGNOF = re.compile(rf"\b(?:__alignof__|__alignof|_Alignof)\s*+{_ARGS}")
-_ATTRIBUTE = re.compile(rf"\b__attribute__\s*+{_ARGS}")
+_NAMED_POINTER_ARGUMENT = re.compile(r"(,\s*+\w++\s*+)(\*++)(?=\s*+[,)])", re.ASCII)
+_TYPEOF = re.compile(rf"\b(?:__)?typeof(?:__|_unqual)?\s*+{_ARGS}", re.ASCII)
+_ASM = re.compile(rf"\b(?:asm|__asm__|__asm|asm_inline)\b(?:\s|volatile|__volatile__|goto|inline)*+{_ARGS}", re.ASCII)
+_ALIGNOF = re.compile(rf"\b(?:__alignof__|__alignof|_Alignof)\s*+{_ARGS}", re.ASCII)
+_ATTRIBUTE = re.compile(rf"\b__attribute__\s*+{_ARGS}", re.ASCII)
 #: An operator as an argument: ``ASSERTCMP(a, ==, b)``.
-_OPERATOR_ARGUMENT = re.compile(r",(\s*+)([=!<>&|+*/%^-]{1,2}+)(?=\s*+,)")
+_OPERATOR_ARGUMENT = re.compile(r",(\s*+)([=!<>&|+*/%^-]{1,2}+)(?=\s*+,)", re.ASCII)
 #: Digits that letters follow; an argument that is pasted into a name may look like this, ``128B_255B``.
-_DIGITS = re.compile(r"[0-9](?<!\w[0-9])[0-9]*+(?=[A-KM-TV-WYZa-km-tv-wyz_])\w++")
+_DIGITS = re.compile(r"[0-9](?<!\w[0-9])[0-9]*+(?=[A-KM-TV-WYZa-km-tv-wyz_])\w++", re.ASCII)
 _NUMBER = re.compile(r"0[bB][01]+[uUlL]*|[0-9]+[eE][0-9]*[fFlL]?|[0-9.]+[fFuUlL]+")
-_OFFSETOF = re.compile(r"offsetof\s*+\([^(),]*+,\s*+\w++([.\[][^()]*+)(?=\))")
-_STATIC_MACRO = re.compile(r"static(?<!\wstatic)(?=\s++[A-Z_][A-Z0-9_]++\([^(),]*+,)")
+_OFFSETOF = re.compile(r"offsetof\s*+\([^(),]*+,\s*+\w++([.\[][^()]*+)(?=\))", re.ASCII)
+_STATIC_MACRO = re.compile(r"static(?<!\wstatic)(?=\s++[A-Z_][A-Z0-9_]++\([^(),]*+,)", re.ASCII)
 #: A declaring macro's initialiser: ``DECLARE_BITMAP(x, n) = { 0 };``.
-_INITIALISED_MACRO = re.compile(r"\)(\s*+=\s*+\{[^{}]*+\})(?=\s*+;)")
-_CLEANUP = re.compile(r"\b__(free|cleanup)\s*+\(\s*+(\w++)\s*+\)")
+_INITIALISED_MACRO = re.compile(r"\)(\s*+=\s*+\{[^{}]*+\})(?=\s*+;)", re.ASCII)
+_CLEANUP = re.compile(r"\b__(free|cleanup)\s*+\(\s*+(\w++)\s*+\)", re.ASCII)
 _BLANK = re.compile(
     r"__(?<!\w__)(?:(?:maybe_unused|always_unused|unused|user|iomem|rcu|percpu|force|kernel|bitwise|initdata|initconst"
     r"|read_mostly|packed|nonstring|extension__|restrict|must_check|private|unqual_scalar_typeof)"
-    r"|(?:aligned|counted_by)\s*+\([^()]*+\)|__cacheline_aligned\w*+|label__\s++[\w\s,]{1,200}+;)(?!\w)"
+    r"|(?:aligned|counted_by)\s*+\([^()]*+\)|__cacheline_aligned\w*+|label__\s++[\w\s,]{1,200}+;)(?!\w)",
+    re.ASCII,
 )
-_LAST_STATEMENT = re.compile(r"\b(?:break|continue)\s*+;(?=\s*+\))")
-_ENDS_ARGUMENT = re.compile(r";\s*+\)")
-_FAIL = re.compile(r"\b(return|goto|break|continue)\b")
-_TEXT_MACRO_AFTER = re.compile(r'("[ \n]*+"\s*+)((?!return\b)[A-Za-z_]\w*+(?:\s*+\([^()]*+\))?+)')
-_TEXT_MACRO_BEFORE = re.compile(r'\b(?!(?:return|case|else)\b)([A-Za-z_]\w*+)(\s*+"[ \n]*+")')
-_BEFORE_STATEMENT = re.compile(r"\b(?:else|do|return)\s*+\Z")
+_LAST_STATEMENT = re.compile(r"\b(?:break|continue)\s*+;(?=\s*+\))", re.ASCII)
+_ENDS_ARGUMENT = re.compile(r";\s*+\)", re.ASCII)
+_FAIL = re.compile(r"\b(return|goto|break|continue)\b", re.ASCII)
+_TEXT_MACRO_AFTER = re.compile(r'("[ \n]*+"\s*+)((?!return\b)[A-Za-z_]\w*+(?:\s*+\([^()]*+\))?+)', re.ASCII)
+_TEXT_MACRO_BEFORE = re.compile(r'\b(?!(?:return|case|else)\b)([A-Za-z_]\w*+)(\s*+"[ \n]*+")', re.ASCII)
+_BEFORE_STATEMENT = re.compile(r"\b(?:else|do|return)\s*+\Z", re.ASCII)
 _INDENT = re.compile(r"[ \t]*+\n(?:[ \t]*+\n)*+([ \t]*+)")
 _WHITE = re.compile(r"[ \t]*+")
 _TEXT = re.compile(r'"[ \n]*+"')

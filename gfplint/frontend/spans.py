@@ -13,7 +13,7 @@ from typing import NamedTuple
 from gfplint.facts import Place
 from gfplint.frontend.blank import Source
 
-_CALL = re.compile(r"([A-Za-z_]\w*+)\s*+\(")
+_CALL = re.compile(r"([A-Za-z_]\w*+)\s*+\(", re.ASCII)
 _NESTING = re.compile(r"[()\[\]{},]")
 
 

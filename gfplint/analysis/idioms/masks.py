@@ -24,7 +24,7 @@ _ACCOUNT = "__GFP_ACCOUNT"
 #: What a mask lets reclaim do; a mask that names a restriction lacks some of it.
 _ALLOWS: Mask = frozenset((DIRECT_RECLAIM, IO, FS))
 #: Text that may hold a contradiction: a look at the text is cheaper than one at the tree.
-_SUSPECT = re.compile(r"GFP_[A-Z0-9_]+\s*\)?\s*[|&+-]|[!+~]\s*\(?\s*_*GFP_[A-Z]|\(\s*_*GFP_[A-Z]")
+_SUSPECT = re.compile(r"GFP_[A-Z0-9_]+\s*\)?\s*[|&+-]|[!+~]\s*\(?\s*_*GFP_[A-Z]|\(\s*_*GFP_[A-Z]", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ _ARGUMENTS = 400
 
 #: The length beside a pointer to user memory in read() and write() of a file (include/linux/fs.h, struct
 #: file_operations): the VFS bounds it by 2 GB alone. Operations of other kinds are called with less.
-_FROM_USER = re.compile(r"__user\s*\*\s*\w+\s*,\s*size_t\s+(\w+)\s*,\s*loff_t\s*\*")
+_FROM_USER = re.compile(r"__user\s*\*\s*\w+\s*,\s*size_t\s+(\w+)\s*,\s*loff_t\s*\*", re.ASCII)
 #: The largest slab object with pages of 4 KiB: order MAX_PAGE_ORDER, 10 (include/linux/slab.h, KMALLOC_MAX_SIZE).
 LARGEST = PAGE << 10
 #: The largest that the slab allocator serves from caches of its own (include/linux/slab.h, KMALLOC_MAX_CACHE_SIZE).
@@ -106,7 +106,7 @@ def _suspect(names: tuple[str, ...]) -> re.Pattern[str]:
     A look at the text is cheaper than one at the tree.
     """
     large = r"[0-9]{5}|0x[0-9a-fA-F]{4}|<<|[0-9]\s*\*|\*\s*[0-9]|(?<!_)\b(?!GFP_|NULL\b)[A-Z][A-Z0-9_]{2,}\b"
-    return re.compile(rf"\b(?:{'|'.join(names)})\s*\([^;]{{0,{_ARGUMENTS}}}?(?:{large})")
+    return re.compile(rf"\b(?:{'|'.join(names)})\s*\([^;]{{0,{_ARGUMENTS}}}?(?:{large})", re.ASCII)
 
 
 def _size(found: Allocation, code: Code) -> int | None:

@@ -22,7 +22,7 @@ _RECLAIM: Mask = frozenset((DIRECT_RECLAIM, KSWAPD_RECLAIM))
 #: The end of the names of functions that tell whether mapping failed (include/linux/dma-mapping.h).
 _MAPPING_FAILS = "mapping_error"
 #: A device that does not see 32 bits says so when it sets its mask.
-_NARROW = re.compile(r"\bDMA_BIT_MASK\s*\(\s*(?:[12]?[0-9]|3[01])\s*\)")
+_NARROW = re.compile(r"\bDMA_BIT_MASK\s*\(\s*(?:[12]?[0-9]|3[01])\s*\)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
