@@ -17,7 +17,6 @@ from gfplint.analysis.interprocedural import Linker
 from gfplint.analysis.lifetime import Allocated, Lifetimes, Types
 from gfplint.analysis.looks import Node
 from gfplint.analysis.meeting import Meetings, MemberEvidence, of_summary
-from gfplint.analysis.operations import Coverage, coverage
 from gfplint.analysis.ownership import FreeAt, StoreAt
 from gfplint.analysis.program import FunctionId, Growing, Program, Relevance
 from gfplint.analysis.reach import Reach, charges
@@ -79,8 +78,6 @@ class Wanted:
         self, linker: Linker, rules: Sequence[Rule], whole: Whole, subjects: Sequence[int], *, few: bool = False
     ) -> None:
         """``subjects``: the numbers of the files that are linted; ``few``: whether the program has far more."""
-        self.few = few
-        self._linker, self._subjects = linker, subjects
         self.readers = Readers(rules, linker.kernel)
         self.rules = tuple(r for r in rules if r.interest is None and r is not unused_suppression.RULE)
         reads = functools.reduce(operator.or_, (r.reads for r in self.rules), Reads(0))
@@ -100,12 +97,6 @@ class Wanted:
         self.candidates = self.worth.candidates(subjects, names)
         if self.rules and not few:
             linker.forbidding.look_over(subjects, linker.relevance.callers)
-
-    @functools.cached_property
-    def covered(self) -> Coverage:
-        """How much of the operation tables of the linted files the context tables know."""
-        linker = self._linker
-        return coverage(linker.program, linker.kernel, linker.operations.tables_of(self._subjects))
 
 
 class _Linting:
@@ -127,14 +118,15 @@ class _Linting:
     def function(self, index: int, function: Function) -> None:
         """Lint a function as far as it is worth it."""
         worth = self.wanted.worth
-        fid = (self.file, index)
-        depth = worth.by_name(fid, function, lambda: self.linker.code(fid))
+        fid, callees = (self.file, index), frozenset(function.callees)
+        depth = worth.by_name(fid, function, callees, lambda: self.linker.code(fid))
         if self.whole.reclaim is not None and self.whole.reclaim.wants(function, lambda: self.linker.code(fid)):
             depth = max(depth or 0, RECLAIM_LEVELS)
         if depth is not None:
             self.analyse(index, depth)
-        elif worth.has_memory(function):
-            wanted, members = worth.by_text(fid, function, self.linker.code(fid), self.linker.environment(self.file))
+        elif worth.has_memory(callees):
+            code, seen = self.linker.code(fid), self.linker.environment(self.file)
+            wanted, members = worth.by_text(fid, function, callees, code, seen)
             if wanted:
                 self.analyse(index, MEMORY)
             else:

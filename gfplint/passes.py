@@ -14,7 +14,7 @@ from gfplint import select as selection_of_findings
 from gfplint.analysis.holders import Holder
 from gfplint.analysis.interprocedural import Linker
 from gfplint.analysis.meeting import Meetings, Members, differing, holder_of, refined, refuting, scattered, touching
-from gfplint.analysis.operations import Coverage
+from gfplint.analysis.operations import Coverage, added
 from gfplint.analysis.program import FunctionId, Program, Relevance
 from gfplint.analysis.summary import Summary
 from gfplint.facts import Suppression
@@ -106,7 +106,7 @@ def looked_over(run: Run, built: Built) -> Linted:
         return lint_again(run, linker, wanted, whole, functions)
 
     rounds, far = in_rounds(wanted.meetings, first, again, lambda: run.phases("joining"))
-    return Linted(first, rounds, far, whole, wanted.covered)
+    return Linted(first, rounds, far, whole, added(map(linker.operations.coverage_in, subjects)))
 
 
 def in_rounds(
@@ -151,8 +151,6 @@ def lint_files(run: Run, linker: Linker, wanted: Wanted, whole: Whole, files: Se
         return encode(lint_file(files[item], linker, wanted, whole))
 
     def done(number: int) -> None:
-        if number == 1 and not wanted.few:
-            wanted.covered  # noqa: B018 -- found out here while workers lint
         if run.progress is not None:
             run.progress(len(files) + number, 2 * len(files))
 

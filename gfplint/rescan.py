@@ -17,7 +17,7 @@ from gfplint.analysis.holders import Holder
 from gfplint.analysis.interprocedural import Linker
 from gfplint.analysis.looks import DEFINE
 from gfplint.analysis.meeting import MemberEvidence, Members, bare, differing, holder_of, scattered
-from gfplint.analysis.operations import Coverage, coverage
+from gfplint.analysis.operations import Coverage, added
 from gfplint.analysis.ownership import MAX_COPIES, FreeAt, StoreAt, asked_of, kept_under, rests_on
 from gfplint.analysis.program import STUB_BYTES
 from gfplint.facts import FileFacts, Function
@@ -400,8 +400,8 @@ class _Again:
         counts = {at: found for at, found in before.items() if at not in files}
         for at in files:
             if self.run.linted(program.paths[at]):
-                counts[at] = coverage(program, self.linker.kernel, program.facts[at].tables)
-        return Coverage(*map(sum, zip(Coverage(0, 0, 0), *counts.values(), strict=True)))
+                counts[at] = self.linker.operations.coverage_in(at)
+        return added(counts.values())
 
     def _told(self, results: Mapping[int, OfFile], away: Collection[int], far: Set[Holder]) -> list[Told]:
         """What the rules say of members now. ``far``: as ``ownership.Books`` takes what is scattered."""

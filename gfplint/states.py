@@ -237,7 +237,7 @@ def _lint(
         program = Program(paths, facts, grown.names if grown is not None else None)
         subjects = [at for at, path in enumerate(paths) if run.linted(path) and (only is None or path in only)]
         relevance = relevance_of(program, kernel, run.selected, depth_for(run.settings), grown)
-        operations = Operations(program, every=run.keep)
+        operations = Operations(program, kernel, every=run.keep)
         linker = Linker(program, kernel, relevance, lambda at: state.read(program.paths[at]), operations)
     built = Built(program, relevance, linker, subjects)
     if run.keep and only is None:

@@ -56,7 +56,7 @@ class FileEnvironment:
         self._keys: dict[str, str] = {}
         self._globals: dict[str, Param | None] = {}
         self._literals: dict[str, Constant | None] = {}
-        self._own = linker.program.own_names[file]
+        self._own = linker.owned(file)
 
     def shadowed(self, name: str) -> bool:
         """A definition in the file itself hides the kernel's, and any that the program has a weak row."""

@@ -135,11 +135,12 @@ class Linker:
         self.tabled = frozenset[str]().union(
             kernel.allocators, kernel.frees, kernel.scopes, kernel.context_ops, kernel.queries, kernel.sleepers
         )
+        self.owned = program.owned(self.tabled.union(kernel.resizers, kernel.guards))
         self.content_families = _content_families(kernel)
         self.linear = linear_users(kernel)
         self.fields: dict[tuple[int, int], Members] = {}
         self.given = Given(self)
-        self.operations = operations if operations is not None else Operations(program)
+        self.operations = operations if operations is not None else Operations(program, kernel)
         self.sleeping_operations = self.operations.sleeping_members(
             relevance.reach.__contains__, doubtful=relevance.depth >= LONG_CHAIN
         )

@@ -12,7 +12,7 @@ from gfplint.analysis.summary import Sleep, Summary
 from gfplint.analysis.values import MaskValue, blocking
 from gfplint.facts import Table
 from gfplint.findings import Step
-from gfplint.kernel.model import Kernel
+from gfplint.kernel.model import LEFT_OPEN, Kernel
 
 #: Implementations of one operation that are looked at.
 MAX_IMPLEMENTATIONS = 48
@@ -31,27 +31,44 @@ class Implementation(NamedTuple):
     table: str
 
 
+class Coverage(NamedTuple):
+    """Entries of operation tables that name a function: all, those of known context, those left open on purpose."""
+
+    entries: int
+    classified: int
+    open: int
+
+
+NONE = Coverage(0, 0, 0)
+
+
 class Operations:
     """The implementations of every (struct, member) that the tree's tables name. Read-only once built."""
 
-    def __init__(self, program: Program, *, every: bool = True) -> None:
+    def __init__(self, program: Program, kernel: Kernel, *, every: bool = True) -> None:
         """``every``: list all that entries name, and not only what is a function now; an index needs that, which is
         asked what a new function means. A tree's tables hold four numbers and constants for each function.
         """
         self.program = program
         self._named: dict[tuple[str, str], dict[tuple[int, str], tuple[int, str]]] = {}
-        #: By file, the tables that name any: one in four of a tree's.
-        self._tables: dict[int, list[Table]] = {}
+        self._coverage: dict[int, Coverage] = {}
         naming: dict[str, list[int]] = {}
-        named, functions = self._named, program.functions
+        named, functions, callbacks = self._named, program.functions, kernel.callbacks
         for at, file in enumerate(program.facts):
+            count = classified = left_open = 0
             for table in file.tables:
-                struct, name, here = table.struct, table.name, False
+                struct, name = table.struct, table.name
                 for entry in table.entries:
                     value = entry.value
                     if value in functions if not every else value.isidentifier():
-                        here = True
                         member = struct, entry.member
+                        if not every or value in functions:
+                            count += 1
+                            if (row := callbacks.get(member)) is not None:
+                                if row.context == LEFT_OPEN:
+                                    left_open += 1
+                                else:
+                                    classified += 1
                         entries = named.get(member)
                         if entries is None:
                             entries = named[member] = {}
@@ -61,8 +78,8 @@ class Operations:
                             naming[value] = [at]
                         elif files[-1] != at:
                             files.append(at)
-                if here:
-                    self._tables.setdefault(at, []).append(table)
+            if count:
+                self._coverage[at] = Coverage(count, classified, left_open)
         self._files = {name: tuple(files) for name, files in naming.items()}
 
     def entries(self) -> Iterator[tuple[str, str, tuple[int, str, int, str]]]:
@@ -79,9 +96,9 @@ class Operations:
         """The functions that tables name, with the files of these."""
         return iter(self._files.items())
 
-    def tables_of(self, files: Iterable[int]) -> Iterator[Table]:
-        """The tables of some files, all that name functions among them."""
-        return (table for at in files for table in self._tables.get(at, ()))
+    def coverage_in(self, file: int) -> Coverage:
+        """How much of the tables of a file the context tables know."""
+        return self._coverage.get(file, NONE)
 
     def files_naming(self, function: str) -> tuple[int, ...]:
         """The files whose tables name a function."""
@@ -126,12 +143,9 @@ def may_sleep(sleeping: int, known: int, doubtful: bool) -> bool:
     return sleeping > 0 and (sleeping == known or (doubtful and sleeping >= SOME))
 
 
-class Coverage(NamedTuple):
-    """Entries of operation tables that name a function: all, those of known context, those left open on purpose."""
-
-    entries: int
-    classified: int
-    open: int
+def added(found: Iterable[Coverage]) -> Coverage:
+    """What several come to."""
+    return Coverage(*map(sum, zip(NONE, *found, strict=True)))
 
 
 def coverage(program: Program, kernel: Kernel, tables: Iterable[Table]) -> Coverage:
@@ -142,8 +156,8 @@ def coverage(program: Program, kernel: Kernel, tables: Iterable[Table]) -> Cover
             if entry.value in program.functions:
                 entries += 1
                 row = kernel.callbacks.get((table.struct, entry.member))
-                classified += row is not None and row.context != "either_unknown"
-                left_open += row is not None and row.context == "either_unknown"
+                classified += row is not None and row.context != LEFT_OPEN
+                left_open += row is not None and row.context == LEFT_OPEN
     return Coverage(entries, classified, left_open)
 
 

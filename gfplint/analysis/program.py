@@ -26,6 +26,7 @@ Sign = frozenset[tuple[str, str]]
 EFFECT_LEVELS = 3
 #: Functions of a name that are looked at again each time that somebody asks what the name means.
 _FEW = 16
+_NOTHING: frozenset[str] = frozenset()
 #: A body without calls that is shorter than this stands in for another one.
 STUB_BYTES = 60
 
@@ -147,7 +148,6 @@ class Program:
         names.close()
         self.functions, self.macros, self.records = names.functions, names.macros, names.records
         self.globals, self.definitions, self.ids = names.globals, names.definitions, names.ids
-        self.own_names = _OwnNames(self)
         self._visible: dict[tuple[int, int], bool] = {}
         #: What names mean in files that more than a few functions or macros have: all are looked at once for each.
         self._known: dict[tuple[str, int], FunctionId | None] = {}
@@ -233,6 +233,17 @@ class Program:
     def defined(self, names: Iterable[str]) -> frozenset[str]:
         """Those of some names that a function or macro has."""
         return frozenset(name for name in names if name in self.functions or name in self.macros)
+
+    def owned(self, names: Iterable[str]) -> Callable[[int], Set[str]]:
+        """Tells which of some names a .c file defines: in it their bodies count, not what the tables say of them."""
+        found: dict[int, set[str]] = {}
+        for name in names:
+            files = [at for at, _ in self.functions.get(name, ())]
+            files += [at for at, macro in self.macros.get(name, ()) if macro.params is not None]
+            for at in files:
+                if not self.paths[at].endswith(".h"):
+                    found.setdefault(at, set()).add(name)
+        return lambda file: found.get(file, _NOTHING)
 
     def tables(self) -> Iterable[tuple[int, Table]]:
         """Every designated initialiser of the tree."""
@@ -326,23 +337,6 @@ class Program:
 
     def _fullest(self, candidates: list[FunctionId]) -> FunctionId:
         return max(candidates, key=lambda c: (len(set(self.function(c).callees)), -c[1]))
-
-
-class _OwnNames:
-    """The names that files define themselves, by number: a file's are asked for once, when it is looked at."""
-
-    def __init__(self, program: Program) -> None:
-        self._program = program
-
-    def __getitem__(self, file: int) -> frozenset[str]:
-        return own_names(self._program.paths[file], self._program.facts[file])
-
-
-def own_names(path: str, file: FileFacts) -> frozenset[str]:
-    """Names that a .c file defines: in it their bodies count, not what the tables say of them."""
-    if path.endswith(".h"):
-        return frozenset()
-    return frozenset([f.name for f in file.functions] + [m.name for m in file.macros if m.params is not None])
 
 
 def weak_names(program: Program, kernel: Kernel) -> frozenset[str]:

@@ -21,7 +21,7 @@ from gfplint.analysis.types import HandedOut
 from gfplint.facts import Entry, Function, Table
 from gfplint.frontend.blank import Part, Source
 from gfplint.frontend.header import signature, split_top
-from gfplint.kernel.model import Callback, Kernel
+from gfplint.kernel.model import LEFT_OPEN, Callback, Kernel
 
 _REFERENCE = re.compile(r"&?\s*(?:\([^()]*\)\s*)?([A-Za-z_]\w*)\Z", re.ASCII)
 _MEMBER_OF = re.compile(r"&\s*(\w+)\s*->\s*(\w+)\s*", re.ASCII)
@@ -30,9 +30,6 @@ _CHOICE = re.compile(r"\?\s*&?\s*([A-Za-z_]\w*)\s*:\s*&?\s*([A-Za-z_]\w*)\)?\Z",
 _PAREN = re.compile(r"[()]")
 #: A parameter that may hold a function: a pointer to one, or a type that is named like one.
 _FUNCTION_TYPE = re.compile(r"\(\s*\*|_(?:t|func|fn|handler)\b", re.ASCII)
-
-#: The context of a member that depends on who is given the struct.
-_LEFT_OPEN = "either_unknown"
 
 Handed = Callable[[FunctionId, frozenset[str]], Iterable[HandedOut]]
 #: Tells (line, column): most of what is handed out matters to nobody, and its place is not looked for.
@@ -85,7 +82,6 @@ class _File:
 
     file: int
     texts: Texts
-    own: dict[str, FunctionId]
     tables: dict[str, Table]
 
     @property
@@ -165,22 +161,21 @@ class Roots:
         )
         if not any(handing):
             return
-        here = _File(
-            file,
-            texts,
-            {f.name: (file, at) for at, f in enumerate(facts.functions)},
-            {t.name: t for t in facts.tables if t.name},
-        )
+        here = _File(file, texts, {t.name: t for t in facts.tables if t.name})
         for number in handing.tables:
             yield from self._of_table(here, facts.tables[number])
         storing = {
             s.function
             for s in facts.stores
-            if s.member in self.members and (s.value not in here.own or self.matters(here.own[s.value]))
+            if s.member in self.members and (not (own := self._own(s.value, file)) or self.matters(own[-1]))
         }
         registrars = self._wrappers(here, handing)
         names = self.registrars.union(name for name, _ in registrars)
-        for at in range(len(facts.functions)) if storing or registrars else handing.calling:
+        if registrars:
+            looked_at: Iterable[int] = range(len(facts.functions))
+        else:
+            looked_at = sorted({at for name in storing for _, at in self._own(name, file)}.union(handing.calling))
+        for at in looked_at:
             function = facts.functions[at]
             handed: tuple[HandedOut, ...] = ()
             if function.name in storing:
@@ -246,7 +241,7 @@ class Roots:
                 yield from self._functions_of(here, name, handed)
             return
         match = _REFERENCE.fullmatch(text)
-        if match is not None and (match.group(1) in here.own or self._is_function(match.group(1))):
+        if match is not None and (self._own(match.group(1), here.file) or self._is_function(match.group(1))):
             yield match.group(1), ""
             return
         table = here.tables.get(match.group(1)) if match is not None else None
@@ -258,6 +253,10 @@ class Roots:
             if store.base == base and self._left_open(store.struct, store.member):
                 yield store.function, f" in {text}"
 
+    def _own(self, name: str, file: int) -> list[FunctionId]:
+        """The functions of a name in a file, in their order."""
+        return [fid for fid in self.program.functions.get(name, ()) if fid[0] == file]
+
     def _is_function(self, name: str) -> bool:
         self.asked(name)
         return name in self.program.functions
@@ -265,7 +264,7 @@ class Roots:
     def _left_open(self, struct: str, member: str) -> bool:
         """Whether the context of a member depends on who is given the struct (``notifier_block.notifier_call``)."""
         row = self.kernel.callbacks.get((struct, member))
-        return row is not None and row.context == _LEFT_OPEN
+        return row is not None and row.context == LEFT_OPEN
 
     def _wrappers(self, here: _File, handing: _Handing) -> Registrars:
         """The functions of a file that hand on one of their parameters to a registrar: registrars themselves."""
@@ -295,7 +294,8 @@ class Roots:
         message: str,
         subject: tuple[str, str] = ("", ""),
     ) -> Iterator[Root]:
-        fid = self.program.resolve(name, here.file) if name in here.own else None  # the fullest of several
+        # the fullest of several
+        fid = self.program.resolve(name, here.file) if self._own(name, here.file) else None
         if fid is None:
             self.asked(name)
             fid = self.program.resolve(name, here.file)
@@ -421,5 +421,5 @@ def forbidding(kernel: Kernel) -> Kernel:
     return msgspec.structs.replace(
         kernel,
         registrars={key: row for key, row in kernel.registrars.items() if may_forbid(row)},
-        callbacks={k: row for k, row in kernel.callbacks.items() if may_forbid(row) or row.context == _LEFT_OPEN},
+        callbacks={k: row for k, row in kernel.callbacks.items() if may_forbid(row) or row.context == LEFT_OPEN},
     )

@@ -147,12 +147,12 @@ class Worth:
             found[at].update(telling)
         return {at: sorted(found.get(at, ())) for at in files}
 
-    def by_name(self, fid: FunctionId, function: Function, text: Text) -> int | None:
+    def by_name(self, fid: FunctionId, function: Function, names: frozenset[str], text: Text) -> int | None:
         """The depth of the summary that the names in a function alone make worth; None for none.
 
-        ``text``: its blanked code, asked for where the names leave it open whether a context reaches a sleep.
+        ``names``: those that it calls; ``text``: its blanked code, asked for where the names leave it open whether a
+        context reaches a sleep.
         """
-        names = frozenset(function.callees)
         if self.sleeps and takes_mask(function) and self.masks.names_blocking(function):
             return MASK_LEVELS
         if self.contexts:
@@ -169,23 +169,22 @@ class Worth:
             return 0
         return MEMORY if self.odd_masks and self.masks.odd(function, names, text) else None
 
-    def has_memory(self, function: Function) -> bool:
-        """Whether a function's text may tell more: it allocates or frees, or what it calls hands out such memory as
-        not every free is for.
+    def has_memory(self, callees: frozenset[str]) -> bool:
+        """Whether the text of a function that calls these may tell more: it allocates or frees, or what it calls hands
+        out such memory as not every free is for.
         """
-        return not self.memory.isdisjoint(function.callees) or self.wrappers.hand_out(function.callees)
+        return not self.memory.isdisjoint(callees) or self.wrappers.hand_out(callees)
 
     def by_text(
-        self, fid: FunctionId, function: Function, code: str, seen: Seen
+        self, fid: FunctionId, function: Function, callees: frozenset[str], code: str, seen: Seen
     ) -> tuple[bool, tuple[MemberEvidence, ...]]:
         """Whether the text of a function that has memory makes it worth a body, and what it does to members.
 
-        ``seen``: what its file sees.
+        ``callees``: what it calls; ``seen``: what its file sees.
         """
         odd = self.odd_masks and self.masks.unknown(code, function)
         if odd or not self.families:
             return odd, ()
-        callees = frozenset(function.callees)
         bases = Bases(function.header, code, seen)
         text = EvidenceText(code, function.header, callees, seen.global_key, bases, seen.returned_record)
         wrapped = _Wrapped(self.wrappers, self.tabled, self.reader, self.texts, fid[0], seen)

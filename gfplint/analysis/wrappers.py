@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from gfplint.facts import Function
@@ -81,7 +81,7 @@ class Wrappers:
         """The families of memory that a call of a name may put, in some file, where its arguments point to."""
         return _NOTHING.union(*self._given_places(name).values())
 
-    def hand_out(self, names: Sequence[str]) -> bool:
+    def hand_out(self, names: Iterable[str]) -> bool:
         """Whether one of those may hand out memory that ``kfree()`` is not for."""
         return self.handing is not None and not self.handing.isdisjoint(names)
 

@@ -15,7 +15,7 @@ import msgspec
 from gfplint.analysis.holders import Holder
 from gfplint.analysis.looks import ASKED
 from gfplint.analysis.meeting import MemberEvidence, Met, bare, refined
-from gfplint.analysis.operations import Coverage, coverage
+from gfplint.analysis.operations import Coverage
 from gfplint.analysis.ownership import StoreAt, asked_of, kept_under, rests_on
 from gfplint.facts import Suppression
 from gfplint.findings import Degraded, Finding
@@ -128,8 +128,7 @@ def write(put: Put, built: Built, linted: Linted, running: Sequence[Rule]) -> No
         groups.setdefault(at // _FILES, {})[at] = kept
     for group, of_files in groups.items():
         put_mine(b"f%d" % group, of_files)
-    tables = ((at, program.facts[at].tables) for at in built.subjects)
-    covered = {at: coverage(program, kernel, of_file) for at, of_file in tables if of_file}
+    covered = {at: built.linker.operations.coverage_in(at) for at in built.subjects}
     looked, asked = _looked(linted, built)
     shards = {
         **{letter: spread(_evidence(files, number), letter, put_mine) for number, letter in enumerate(_EVIDENCE)},

@@ -73,7 +73,7 @@ class Update:
         }
         self.before = {at: facts for at, facts in before.items() if at not in moved}
         self.calls = Calls(program, kernel, linted)
-        self.operations = StoredOperations(program)
+        self.operations = StoredOperations(program, kernel)
         self.within = depth
         self.depth = depth + 1  # as Relevance itself has it: roots look one call further
         self.linted = linted

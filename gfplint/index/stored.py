@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Generic, TypeVar
 
-from gfplint.analysis.operations import Operations, may_sleep
-from gfplint.analysis.program import Calling, FunctionId, Program, Relevance, Sign, ids_of, own_names
+from gfplint.analysis.operations import Coverage, Operations, coverage, may_sleep
+from gfplint.analysis.program import Calling, FunctionId, Program, Relevance, Sign, ids_of
 from gfplint.analysis.wrappers import PLAIN, Wrappers, families_at, families_of, given_by
-from gfplint.facts import FileFacts, Global, Macro, Table
+from gfplint.facts import FileFacts, Global, Macro
 from gfplint.index.linked import SLEEPING, UNKNOWN, Entry, Linked, Numbers, meaning, tabled_of
 from gfplint.index.store import StoreError
 from gfplint.kernel.model import Kernel
@@ -92,7 +93,6 @@ class StoredProgram(Program):
         self._known = {}
         self._known_macros = {}
         self._units = None
-        self.own_names = _Own(self)  # type: ignore[assignment]
         self.functions = _Table(self._functions_of)  # type: ignore[assignment]
         self.macros = _Table(self._macros_of, self._is_macro)  # type: ignore[assignment]
         self.records = _Table(  # type: ignore[assignment]
@@ -116,6 +116,17 @@ class StoredProgram(Program):
                     self._macros_now.setdefault(name, []).append(at)
                 for name in _defined(facts):
                     self._defined_now.setdefault(name, []).append(at)
+
+    def owned(self, names: Iterable[str]) -> Callable[[int], Set[str]]:
+        wanted = frozenset(names)
+
+        def of_file(file: int) -> frozenset[str]:
+            facts = self.files[file] if not self.paths[file].endswith(".h") else _GONE
+            return wanted.intersection(
+                [f.name for f in facts.functions] + [m.name for m in facts.macros if m.params is not None]
+            )
+
+        return cache(of_file)
 
     def defined(self, names: Iterable[str]) -> frozenset[str]:
         asked = frozenset(names)
@@ -219,20 +230,6 @@ class ModuleProgram(StoredProgram):
 def for_all(path: str) -> bool:
     """Whether modules outside of the tree may include a header."""
     return path.endswith(".h") and (path.startswith("include/") or (path.startswith("arch/") and "/include/" in path))
-
-
-class _Own:
-    """Names that files define themselves, by number."""
-
-    def __init__(self, program: StoredProgram) -> None:
-        self._program = program
-        self._known: dict[int, frozenset[str]] = {}
-
-    def __getitem__(self, file: int) -> frozenset[str]:
-        known = self._known.get(file)
-        if known is None:
-            known = self._known[file] = own_names(self._program.paths[file], self._program.files[file])
-        return known
 
 
 def _defined(facts: FileFacts) -> set[str]:
@@ -365,7 +362,7 @@ class StoredWrappers(Wrappers):
     def returned_anywhere(self, name: str) -> frozenset[str]:
         return frozenset[str]().union(*(self._returned_places(name) or {}).values())
 
-    def hand_out(self, names: Sequence[str]) -> bool:
+    def hand_out(self, names: Iterable[str]) -> bool:
         return any(not self.returned_anywhere(n) | self.given_anywhere(n) <= PLAIN for n in names)
 
     def _given_places(self, name: str) -> Mapping[int, frozenset[str]]:
@@ -467,8 +464,9 @@ class _MacroCallers(dict[str, list[str]]):
 class StoredOperations(Operations):
     """The operation tables of the linked tree, with changed files in place of what they were."""
 
-    def __init__(self, program: StoredProgram) -> None:
+    def __init__(self, program: StoredProgram, kernel: Kernel) -> None:
         self.program = program
+        self._kernel = kernel
         self.sleeping = frozenset(program.linked.meta.sleeping)
         self._stored = program
         self._named = _Lookup(self._entries)  # type: ignore[assignment]
@@ -491,8 +489,8 @@ class StoredOperations(Operations):
         if struct not in structs:
             structs.append(struct)
 
-    def tables_of(self, files: Iterable[int]) -> Iterator[Table]:
-        return (table for at in files for table in self.program.facts[at].tables)
+    def coverage_in(self, file: int) -> Coverage:
+        return coverage(self.program, self._kernel, self.program.facts[file].tables)
 
     def files_naming(self, function: str) -> tuple[int, ...]:
         row = self._stored.linked.row(function)

@@ -226,6 +226,10 @@ class Sleeper(Row, frozen=True, kw_only=True):
     allocates: bool = False
 
 
+#: The context of a member that is decided by whom the struct is given to.
+LEFT_OPEN = "either_unknown"
+
+
 class Callback(Row, frozen=True, kw_only=True):
     """In which context the core calls a function pointer.
 

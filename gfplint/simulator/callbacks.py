@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from pycparser import c_ast
 
-from gfplint.kernel.model import Kernel
+from gfplint.kernel.model import LEFT_OPEN, Kernel
 from gfplint.kernel.reclaim import reclaim_entries
 from gfplint.simulator.program import Program
 
@@ -25,8 +25,6 @@ CONTEXTS = {
     "nmi": "hardirq",
     "rcu": "rcu",
 }
-#: The context of a member that is decided by whom the struct is given to.
-_OPEN = "either_unknown"
 
 
 class _Store(NamedTuple):
@@ -47,7 +45,7 @@ def callback_contexts(program: Program, kernel: Kernel) -> dict[str, str]:
         row = kernel.callbacks.get((store.tag, store.member))
         if row is not None:
             found[store.function] = CONTEXTS.get(row.context, "plain")
-            if row.context == _OPEN:
+            if row.context == LEFT_OPEN:
                 given.setdefault(store.base, []).append(store.function)
     registrars = {key: row.context for key, row in kernel.registrars.items()}
     registrars |= _wrappers(program, registrars)

@@ -25,7 +25,8 @@ def _evidence(*functions: str, rule: str = "GFP401") -> tuple[Worth, list[bool],
     wanted: list[bool] = []
     members: list[MemberEvidence] = []
     for index, function in enumerate(program.facts[0].functions):
-        doubtful, found = worth.by_text((0, index), function, linker.code((0, index)), linker.environment(0))
+        callees, code = frozenset(function.callees), linker.code((0, index))
+        doubtful, found = worth.by_text((0, index), function, callees, code, linker.environment(0))
         wanted.append(doubtful)
         members += found
     return worth, wanted, members

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gfplint.analysis.operations import Operations, coverage
+from gfplint.analysis.operations import Operations, added, coverage
 from tests.rules.harness import lint_all, program_of
 
 HEADER = (
@@ -85,14 +85,14 @@ def test_the_share_of_known_operations_is_counted() -> None:
     files = {"a.c": f"static int f(void)\n{{\n\treturn 0;\n}}\n{table}", "include/b.h": "struct notifier_block nb;\n"}
     files["b.c"] = "static struct notifier_block nb = {\n\t.notifier_call = f,\n\t.priority = 3,\n};\n"
     known, linker = program_of(files)
-    assert coverage(known, linker.kernel, linker.operations.tables_of(range(3))) == (3, 1, 1)
+    assert added(map(linker.operations.coverage_in, range(3))) == (3, 1, 1)
     assert coverage(known, linker.kernel, [t for _, t in known.tables()]) == (3, 1, 1)
 
 
 def test_entries_that_name_no_function_are_listed_for_an_index_alone() -> None:
     table = "static const struct ops ops_9 = {\n\t.fill = fill_9,\n\t.flags = OPS_FLAGS,\n\t.size = 8,\n};\n"
-    linked, _ = program_of(program(SLEEPS, SLEEPS) | {"drivers/9.c": table})
-    every, functions = Operations(linked), Operations(linked, every=False)
+    linked, linker = program_of(program(SLEEPS, SLEEPS) | {"drivers/9.c": table})
+    every, functions = Operations(linked, linker.kernel), Operations(linked, linker.kernel, every=False)
     assert {value for _, _, (_, value, _, _) in every.entries()} == {"fill_0", "fill_1", "fill_9", "OPS_FLAGS"}
     assert {value for _, _, (_, value, _, _) in functions.entries()} == {"fill_0", "fill_1"}
     assert dict(functions.naming()).items() <= dict(every.naming()).items()

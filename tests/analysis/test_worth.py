@@ -6,9 +6,17 @@ import pytest
 
 from gfplint.analysis.environment import MEMORY
 from gfplint.analysis.holds import UNCHANGED
+from gfplint.analysis.interprocedural import Linker
+from gfplint.analysis.worth import Worth
 from gfplint.linting import Wanted, whole_of
 from gfplint.rules import catalogue
 from tests.rules.harness import program_of
+
+
+def _depth(worth: Worth, linker: Linker) -> int | None:
+    """The depth that names make the first function worth."""
+    function = linker.program.facts[0].functions[0]
+    return worth.by_name((0, 0), function, frozenset(function.callees), lambda: linker.code((0, 0)))
 
 
 @pytest.mark.parametrize(
@@ -33,8 +41,7 @@ def test_masks_that_allocators_take_as_they_are_written(body: str, wanted: bool)
     program, linker = program_of({"drivers/a/a.c": f"void f(int big)\n{{\n{body}\n}}\n"}, (6, 12))
     rules = tuple(one for one in catalogue() if one.code in ("GFP501", "GFP504"))
     worth = Wanted(linker, rules, whole_of(program, linker, lambda _: True, rules, [0]), [0]).worth
-    function = program.facts[0].functions[0]
-    depth = worth.by_name((0, 0), function, lambda: linker.code((0, 0)))
+    depth = _depth(worth, linker)
     assert depth == (MEMORY if wanted else None)
 
 
@@ -66,7 +73,7 @@ def test_directives_inside_a_region(body: str, wanted: bool) -> None:
     program, linker = program_of({"drivers/a/a.c": text}, (6, 12))
     rules = tuple(one for one in catalogue() if one.code in ("GFP101", "GFP102"))
     worth = Wanted(linker, rules, whole_of(program, linker, lambda _: True, rules, [0]), [0]).worth
-    depth = worth.by_name((0, 0), program.facts[0].functions[0], lambda: linker.code((0, 0)))
+    depth = _depth(worth, linker)
     assert depth == (0 if wanted else None)
     found = linker.summary((0, 0), 0)
     assert found is not None
@@ -89,7 +96,7 @@ def test_members_that_are_called_as_a_macro_are_none(body: str, wanted: bool) ->
     program, linker = program_of({"drivers/a/a.c": text}, (6, 12))
     rules = tuple(one for one in catalogue() if one.code == "GFP401")
     worth = Wanted(linker, rules, whole_of(program, linker, lambda _: True, rules, [0]), [0]).worth
-    depth = worth.by_name((0, 0), program.facts[0].functions[0], lambda: linker.code((0, 0)))
+    depth = _depth(worth, linker)
     assert depth == (0 if wanted else None)
 
 

@@ -63,7 +63,7 @@ def _answers(
     paths = program.paths
     files = [at for at, path in enumerate(paths) if path in program.number]
     fids = [(at, index) for at in files for index in range(len(program.facts[at].functions))]
-    plain = _plain(paths)
+    plain, owned = _plain(paths), program.owned(names)
     answers: dict[str, Any] = {
         "functions": {n: plain(program.functions.get(n)) for n in names},
         "macros": {n: plain(program.macros.get(n)) for n in names},
@@ -89,7 +89,7 @@ def _answers(
         "sleeping": sleeping,
         "naming": {n: [paths[at] for at in operations.files_naming(n)] for n in names},
         "units": {paths[at]: {paths[u] for u in program.unit(at)} for at in files},
-        "own": {paths[at]: program.own_names[at] for at in files},
+        "own": {paths[at]: owned(at) for at in files},
     }
     return answers
 
