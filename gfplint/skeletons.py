@@ -26,8 +26,9 @@ _EMPTY = FileFacts((), (), (), (), (), (), (), (), ())
 _BATCH = 32
 #: Files ahead of which the disk is told what is read next: about what a worker reads in the time that it takes.
 _AHEAD = 16
-#: Seconds of a read, and of each byte of it, from which on it was the disk's: of memory it takes a third of that.
-_SLOW, _SLOW_BYTE = 60e-6, 1e-9
+#: Seconds of a read, and of each byte of it, from which on it was the disk's: of memory it takes a third of that. One
+#: read may take longer because another process had its turn; two in a row are hardly ever that.
+_SLOW, _SLOW_BYTE, _IN_A_ROW = 60e-6, 1e-9, 2
 #: Files for which the disk is told ahead after it was slow.
 _TOLD = 64
 _KEY_BYTES = 16
@@ -216,7 +217,7 @@ class _Reader:
 
     def __init__(self, state: State, files: Sequence[str]) -> None:
         self._state, self._files = state, files
-        self._told = 0
+        self._told = self._slow = 0
 
     def read(self, at: int) -> bytes:
         """The file of a number."""
@@ -225,7 +226,9 @@ class _Reader:
             self._state.expect(self._files[at + _AHEAD])  # if it is another worker's, that is near by as well
         start = time.perf_counter()
         data = self._state.read(self._files[at])
-        if time.perf_counter() - start > _SLOW + len(data) * _SLOW_BYTE:
+        slow = time.perf_counter() - start > _SLOW + len(data) * _SLOW_BYTE
+        self._slow = self._slow + 1 if slow else 0
+        if self._slow >= _IN_A_ROW:
             self._told = _TOLD
         return data
 

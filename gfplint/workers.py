@@ -32,7 +32,7 @@ _BETWEEN = 8
 _IN_HAND = 2
 
 #: Objects that a worker makes between two collections.
-_NEW_OBJECTS = 50_000
+_NEW_OBJECTS = 200_000
 
 _FORK = multiprocessing.get_context("fork")
 

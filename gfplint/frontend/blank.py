@@ -72,7 +72,8 @@ _SPACES = bytes(10 if byte == 10 else 32 for byte in range(256))
 #: Every byte but a newline becomes a mark.
 _MARKS = bytes(10 if byte == 10 else ord(_MARK) for byte in range(256))
 #: What no later step should meet: other bytes than ASCII, and control characters that count as white space or nothing.
-_TAME = bytes(95 if byte > 127 else 32 if byte in b"\0\1\r\f\v\x1c\x1d\x1e\x1f" else byte for byte in range(256))
+_WILD = b"\0\1\r\f\v\x1c\x1d\x1e\x1f"
+_TAME = bytes(95 if byte > 127 else 32 if byte in _WILD else byte for byte in range(256))
 
 
 class Directive(msgspec.Struct, frozen=True, gc=False):
@@ -198,6 +199,8 @@ def _by_turns(data: bytes) -> bytes | None:
 
 
 def _tamed(text: bytes) -> bytes:
+    if text.isascii() and not any(byte in text for byte in _WILD):
+        return text
     if b"\r" in text:
         text = text.replace(b"\\\r\n", b" \\\n")
     return text.translate(_TAME)
