@@ -27,7 +27,7 @@ from gfplint.states import Outcome, Run
 from gfplint.tree import State, UnreadableError
 
 #: Files after which another worker takes the place of one: what it looked at of the program has become its own memory.
-_RENEWED = 3_000
+_RENEWED = 6_000
 
 #: Files handed to a worker at a time: neighbours call the same functions, which one worker then computes once.
 _BATCH = 512
