@@ -480,6 +480,27 @@ sys.exit(main())
 """
 
 
+_CALLS = """
+import resource
+from gfplint.__main__ import _with_room
+def called():
+    pass
+def faults(depth):
+    if depth:
+        return faults(depth - 1)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(1000):
+        called()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+print(_with_room(lambda: max(map(faults, range(300)))))
+"""
+
+
+def test_calls_map_no_memory_at_any_depth() -> None:
+    done = subprocess.run([sys.executable, "-c", _CALLS], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 500
+
+
 @pytest.mark.parametrize("module", ["gfplint.cli", "argparse", "gfplint.commands", "gfplint.rules"])
 def test_an_interruption_while_modules_are_loaded(module: str) -> None:
     done = subprocess.run([sys.executable, "-c", _LOADED, module], capture_output=True, text=True, check=False)

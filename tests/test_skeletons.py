@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import multiprocessing
 import os
@@ -16,7 +17,9 @@ from gfplint import engine, passes, skeletons
 from gfplint.analysis.program import Growing, Program, Relevance
 from gfplint.config import Options, Settings, load_settings
 from gfplint.errors import GfplintError
+from gfplint.index import contents
 from gfplint.index.contents import content_key
+from gfplint.index.store import Store
 from gfplint.skeletons import Gathered, Gatherer
 from gfplint.target import kernel_of
 from gfplint.tree import WorkTree, select
@@ -100,6 +103,25 @@ def test_skeletons_are_handed_on_in_the_order_of_the_files(tmp_path: Path) -> No
     relevance = Relevance(at_once, kernel_of(state, select([tmp_path]), Settings()), 1, files)
     calling = relevance.calling_in(())
     assert growing.calling.callers == calling.callers and growing.calling.telling == calling.telling
+
+
+def test_skeletons_are_handed_on_where_all_are_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contents, "_RACY_NS", -(10**12))  # the status of what was only just written tells its content
+    for number in range(3):
+        write(tmp_path, f"{number}.c", f"int f{number}(void)\n{{\n\treturn 0;\n}}\n")
+    cache = tmp_path / "cache"
+
+    def handed_on() -> list[str]:
+        with contextlib.closing(Store(cache)) as store:
+            state, growing = WorkTree(tmp_path), Growing(lambda _: True)
+            found = Gatherer(state, store, "tree", 1, None).gather(list(state.files()), whole=True, each=growing.add)
+            assert found.paths == ["0.c", "1.c", "2.c"]
+            return growing.paths
+
+    assert handed_on() == ["0.c", "1.c", "2.c"]
+    assert handed_on() == []  # their status tells their contents
+    (tmp_path / "1.c").write_text("int g;\n")
+    assert handed_on() == []
 
 
 @pytest.mark.parametrize("jobs", [1, 2])

@@ -3,7 +3,8 @@
 For 1/8, 1/4, 1/2 and the whole of the tree's files (chosen by a hash of their paths): a scan from nothing, one of what
 did not change, the index, a scan after one file changed, beside a raw parse of the same files; at last, where
 Coccinelle is installed, the two of the kernel's own scripts that look for the nearest defects. Times are also given in
-times of the raw parse. Everything happens on a copy of the files.
+times of the raw parse. A machine that others share is faster in one minute than in the next: so the raw parse and the
+scan from nothing take turns, and the median of each counts. Everything happens on a copy of the files.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import statistics
 import sys
 import tempfile
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.benchmarks.measure import Usage, measured
@@ -54,6 +56,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__.partition("\n")[0])
     parser.add_argument("tree", type=Path)
     parser.add_argument("--shares", default="8,4,2,1", help="1/N of the files each (default: 8,4,2,1)")
+    parser.add_argument("--turns", type=int, default=3, help="of the raw parse and the scan from nothing (default: 3)")
     parser.add_argument("--no-coccinelle", action="store_true", help="even where it is installed: it takes long")
     parser.add_argument("--check", action="store_true", help="compare the last result with one from nothing, too")
     parser.add_argument("--temporary", type=Path, help="where the copies are made")
@@ -65,7 +68,7 @@ def main(arguments: Sequence[str]) -> int:
     rows = []
     for share in sorted(map(int, options.shares.split(",")), reverse=True):
         with tempfile.TemporaryDirectory(prefix="gfplint-benchmark-", dir=options.temporary) as folder:
-            rows.append(measure(tree, share, Path(folder), options.check))
+            rows.append(measure(tree, share, Path(folder), max(options.turns, 1), check=options.check))
             show(lines(rows[-1]))
             if share == min(map(int, options.shares.split(","))) and not options.no_coccinelle:
                 show(coccinelle(tree, Path(folder) / "tree", rows[-1]))
@@ -78,7 +81,7 @@ def show(lines_: Iterator[str]) -> None:
         print(line, flush=True)
 
 
-def measure(tree: Path, share: int, folder: Path, check: bool) -> Row:
+def measure(tree: Path, share: int, folder: Path, turns: int, *, check: bool) -> Row:
     """Measure one share of a tree, in a folder of its own."""
     top, cache = folder / "tree", folder / "cache"
     files, size = _part(tree, top, share)
@@ -89,7 +92,12 @@ def measure(tree: Path, share: int, folder: Path, check: bool) -> Row:
 
     kept = ("--cache-dir", str(cache))
     parse = (sys.executable, "-m", "tests.benchmarks.parse", str(top), _NOT_PARSED)
-    steps = {"raw parse": measured(parse, _TOP, environment), "cold": scan(*kept)}
+    parses, colds = [], []
+    for _ in range(turns):
+        shutil.rmtree(cache, ignore_errors=True)
+        parses.append(measured(parse, _TOP, environment))
+        colds.append(scan(*kept))
+    steps = {"raw parse": _typical(parses), "cold": _typical(colds)}
     steps["warm, nothing changed"] = scan(*kept)
     if steps["warm, nothing changed"].output != steps["cold"].output:
         raise SystemExit("a warm scan shows something else than a cold one")
@@ -103,6 +111,13 @@ def measure(tree: Path, share: int, folder: Path, check: bool) -> Row:
         raise SystemExit("after a change, a scan with an index shows something else than one without")
     stored = sum(p.stat().st_size for p in cache.rglob("*") if p.is_file())
     return Row(share, files, size, steps, stored)
+
+
+def _typical(found: Sequence[Usage]) -> Usage:
+    """The medians of several runs of one command; its status where one failed."""
+    wall, cpu = statistics.median([u.wall for u in found]), statistics.median([u.cpu for u in found])
+    status = max((usage.status for usage in found), key=abs)
+    return replace(found[-1], wall=wall, cpu=cpu, memory=max(usage.memory for usage in found), status=status)
 
 
 def lines(row: Row) -> Iterator[str]:

@@ -20,7 +20,7 @@ def test_a_command_is_measured(tmp_path: Path) -> None:
 
 @pytest.mark.benchmark
 def test_a_small_tree(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([str(make(tmp_path / "linux")), "--shares", "2,1", "--no-coccinelle", "--check"]) == 0
+    assert main([str(make(tmp_path / "linux")), "--shares", "2,1", "--turns", "2", "--no-coccinelle", "--check"]) == 0
     shown = capsys.readouterr().out
     with capsys.disabled():
         print(f"\n{shown}")
