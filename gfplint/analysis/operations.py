@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -53,9 +53,9 @@ class Operations:
         self._named: dict[tuple[str, str], dict[tuple[int, str], tuple[int, str]]] = {}
         self._coverage: dict[int, Coverage] = {}
         naming: dict[str, list[int]] = {}
-        named, functions, callbacks = self._named, program.functions, kernel.callbacks
+        named, functions = self._named, program.functions
         for at, file in enumerate(program.facts):
-            count = classified = left_open = 0
+            members: list[tuple[str, str]] = []
             for table in file.tables:
                 struct, name = table.struct, table.name
                 for entry in table.entries:
@@ -63,12 +63,7 @@ class Operations:
                     if value in functions if not every else value.isidentifier():
                         member = struct, entry.member
                         if not every or value in functions:
-                            count += 1
-                            if (row := callbacks.get(member)) is not None:
-                                if row.context == LEFT_OPEN:
-                                    left_open += 1
-                                else:
-                                    classified += 1
+                            members.append(member)
                         entries = named.get(member)
                         if entries is None:
                             entries = named[member] = {}
@@ -78,8 +73,8 @@ class Operations:
                             naming[value] = [at]
                         elif files[-1] != at:
                             files.append(at)
-            if count:
-                self._coverage[at] = Coverage(count, classified, left_open)
+            if members:
+                self._coverage[at] = _known_of(members, kernel)
         self._files = {name: tuple(files) for name, files in naming.items()}
 
     def entries(self) -> Iterator[tuple[str, str, tuple[int, str, int, str]]]:
@@ -150,15 +145,14 @@ def added(found: Iterable[Coverage]) -> Coverage:
 
 def coverage(program: Program, kernel: Kernel, tables: Iterable[Table]) -> Coverage:
     """How many of the entries of some operation tables the context tables speak of."""
-    entries = classified = left_open = 0
-    for table in tables:
-        for entry in table.entries:
-            if entry.value in program.functions:
-                entries += 1
-                row = kernel.callbacks.get((table.struct, entry.member))
-                classified += row is not None and row.context != LEFT_OPEN
-                left_open += row is not None and row.context == LEFT_OPEN
-    return Coverage(entries, classified, left_open)
+    return _known_of([(t.struct, e.member) for t in tables for e in t.entries if e.value in program.functions], kernel)
+
+
+def _known_of(members: Sequence[tuple[str, str]], kernel: Kernel) -> Coverage:
+    """The same of entries that name a function, by their (struct, member)."""
+    rows = [row for member in members if (row := kernel.callbacks.get(member)) is not None]
+    left_open = sum(row.context == LEFT_OPEN for row in rows)
+    return Coverage(len(members), len(rows) - left_open, left_open)
 
 
 def shared(member: str, found: list[tuple[Implementation, Summary]]) -> Summary | None:

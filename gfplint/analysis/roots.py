@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import posixpath
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -82,6 +82,7 @@ class _File:
 
     file: int
     texts: Texts
+    own: Callable[[str], Sequence[FunctionId]]
     tables: dict[str, Table]
 
     @property
@@ -161,20 +162,21 @@ class Roots:
         )
         if not any(handing):
             return
-        here = _File(file, texts, {t.name: t for t in facts.tables if t.name})
+        own = functools.cache(functools.partial(self._own, file))
+        here = _File(file, texts, own, {t.name: t for t in facts.tables if t.name})
         for number in handing.tables:
             yield from self._of_table(here, facts.tables[number])
         storing = {
             s.function
             for s in facts.stores
-            if s.member in self.members and (not (own := self._own(s.value, file)) or self.matters(own[-1]))
+            if s.member in self.members and (not own(s.value) or self.matters(own(s.value)[-1]))
         }
         registrars = self._wrappers(here, handing)
         names = self.registrars.union(name for name, _ in registrars)
         if registrars:
             looked_at: Iterable[int] = range(len(facts.functions))
         else:
-            looked_at = sorted({at for name in storing for _, at in self._own(name, file)}.union(handing.calling))
+            looked_at = sorted({at for name in storing for _, at in own(name)}.union(handing.calling))
         for at in looked_at:
             function = facts.functions[at]
             handed: tuple[HandedOut, ...] = ()
@@ -241,7 +243,7 @@ class Roots:
                 yield from self._functions_of(here, name, handed)
             return
         match = _REFERENCE.fullmatch(text)
-        if match is not None and (self._own(match.group(1), here.file) or self._is_function(match.group(1))):
+        if match is not None and (here.own(match.group(1)) or self._is_function(match.group(1))):
             yield match.group(1), ""
             return
         table = here.tables.get(match.group(1)) if match is not None else None
@@ -253,7 +255,7 @@ class Roots:
             if store.base == base and self._left_open(store.struct, store.member):
                 yield store.function, f" in {text}"
 
-    def _own(self, name: str, file: int) -> list[FunctionId]:
+    def _own(self, file: int, name: str) -> list[FunctionId]:
         """The functions of a name in a file, in their order."""
         return [fid for fid in self.program.functions.get(name, ()) if fid[0] == file]
 
@@ -294,8 +296,7 @@ class Roots:
         message: str,
         subject: tuple[str, str] = ("", ""),
     ) -> Iterator[Root]:
-        # the fullest of several
-        fid = self.program.resolve(name, here.file) if self._own(name, here.file) else None
+        fid = self.program.resolve(name, here.file) if here.own(name) else None  # the fullest of several
         if fid is None:
             self.asked(name)
             fid = self.program.resolve(name, here.file)
