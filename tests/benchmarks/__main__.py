@@ -62,6 +62,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--temporary", type=Path, help="where the copies are made")
     options = parser.parse_args(arguments)
     tree = options.tree.resolve()
+    if not (tree / "Makefile").is_file():
+        parser.error(f"{tree}: no kernel tree")
     print(
         f"{'share':>6} {'files':>6} {'MB':>6} {'step':<22} {'wall s':>8} {'CPU s':>8} {'MiB':>6} {'wall':>7} {'CPU':>7}"
     )
