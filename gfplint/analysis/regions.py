@@ -16,8 +16,8 @@ _HEAD = re.compile(
     r"(?:\b(?:for|while|switch)|each\w*+)\s*+\((?:[^()]++|\((?:[^()]++|\([^()]*+\))*+\))*+\)\s*+\Z|\bdo\s*+\Z", re.ASCII
 )
 _LABEL = re.compile(r"[;{}:]\s*+(\w++)\s*+(?=:(?!:))", re.ASCII)
-#: A call, or a brace.
-_CALLED = re.compile(r"[{}]|\b[A-Za-z_]\w*+(?=\s*+\()", re.ASCII)
+#: A call, of what stands in brackets as well, or a brace.
+_CALLED = re.compile(r"[{}]|\b[A-Za-z_]\w*+(?=\s*+(?:\)\s*+)?+\()", re.ASCII)
 #: Labels before a statement.
 _LABELS = re.compile(r"\s*+(?:(?:case\b[^?;{}:]*+|\w++)\s*+:(?!:)\s*+)*+", re.ASCII)
 #: What may lead back to an earlier place: a loop, or a label.

@@ -612,7 +612,10 @@ class _Lowering:
                 if child.kind_id not in ARGUMENT_TYPES:
                     self.error(child)
                 args.append(self.opaque(child))
-        return Call(self.expr(function), tuple(args), self.positions.place(node.start_byte, node.end_byte))
+        called = self.expr(function)
+        while type(called) is Unary and called.op == "*":  # (*p)() is p()
+            called = called.operand
+        return Call(called, tuple(args), self.positions.place(node.start_byte, node.end_byte))
 
     def e_conditional(self, node: tree_sitter.Node) -> Expr:
         test = node.child_by_field_id(CONDITION)

@@ -40,7 +40,9 @@ from gfplint.frontend.slicer import Item, Slicer
 #: A call in reversed code: an expression engine looks for a literal ``(`` far faster than for every word's start. The
 #: commonest words that are none are left out here.
 _REVERSED_CALL = re.compile(
-    r"\(\s?+(?!(?:f(?:i|oe(?:zis|pyt))|rof|elihw|hctiws|nruter|ylekil(?:nu)?+)\b)(\w++)(?<=[A-Za-z_])", re.ASCII
+    r"\(\s?+(?:\)(?=\w++(?:>-|\.)))?+(?!(?:f(?:i|oe(?:zis|pyt))|rof|elihw|hctiws|nruter|ylekil(?:nu)?+)\b)"
+    r"(\w++)(?<=[A-Za-z_])",
+    re.ASCII,
 )
 #: A literal first, which is found fast; what stands before it is looked at then.
 _MASK = re.compile(r"GFP_(?:(?<=\bGFP_)|(?<=\b(__)GFP_))\w++", re.ASCII)

@@ -64,6 +64,8 @@ VAGUE, SLEEPING, NONE = frozenset(("helper", "guard")), frozenset(("rest",)), fr
             True,
         ),
         ("spin_lock(a); rest(); spin_unlock(a);", False, True),
+        ("spin_lock(a); (*p->rest)(); spin_unlock(a);", False, True),
+        ("spin_lock(a); (p->rest) (); spin_unlock(a);", False, True),
         ("spin_lock(a); if (n) { rest(); } spin_unlock(a);", False, True),
         ("spin_lock(a); if (n) { spin_unlock(a); return; } spin_unlock(a); rest();", True, False),
         ("spin_lock(a); if (n) return; spin_unlock(a); rest();", True, False),

@@ -140,6 +140,12 @@ def test_a_macro_that_is_a_statement_keeps_its_call() -> None:
     assert [call.func for call in calls(found)] == [Name("TRACE"), Name("use"), Name("END")]
 
 
+@pytest.mark.parametrize("text", ["(*s->open)(a);", "(s->open)(a);", "s->open(a);", "(**s->open)(a);"])
+def test_the_same_call_written_otherwise(text: str) -> None:
+    (call,) = calls(_stmts(text))
+    assert call.func == Member(Name("s"), "open", True)
+
+
 def test_calls_survive_what_is_not_understood() -> None:
     found = lower("void f(void)\n{\n\ta(); @ $ ] b(c(1) d(2);\n\te();\n}\n")
     assert found.errors

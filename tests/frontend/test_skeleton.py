@@ -239,6 +239,14 @@ def test_calls_of_functions_that_follow_each_other_stay_apart() -> None:
     assert [f.line for f in facts.functions] == [1, 6, 9, 12, 17]
 
 
+def test_members_are_called_in_brackets_as_well() -> None:
+    facts = _facts(
+        "int f(struct s *s, int (*cb)(int))\n{\n\t(*s->ops->open)(s);\n\t(s->close) (s);\n\t(*cb)(1);\n"
+        "\treturn (u64)(s->size) + (int)(2);\n}\n"
+    )
+    assert facts.functions[0].callees == ("open", "close")
+
+
 def test_globals_stores_and_includes() -> None:
     facts = _facts(
         '#include <linux/slab.h>\n#include "own.h"\n' + "/* long */\n" * 200 + "static gfp_t mask = GFP_KERNEL;\n"
