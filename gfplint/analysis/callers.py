@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from gfplint.analysis.program import FunctionId
+from gfplint.analysis.written import uncalled
 from gfplint.facts import Function
 from gfplint.findings import Step
 
@@ -21,6 +22,9 @@ MAX_CALLERS = 24
 _SLEEPABLE = "sleepable"
 #: Defining macros of functions that a task calls (include/linux/syscalls.h).
 _SYSCALLS = ("SYSCALL_DEFINE", "COMPAT_SYSCALL_DEFINE")
+#: What exports the name behind it, which is read back so many characters.
+_EXPORTED = re.compile(r"\bEXPORT_\w++\s*+\(\s*+\Z", re.ASCII)
+_EXPORT = 100
 
 
 class Callers:
@@ -130,9 +134,9 @@ class Callers:
         """How often files use the function's name otherwise than to call or declare it."""
         for file in files:
             code = self.linker.sources.get(file).code
-            name = re.escape(function.name)
-            exports = len(re.findall(rf"\bEXPORT_\w+\s*\(\s*{name}\b", code))
-            yield file, len(re.findall(rf"\b{name}\b(?!\s*\()", code)) - exports
+            uses = list(uncalled(code, function.name))
+            exports = sum(_EXPORTED.search(code, max(at - _EXPORT, 0), at) is not None for at in uses)
+            yield file, len(uses) - exports
 
 
 class CallersOf(NamedTuple):

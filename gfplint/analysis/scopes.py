@@ -6,12 +6,12 @@ taken.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 
 from gfplint.analysis.program import FunctionId, Program
 from gfplint.analysis.summary import Summary
 from gfplint.analysis.syntax import all_calls
+from gfplint.analysis.written import uncalled
 from gfplint.facts import Body, Name
 from gfplint.frontend.blank import Source
 from gfplint.kernel.masks import SCOPE_CLEARS
@@ -52,15 +52,13 @@ class CallerScopes:
         if not depth or not function.static or self.program.paths[fid[0]].endswith(".h"):
             return _NONE
         callers = [c for c in self.callers.get(function.name, ()) if c[0] == fid[0]]
-        if not callers or self._handed_out(fid):
-            return _NONE
         found: frozenset[str] | None = None
         for caller in callers:
             kinds = _with_weaker(self._inside(caller, function.name, depth))
             found = kinds if found is None else found & kinds
             if not found:
                 return _NONE
-        return found or _NONE
+        return found if found and not self._handed_out(fid) else _NONE
 
     def _inside(self, caller: FunctionId, name: str, depth: int) -> frozenset[str]:
         """The scopes that are active at every call of ``name`` in a function: its own, and those around it."""
@@ -83,10 +81,7 @@ class CallerScopes:
     def _is_mentioned(self, fid: FunctionId) -> bool:
         function = self.program.function(fid)
         code = self._source(fid[0]).code
-        for match in re.finditer(rf"\b{re.escape(function.name)}\b(?!\s*\()", code):
-            if not function.start <= match.start() < function.body:
-                return True
-        return False
+        return any(not function.start <= at < function.body for at in uncalled(code, function.name))
 
 
 def _with_weaker(kinds: frozenset[str]) -> frozenset[str]:

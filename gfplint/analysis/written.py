@@ -1,4 +1,4 @@
-"""Calls as they are written in a function's text."""
+"""Calls, and other uses of a name, as they are written in a text."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 _PAREN = re.compile(r"[(),]")
+_OPENS = re.compile(r"\s*+\(")
 #: Arguments longer than this are read up to here.
 _MAX_LENGTH = 2000
 
@@ -15,14 +16,27 @@ def arguments(code: str, name: str) -> Iterator[list[str]]:
     at = code.find(name)
     while at >= 0:
         end = at + len(name)
-        before = code[at - 1] if at else " "
-        if not (before.isalnum() or before == "_"):
+        if not _in_word(code[at - 1 : at]):
             opening = end
             while opening < len(code) and code[opening] in " \t\n":
                 opening += 1
             if opening < len(code) and code[opening] == "(":
                 yield _split(code, opening)
         at = code.find(name, end)
+
+
+def uncalled(code: str, name: str) -> Iterator[int]:
+    """The offsets where a name stands and no bracket of a call behind it."""
+    at = code.find(name)
+    while at >= 0:
+        end = at + len(name)
+        if not _in_word(code[at - 1 : at]) and not _in_word(code[end : end + 1]) and not _OPENS.match(code, end):
+            yield at
+        at = code.find(name, end)
+
+
+def _in_word(char: str) -> bool:
+    return char.isalnum() or char == "_"
 
 
 def _split(code: str, opening: int) -> list[str]:

@@ -93,8 +93,7 @@ def test_who_hands_out_a_function_is_looked_for_once(monkeypatch: pytest.MonkeyP
         return mentioned(scopes, fid)
 
     monkeypatch.setattr(CallerScopes, "_is_mentioned", counted)
-    number = 20
-    functions = "".join(f"static void g{i}(void) {{ g{(i + 1) % number}(); vmalloc(8); }}\n" for i in range(number))
+    functions = "".join(f"static void g{i}(void) {{ g{i + 1}(); vmalloc(8); }}\n" for i in range(20))
     lint_all({"drivers/a/a.c": f"{functions}void f(void) {{ memalloc_nofs_save(); g0(); }}\n"})
-    assert asked
+    assert len(asked) > 1
     assert len(asked) == len(set(asked))

@@ -1,10 +1,10 @@
-"""Calls as they are written in a text."""
+"""Calls, and other uses of a name, as they are written in a text."""
 
 from __future__ import annotations
 
 import pytest
 
-from gfplint.analysis.written import arguments
+from gfplint.analysis.written import arguments, uncalled
 
 
 @pytest.mark.parametrize(
@@ -22,3 +22,18 @@ from gfplint.analysis.written import arguments
 )
 def test_arguments_of_calls(code: str, found: list[list[str]]) -> None:
     assert list(arguments(code, "f")) == found
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("f", [0]),
+        ("f(a); of; f_; x = f;", [18]),
+        ("f (a); f\n(b); &f, f)", [15, 18]),
+        ("EXPORT_SYMBOL(f); f2(f)", [14, 21]),
+        ("\u00e9f; f\u00e9; f", [8]),
+        ("", []),
+    ],
+)
+def test_uses_that_are_no_calls(code: str, found: list[int]) -> None:
+    assert list(uncalled(code, "f")) == found
