@@ -13,25 +13,26 @@ _MAX_LENGTH = 2000
 
 def arguments(code: str, name: str) -> Iterator[list[str]]:
     """The argument texts of every call of a name."""
-    at = code.find(name)
-    while at >= 0:
-        end = at + len(name)
-        if not _in_word(code[at - 1 : at]):
-            opening = end
-            while opening < len(code) and code[opening] in " \t\n":
-                opening += 1
-            if opening < len(code) and code[opening] == "(":
-                yield _split(code, opening)
-        at = code.find(name, end)
+    for end in _ends(code, name):
+        opening = _OPENS.match(code, end)
+        if opening is not None:
+            yield _split(code, opening.end() - 1)
 
 
 def uncalled(code: str, name: str) -> Iterator[int]:
     """The offsets where a name stands and no bracket of a call behind it."""
+    for end in _ends(code, name):
+        if not _in_word(code[end : end + 1]) and not _OPENS.match(code, end):
+            yield end - len(name)
+
+
+def _ends(code: str, name: str) -> Iterator[int]:
+    """The ends of a name where no longer word ends with it."""
     at = code.find(name)
     while at >= 0:
         end = at + len(name)
-        if not _in_word(code[at - 1 : at]) and not _in_word(code[end : end + 1]) and not _OPENS.match(code, end):
-            yield at
+        if not _in_word(code[at - 1 : at]):
+            yield end
         at = code.find(name, end)
 
 
