@@ -69,6 +69,17 @@ def meets(holds: Holds, signature: Signature, body: Body, seen: Seen, names: Set
     return True
 
 
+def may_enter(holds: Holds, seen: Seen, name: str) -> bool:
+    """Whether a call that may change the context may enter one, and hold it as it returns: what it leaves of its
+    caller's alone brings no sleep into a context.
+    """
+    found = seen.outcomes(name)
+    if found is not None and not _enters(found):
+        return False
+    exactly = _exactly(holds, seen, name, found)
+    return exactly is None or _enters(exactly)
+
+
 class _Meeting(Walk):
     """A walk that ends where one of some names may sleep with a context held.
 
@@ -218,19 +229,26 @@ class _Meeting(Walk):
         if not self.exact:
             self.loose = True
             return found if found is not None else _ANYTHING
-        summary = self.seen.summary(name, 0)
-        return self.effects(summary) if summary is not None else found
+        return _exactly(self.holds, self.seen, name, found)
 
-    def effects(self, summary: Summary) -> Ways:
-        """What a summary says that a function does to the context."""
-        atomic = self.holds.atomic
-        found: dict[str, States] = {}
-        for effect in summary.effects:
-            left = ["-" + kind for kind, _ in effect.leaves if kind in atomic]
-            way = (*left, *(kind for kind, _ in effect.enters if kind in atomic))
-            found[effect.when] = found.get(effect.when, frozenset()) | {way}
-        always = found.get("always", NOTHING)
-        return Ways(found.get("zero", always), found.get("nonzero", always))
+
+def _exactly(holds: Holds, seen: Seen, name: str, found: Ways | None) -> Ways | None:
+    """What a call may do to the context: its summary tells, where contexts alone (``found``) leave it open."""
+    if found is not None and not _several(found):
+        return found
+    summary = seen.summary(name, 0)
+    return _effects(summary, holds.atomic) if summary is not None else found
+
+
+def _effects(summary: Summary, atomic: Set[str]) -> Ways:
+    """What a summary says that a function does to the context."""
+    found: dict[str, States] = {}
+    for effect in summary.effects:
+        left = ["-" + kind for kind, _ in effect.leaves if kind in atomic]
+        way = (*left, *(kind for kind, _ in effect.enters if kind in atomic))
+        found[effect.when] = found.get(effect.when, frozenset()) | {way}
+    always = found.get("always", NOTHING)
+    return Ways(found.get("zero", always), found.get("nonzero", always))
 
 
 def _several(ways: Ways) -> bool:
@@ -238,6 +256,10 @@ def _several(ways: Ways) -> bool:
     return any(
         len(found) > 1 and any(not entry.startswith("-") for outcome in found for entry in outcome) for found in ways
     )
+
+
+def _enters(ways: Ways) -> bool:
+    return any(not entry.startswith("-") for outcome in ways.all for entry in outcome)
 
 
 class _Types:

@@ -24,7 +24,7 @@ from gfplint.analysis.environment import (
 )
 from gfplint.analysis.file_environment import FileEnvironment
 from gfplint.analysis.flow import analyse
-from gfplint.analysis.forbidden import meets
+from gfplint.analysis.forbidden import may_enter, meets
 from gfplint.analysis.given import Given
 from gfplint.analysis.guards import MACROS as GUARD_MACROS
 from gfplint.analysis.guards import class_name
@@ -36,7 +36,7 @@ from gfplint.analysis.outcomes import Outcome, Outcomes
 from gfplint.analysis.program import FunctionId, Program, Relevance, weak_names
 from gfplint.analysis.queries import ASKS
 from gfplint.analysis.records import Members
-from gfplint.analysis.regions import apart
+from gfplint.analysis.regions import apart, leading
 from gfplint.analysis.roots import Root, Roots, forbidding
 from gfplint.analysis.sleeps import folded
 from gfplint.analysis.summary import Hold, Report, Summary
@@ -309,7 +309,7 @@ class Linker:
         ops = {name: holds.ops[name] for name in callees & holds.ops.keys() if not env.shadowed(name)}
         vague = callees & holds.vague
         shows = not annotated(function) and (not (ops or vague) or self._apart(fid, ops, vague, names))
-        if shows and not any(map(env.may_change_context, callees)):
+        if shows and not self._enters(callees & self.relevance.effects, names, env, lambda: self.code(fid)):
             return False  # told without its body
         return meets(holds, signature(function.header), self.body(fid), env, names, lambda: self.code(fid))
 
@@ -317,6 +317,11 @@ class Linker:
         """Whether a text shows that no context reaches one of ``names``: one that all configurations share."""
         code = self.code(fid)
         return apart(code, ops, vague, names) and not self.conditional(fid, 0, len(code))
+
+    def _enters(self, callees: Set[str], names: Set[str], env: FileEnvironment, text: Callable[[], str]) -> bool:
+        """Whether one of some callees of a body may enter a context before the last call of one of ``names``."""
+        code = leading(text(), names) if callees else ""
+        return any(n in code and env.may_change_context(n) and may_enter(self.holds, env, n) for n in sorted(callees))
 
     def balanced(self, fid: FunctionId) -> bool:
         """Whether a function's body plainly leaves the context that it found."""

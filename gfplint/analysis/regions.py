@@ -139,6 +139,17 @@ def loops_before(code: str, first: str) -> bool:
     return _LOOP.search(code, 0, code.find(first)) is not None
 
 
+def leading(code: str, names: Set[str]) -> str:
+    """What of a body may run before the last call of one of some names: up to the end of that statement, and all where
+    something may run again.
+    """
+    last = max(map(code.rfind, names))
+    if last < 0:
+        return ""
+    end = code.find(";", last)
+    return code if end < 0 or _LOOP.search(code) is not None else code[:end]
+
+
 def _is_statement(code: str, at: int) -> bool:
     return _STARTS.search(code, max(at - _BEFORE, 0), at) is not None
 

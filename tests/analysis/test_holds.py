@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from gfplint.analysis.holds import UNCHANGED, Ways
+from gfplint.analysis.program import FunctionId
+from gfplint.facts import Body
 from tests.rules.harness import program_of
 
 HEAD = "struct x { spinlock_t lock; int n; };\nint rest(void);\n"
@@ -57,6 +59,42 @@ def test_callees_that_lock() -> None:
     unlock = "static void my_unlock(struct x *x) { spin_unlock(&x->lock); }\n"
     assert _meets("my_lock(x); rest(); my_unlock(x); return 0;", lock + unlock)
     assert not _meets("my_lock(x); my_unlock(x); rest(); return 0;", lock + unlock)
+
+
+#: One that ends a context of its caller, as far as contexts alone tell perhaps, and one that takes it again.
+DROPS = (
+    "static void my_drop(struct x *x)\n{\nif (x->n) spin_unlock(&x->lock);\nif (!x->n) spin_unlock(&x->lock);\n}\n",
+    "static void my_pause(struct x *x)\n{\nif (x->n) spin_unlock(&x->lock);\nif (x->n) spin_lock(&x->lock);\n}\n",
+)
+
+
+@pytest.mark.parametrize(
+    ("body", "met", "read"),
+    [
+        ("my_drop(x); rest();", False, False),
+        ("rest(); spin_lock(&x->lock); my_drop(x); spin_unlock(&x->lock); rest();", False, False),
+        ("spin_lock(&x->lock); my_drop(x); rest();", True, True),
+        ("rest(); my_pause(x);", False, False),
+        ("spin_lock(&x->lock); my_pause(x); rest(); spin_unlock(&x->lock);", True, True),
+        ("while (x->n) { rest(); my_pause(x); }", False, False),
+    ],
+)
+def test_what_a_callee_leaves_brings_nothing_into_a_context(body: str, met: bool, read: bool) -> None:
+    """``read``: whether the body itself has to be looked at."""
+    text = f"{HEAD}{''.join(DROPS)}int f(struct x *x)\n{{\n{body}\nreturn 0;\n}}\n"
+    program, linker = program_of({"drivers/a/a.c": text}, (6, 12))
+    fid = program.resolve("f", 0)
+    assert fid is not None
+    bodies: list[FunctionId] = []
+    of = linker.body
+
+    def noted(fid: FunctionId) -> Body:
+        bodies.append(fid)
+        return of(fid)
+
+    linker.body = noted  # type: ignore[method-assign]
+    assert linker.meets(fid, frozenset(("rest",))) is met
+    assert (fid in bodies) is read
 
 
 def test_flags_say_what_was_off_before() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gfplint.analysis.regions import apart, even, leads_away
+from gfplint.analysis.regions import apart, even, leading, leads_away
 from gfplint.target import NEWEST
 from tests.rules.harness import kernel_of, lint_all
 
@@ -27,6 +27,25 @@ from tests.rules.harness import kernel_of, lint_all
 )
 def test_jumps_out_of_a_region(body: str, away: bool) -> None:
     assert leads_away("{" + body + "}", "spin_lock", "spin_unlock") is away
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("a(); rest(b()); c();", "{a(); rest(b())"),
+        ("rest(); if (rest()) a(); b();", "{rest(); if (rest()) a()"),
+        ("if (n) goto out; rest(); a(); out: b();", None),
+        ("again: rest(); a(); goto again;", None),
+        ("while (rest()) a();", None),
+        ("a(); list_for_each_entry(p, head, node) rest(); b();", None),
+        ("a(rest())", None),
+        ("a(); b();", ""),
+    ],
+)
+def test_what_may_run_before_the_last_call(body: str, expected: str | None) -> None:
+    """None: all of it."""
+    code = "{" + body + "}"
+    assert leading(code, {"rest", "build"}) == (code if expected is None else expected)
 
 
 @pytest.mark.parametrize(
