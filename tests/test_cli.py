@@ -501,6 +501,29 @@ def test_calls_map_no_memory_at_any_depth() -> None:
     assert int(done.stdout) < 500
 
 
+_ENDED = """
+import atexit, sys
+atexit.register(lambda: sys.stderr.write("taken apart"))
+import gfplint.cli
+gfplint.cli.main = lambda: print("kept", end="") or 1
+from gfplint.__main__ import run
+"""
+
+
+def test_a_run_ends_without_being_taken_apart() -> None:
+    code = _ENDED + "sys.exit(run())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "kept", "")
+
+
+def test_a_stream_that_fails_in_the_end_is_left_to_the_interpreter() -> None:
+    failing = "class Full:\n    def flush(self):\n        raise OSError\n"
+    replaced = "stdout, sys.stdout = sys.stdout, Full()\ngfplint.cli.main = lambda: 1\n"
+    code = f"{_ENDED}{failing}{replaced}status = run()\nsys.stdout = stdout\nsys.exit(status)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "taken apart")
+
+
 @pytest.mark.parametrize("module", ["gfplint.cli", "argparse", "gfplint.commands", "gfplint.rules"])
 def test_an_interruption_while_modules_are_loaded(module: str) -> None:
     done = subprocess.run([sys.executable, "-c", _LOADED, module], capture_output=True, text=True, check=False)
