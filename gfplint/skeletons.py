@@ -32,6 +32,8 @@ _SLOW, _SLOW_BYTE, _IN_A_ROW = 60e-6, 1e-9, 2
 #: Files for which the disk is told ahead after it was slow.
 _TOLD = 64
 _KEY_BYTES = 16
+#: Ends a file's identity in an answer: it stands in none.
+_END = b"\n"
 _NO_KEY = bytes(_KEY_BYTES)
 #: Files whose skeletons are made sooner than the store says which it has.
 _FEW = 50
@@ -41,10 +43,12 @@ _FEW = 50
 class Gathered:
     """The files of a state: the content of each that can be read, and why the others can't.
 
-    ``complete``: False where a worker crashed or hung, so that another run may see more.
+    ``complete``: False where a worker crashed or hung, so that another run may see more. ``identities``: of files that
+    workers looked at before they read them (``State.identity``).
     """
 
     keys: dict[str, Key] = field(default_factory=dict)
+    identities: dict[str, str] = field(default_factory=dict)
     made: dict[str, FileFacts] = field(default_factory=dict)
     failed: list[Skipped] = field(default_factory=list)
     complete: bool = True
@@ -100,16 +104,21 @@ class Gatherer:
         ``each``: is given every skeleton in the order of the files, where all of them have to be made.
         """
         found = Gathered()
-        identities = self.state.identities() if self.contents is not None else {}
-        if self.contents is not None:
-            found.keys = self.contents.known(files, identities)
-        unknown = [path for path in files if path not in found.keys]
-        self._make(unknown, found, meanwhile, each if len(unknown) == len(files) else None)
-        if self.contents is not None:
+        contents = self.contents
+        if contents is None or (contents.empty and isinstance(self.state, WorkTree)):
+            self._make(files, found, meanwhile, each, identify=contents is not None)
+            identities: Mapping[str, str] = found.identities
+            unknown = files
+        else:
+            identities = self.state.identities()
+            found.keys = contents.known(files, identities)
+            unknown = [path for path in files if path not in found.keys]
+            self._make(unknown, found, meanwhile, each if len(unknown) == len(files) else None)
+        if contents is not None:
             for path in unknown:
                 if path in found.keys and path in identities:
-                    self.contents.learn(path, identities[path], found.keys[path])
-            self.contents.save(files if whole else None)
+                    contents.learn(path, identities[path], found.keys[path])
+            contents.save(files if whole else None)
         return found
 
     def unknown(self, files: Sequence[str]) -> int:
@@ -165,14 +174,18 @@ class Gatherer:
         found: Gathered,
         meanwhile: Callable[[], None] = lambda: None,
         each: Callable[[str, FileFacts], None] | None = None,
+        *,
+        identify: bool = False,
     ) -> None:
-        """Read files in workers; where the store has not yet the skeleton of a content, make it."""
+        """Read files in workers; where the store has not yet the skeleton of a content, make it. ``identify``: and look
+        at each file's status before.
+        """
         if not files:
             return
         from gfplint.frontend.skeleton import skeleton  # noqa: PLC0415 -- once, not in every worker
 
         encode = msgspec.msgpack.Encoder().encode
-        front, keyed = self._front, self.keyed
+        front, keyed, state = self._front, self.keyed, self.state
         some = _FEW < len(files) < 30_000
         have = self.store.keys("facts") if self.store is not None and some else set()
 
@@ -181,11 +194,13 @@ class Gatherer:
         def work(at: int) -> bytes:
             # Here, as everything that reads a file: what a hostile one provokes costs that file alone.
             try:
+                identity = state.identity(files[at]).encode() if identify else b""
                 data = reader.read(at)
             except UnreadableError as error:
                 return _UNREADABLE + (error.reason if hasattr(error, "reason") else str(error)).encode()
             key = content_key(data) if keyed else _NO_KEY
-            return b"=" + key + (b"" if key + front in have else encode(skeleton(data)))
+            head = b"=%b%b%b" % (key, identity, _END)
+            return head if key + front in have else head + encode(skeleton(data))
 
         decode = msgspec.msgpack.Decoder(FileFacts).decode
         in_turn = _InTurn(files, found.made, each) if each is not None else None
@@ -200,8 +215,11 @@ class Gatherer:
                 elif data[:1] == _UNREADABLE:
                     found.failed.append(Skipped(path, data[1:].decode(), failed=True))
                 else:
-                    key, blob = data[1 : 1 + _KEY_BYTES], data[1 + _KEY_BYTES :]
+                    key, end = data[1 : 1 + _KEY_BYTES], data.index(_END, 1 + _KEY_BYTES)
+                    blob = data[end + 1 :]
                     found.keys[path] = key
+                    if identify:
+                        found.identities[path] = data[1 + _KEY_BYTES : end].decode()
                     if blob:
                         found.made[path] = _interned(decode(blob), self._names)
                         if self.store is not None:

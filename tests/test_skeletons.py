@@ -105,6 +105,60 @@ def test_skeletons_are_handed_on_in_the_order_of_the_files(tmp_path: Path) -> No
     assert growing.calling.callers == calling.callers and growing.calling.telling == calling.telling
 
 
+class _Written(WorkTree):
+    """Its files are written to just before, or just after, they are read."""
+
+    def __init__(self, top: Path, *, before: bool) -> None:
+        super().__init__(top)
+        self._before = before
+
+    def read(self, path: str) -> bytes:
+        data = super().read(path)
+        (self.top / path).write_bytes(data.replace(b"0", b"1"))
+        return super().read(path) if self._before else data
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_what_is_written_while_a_first_run_reads_it_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: bool
+) -> None:
+    monkeypatch.setattr(contents, "_RACY_NS", -(10**12))
+    for name, value in (("a.c", 0), ("b.c", 2)):
+        write(tmp_path, name, f"int f(void)\n{{\n\treturn {value};\n}}\n")
+    with contextlib.closing(Store(tmp_path / "cache")) as store:
+        first = Gatherer(_Written(tmp_path, before=before), store, "tree", 1, None)
+        assert first.unknown(["a.c", "b.c"]) == 2
+        first.gather(["a.c", "b.c"], whole=True)
+        store.flush()
+        assert sorted(first.state.identities()) == ["a.c", "b.c"]
+        second = Gatherer(WorkTree(tmp_path), store, "tree", 1, None)
+        assert second.unknown(["a.c", "b.c"]) == 2
+        found = second.gather(["a.c", "b.c"], whole=True)
+        assert found.keys == {name: content_key((tmp_path / name).read_bytes()) for name in ("a.c", "b.c")}
+        store.flush()
+        assert Gatherer(WorkTree(tmp_path), store, "tree", 1, None).unknown(["a.c", "b.c"]) == 0
+
+
+def test_a_first_run_looks_at_no_status_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only who reads a file asks for its status; a run that finds an index asks for all at once."""
+    monkeypatch.setattr(contents, "_RACY_NS", -(10**12))
+    write(tmp_path, "a.c", "int f(void)\n{\n\treturn 0;\n}\n")
+    asked: list[bool] = []
+    real = WorkTree.identities
+
+    def identities(state: WorkTree) -> object:
+        asked.append(True)
+        return real(state)
+
+    monkeypatch.setattr(WorkTree, "identities", identities)
+    for times in (0, 1):
+        with contextlib.closing(Store(tmp_path / "cache")) as store:
+            gatherer = Gatherer(WorkTree(tmp_path), store, "tree", 1, None)
+            assert gatherer.gather(["a.c"], whole=True).paths == ["a.c"]
+            assert len(asked) == times
+            assert gatherer.reused == 0
+
+
 def test_skeletons_are_handed_on_where_all_are_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(contents, "_RACY_NS", -(10**12))  # the status of what was only just written tells its content
     for number in range(3):

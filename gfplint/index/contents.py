@@ -48,6 +48,11 @@ class Contents:
         except (StoreError, msgspec.DecodeError, ValueError):
             self._seen = _Seen({}, {})
 
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is known of the tree yet."""
+        return not (self._seen.marks or self._seen.blobs)
+
     def known(self, files: Sequence[str], identities: Mapping[str, str]) -> dict[str, Key]:
         """The contents of those files that are as they were."""
         known, blobs = self._seen.marks.get, self._seen.blobs
