@@ -216,7 +216,7 @@ def _silencers(
     for line in lines:
         for suppression in table.get((finding.path, line), ()):
             codes = tuple(code for code in suppression.codes if _covers(code, finding.rule))
-            if codes or not suppression.codes:
+            if codes:
                 result.append((suppression, codes))
     return result
 
@@ -228,8 +228,8 @@ def _covers(code: str, rule: str) -> bool:
 def _faults(
     path: str, suppression: Suppression, used: Collection[str] | None, ran: Collection[str], known: Collection[str]
 ) -> Iterable[Unused]:
-    if not suppression.codes and used is None and known and set(known) <= set(ran):
-        yield Unused(path, suppression, "", "unused")
+    if not suppression.codes:
+        yield Unused(path, suppression, "", "unknown")
     for code in suppression.codes:
         covered = {rule for rule in known if _covers(code, rule)}
         if not covered:

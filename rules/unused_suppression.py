@@ -1,6 +1,7 @@
 """## What it does
 
-Reports a `gfplint: ignore[...]` comment that silences nothing, that names no known rule, or that gives no reason.
+Reports a `gfplint: ignore[...]` comment that silences nothing, that names no known rule, or that gives no reason. One
+without codes in closed square brackets names none, and silences nothing.
 
 ## Why is this bad
 
@@ -33,7 +34,7 @@ There is no automatic fix.
 
 ## References
 
-- docs: suppression comments
+- README.md: Use
 """
 
 from __future__ import annotations

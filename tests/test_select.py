@@ -303,7 +303,7 @@ def test_codes_prefixes_and_none() -> None:
     findings = [_finding("GFP101"), _finding("GFP102"), _finding("GFP401")]
     assert _silence(findings, _comment(10, "GFP1")) == ([10], [])
     assert _silence(findings, _comment(10, "GFP101", "GFP401")) == ([10], [])
-    assert _silence(findings, _comment(10)) == ([], [])
+    assert _silence(findings, _comment(10)) == ([10, 10, 10], [(10, "", "unknown")])
     assert _silence(findings, _comment(10, "GFP1", "GFP105")) == ([10], [(10, "GFP105", "unused")])
 
 
@@ -316,14 +316,13 @@ def test_faults_of_comments() -> None:
     assert _silence(findings, _comment(10, "GFP101", reason=" ")) == ([], [(10, "", "unreasoned")])
     assert _silence(findings, _comment(10, "GFP777")) == ([10], [(10, "GFP777", "unknown")])
     assert _silence(findings, _comment(10, "101")) == ([10], [(10, "101", "unknown")])
-    assert _silence(findings, _comment(20)) == ([10], [(20, "", "unused")])
-    assert _silence(findings, _comment(20, reason="")) == ([10], [(20, "", "unused"), (20, "", "unreasoned")])
+    assert _silence(findings, _comment(20)) == ([10], [(20, "", "unknown")])
+    assert _silence(findings, _comment(20, reason="")) == ([10], [(20, "", "unknown"), (20, "", "unreasoned")])
 
 
 def test_use_is_unknown_where_the_rule_did_not_run() -> None:
     assert _silence([], _comment(10, "GFP101"), ran=("GFP401",)) == ([], [])
     assert _silence([], _comment(10, "GFP1"), ran=("GFP101",)) == ([], [])
-    assert _silence([], _comment(10), ran=("GFP101",)) == ([], [])
     assert _silence([], _comment(10, "GFP101"), ran=("GFP101",)) == ([], [(10, "GFP101", "unused")])
 
 

@@ -62,7 +62,8 @@ _REGISTERS = re.compile(
 _CODE_MACRO = re.compile(rb"[ \t]*+\w++(?:\([^)]*+\)[^(]*+\(|[ \t]++[ \t\\\n]*+\(?&?[A-Za-z_]\w*+\)?[ \t]*+\Z)")
 #: It begins with a literal, which is found fast; whether it begins its line is looked at then.
 _DEFINE = re.compile(rb"#[ \t]*+define[ \t]++([A-Za-z_]\w*+)(?:[ \t]++\(?([0-9]\w*+)\)?[ \t]*+(?:/[*/]|$))?", re.M)
-_IGNORE = re.compile(rb"gfplint:\s*ignore\s*(?:\[([^\]\n]*)\])?[ \t]*([^\n*]*)")
+#: What silences rules names them; what only looks like it is told of (GFP901).
+_IGNORE = re.compile(rb"gfplint:\s*+ignore\b(?:\s*+\[([^\]\n]*+)\])?+[ \t]*+([^\n*]*+)")
 _ARMS = frozenset(("if", "ifdef", "ifndef", "elif", "elifdef", "elifndef", "else", "endif"))
 #: Bytes that may begin or end a comment, a literal or a directive.
 _DOUBTFUL = frozenset(b"/\"'#\\")

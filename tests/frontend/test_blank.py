@@ -155,3 +155,19 @@ def test_suppressions() -> None:
     assert (first.codes, first.reason, first.line) == (("GFP101", "GFP102"), "it is fine", 1)
     assert (second.codes, second.line) == ((), 2)
     assert blank(b'char *s = "gfplint: ignore";\n').suppressions == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[GFP401 why", " GFP401 why", ": GFP401 why", "(GFP401) why", "[] why", "[GFP401\n] why", "-file[GFP401] why"],
+)
+def test_suppressions_without_codes_in_brackets_name_no_rule(text: str) -> None:
+    (found,) = blank(f"int a; /* gfplint: ignore{text} */\n".encode()).suppressions
+    assert found.codes == ()
+
+
+def test_other_words_are_no_suppression() -> None:
+    assert (
+        blank(b"/* gfplint: ignored[GFP401] why */ /* gfplint: ignore_all */ /* gfplint ignore[GFP1] */\n").suppressions
+        == ()
+    )
