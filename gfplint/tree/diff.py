@@ -44,6 +44,8 @@ class FilePatch(msgspec.Struct, frozen=True):
 
 
 _HUNK = re.compile(rb"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@")
+#: What is of a hunk, and neither the header of the next file nor a mail's signature.
+_OVERLONG = re.compile(rb"\+|-(?!-- |- |-\r?\n)")
 _MARKED = (b"diff --git ", b"--- ", b"+++ ", b"@@ -")
 _REGULAR = b"100"
 _EMPTY_IDS = (b"e69de29", b"473a0f4")  # of the file without a byte, in SHA-1 and SHA-256
@@ -82,15 +84,23 @@ class _Reader:
         self.at = 0
 
     def files(self) -> Iterator[FilePatch]:
+        """Words are passed over, but for what is left of a change: none of one gets lost."""
+        begun = False  # before the first file a mail's words may show a hunk
         while self.at < len(self.lines):
             line = self.lines[self.at]
             if line.startswith(b"diff --git "):
+                begun = True
                 yield self._git_file()
             elif line.startswith((b"diff --cc ", b"diff --combined ")):
                 raise PatchError(f"line {self.at + 1}: the combined diff of a merge can't be applied")
             elif self._plain_header():
+                begun = True
                 old, new = self._names()
                 yield _plain_file(old, new, self._hunks(new or old))
+            elif begun and _HUNK.match(line):
+                raise PatchError(f"line {self.at + 1}: a hunk without a file, or behind a line that is of no hunk")
+            elif self._lost_hunks():
+                raise PatchError(f"line {self.at + 1}: the change is cut short or mangled")
             else:
                 self.at += 1
 
@@ -104,6 +114,13 @@ class _Reader:
             and _HUNK.match(self._peek(2)) is not None
         )
 
+    def _lost_hunks(self) -> bool:
+        """Whether the lines that name a file come here, and behind them a hunk that is none, or the end of the text."""
+        if not (self._peek().startswith(b"--- ") and self._peek(1).startswith(b"+++ ")):
+            return False
+        rest = range(self.at + 2, len(self.lines))
+        return self._peek(2).startswith(b"@@ ") or not any(self.lines[at].strip() for at in rest)
+
     def _names(self) -> tuple[str | None, str | None]:
         old, new = _name(self._peek()[4:]), _name(self._peek(1)[4:])
         self.at += 2
@@ -114,6 +131,7 @@ class _Reader:
         old, new = _git_names(self._peek()[len(b"diff --git ") :])
         self.at += 1
         bare = copy = binary = special = changes = False
+        start = self.at
         while self.at < len(self.lines):
             line = self._peek()
             key, _, value = line.rstrip(b"\r\n").partition(b" mode ")
@@ -139,7 +157,7 @@ class _Reader:
             named_old, named_new = self._names()
             old, new = (named_old, named_new) if not bare else (old, new)
             hunks = self._hunks(new or old)
-        elif changes:
+        elif changes or self.at == start or self._peek().startswith(b"--- "):
             raise PatchError(f"line {self.at + 1}: {new or old}: the change is cut short")
         if old is None and new is None:
             raise PatchError(f"line {self.at}: a change without a file name")
@@ -159,8 +177,10 @@ class _Reader:
             old, old_count, new, new_count = (int(number) if number is not None else 1 for number in found.groups())
             lines = tuple(self._hunk_lines(old_count, new_count)) if self.texts else self._skip(old_count, new_count)
             hunks.append(Hunk(len(hunks) + 1, old, old_count, new, new_count, lines))
-            if self._peek().startswith(b"+"):
+            if _OVERLONG.match(self._peek()):
                 raise PatchError(f"line {self.at + 1}: the hunk is longer than its header says ({hunks[-1].header})")
+        if self._peek().startswith(b"@@ -"):
+            raise PatchError(f"line {self.at + 1}: the header of a hunk is cut short or mangled")
         return tuple(hunks)
 
     def _skip(self, *counts: int) -> tuple[()]:

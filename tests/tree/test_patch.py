@@ -34,6 +34,7 @@ PATCH = b"""\
  line 14
  line 15
 """
+_SECOND = b"@@ -20,1 +21,2 @@\n line 20\n+more\n"
 
 
 def _tree(top: Path, **files: str | bytes) -> WorkTree:
@@ -515,7 +516,18 @@ def test_stripped_names_stay_inside(level: int, name: str) -> None:
             "line 3: b/x.c: the change is cut short",
         ),
         (b"diff --git a/y.c b/y.c\nnew file mode 100644\nindex 0000000..0000002\n", "b/y.c: the change is cut short"),
-        (PATCH.replace(b"-9,7", b"-999999999999,7"), "no unified diff"),
+        (PATCH.replace(b"-9,7", b"-999999999999,7"), "line 1: the change is cut short or mangled"),
+        (PATCH.replace(b" @@ some", b" some"), "line 1: the change is cut short or mangled"),
+        (PATCH + b"@@ -20 +21\n", "b/x.c: line 13: the header of a hunk is cut short or mangled"),
+        (PATCH + b"\n" + _SECOND, "line 14: a hunk without a file"),
+        (PATCH + b"from here on\n" + _SECOND, "line 14: a hunk without a file"),
+        (PATCH.replace(b"-9,7 +9,8", b"-9,6 +9,7") + _SECOND, "line 13: a hunk without a file"),
+        (PATCH.replace(b"-9,7 +9,8", b"-9,4 +9,3"), "line 8: the hunk is longer"),
+        (PATCH + b"-one less\n", "line 13: the hunk is longer"),
+        (PATCH + b"--- a/y.c\n+++ b/y.c\n", "line 13: the change is cut short"),
+        (PATCH + b"--- a/y.c\n+++ b/y.c\n\n\n", "line 13: the change is cut short"),
+        (PATCH + b"diff --git a/y.c b/y.c\n", "y.c: the change is cut short"),
+        (PATCH + b"diff --git a/y.c b/y.c\n--- a/y.c\n+++ b/y.c\n", "y.c: the change is cut short"),
         (PATCH.replace(b"x.c", b"missing.c"), "none in the tree"),
         (b"--- /dev/null\n+++ b/x.c\n@@ -0,0 +1 @@\n+x\n", "one already"),
         (b"--- a/x.c\n+++ /dev/null\n@@ -1 +0,0 @@\n-line 1\n", "not all of its lines"),
@@ -526,6 +538,15 @@ def test_stripped_names_stay_inside(level: int, name: str) -> None:
 def test_refused(tmp_path: Path, diff: bytes, words: str) -> None:
     with pytest.raises(PatchError, match=words):
         with_patches(_tree(tmp_path, x_c=NUMBERS), diff)
+
+
+@pytest.mark.parametrize(
+    "end", [b"-- \n2.39.5\n", b"--\n2.39.5\n", b"\n", b"\nOnly in b: y.c\n", b"Index: y.c\n", b"--- cut here ---\n"]
+)
+def test_words_around_a_change_are_passed_over(tmp_path: Path, end: bytes) -> None:
+    words = b"As in\n@@ -1,2 +3,4 @@\n--- a\n+++ b\nwe do\n"
+    result = with_patches(_tree(tmp_path, x_c=NUMBERS), words + PATCH + end)
+    assert result.changes.added == {"x.c": frozenset({12, 13})}
 
 
 def test_patch_of_an_unreadable_file(tmp_path: Path) -> None:
