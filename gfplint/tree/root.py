@@ -11,7 +11,7 @@ import msgspec
 
 from gfplint.tree.errors import TreeError
 from gfplint.tree.layout import is_kernel_code, is_source_path
-from gfplint.tree.state import is_file, is_folder
+from gfplint.tree.state import escaped, is_file, is_folder, is_utf8
 
 _ASSIGNMENT = re.compile(rb"^(VERSION|PATCHLEVEL|SUBLEVEL)[ \t]*=[ \t]*(\d{1,4})[ \t]*$", re.MULTILINE)
 _MAKEFILE_HEAD = 16 << 10
@@ -72,7 +72,9 @@ def select(paths: Sequence[str | Path]) -> Selection:
     places = [_real(path) for path in paths or (".",)]
     roots = {_root_of(_folder_of(place)) for place in places}
     root = roots.pop() if len(roots) == 1 else _common_root(roots, places)
-    named = tuple(sorted({_relative(root, place) for place in places}))
+    # A state skips what is not UTF-8, and names it.
+    relative = (_relative(root, place) for place in places)
+    named = tuple(sorted({name if is_utf8(name) else escaped(name) for name in relative}))
     return Selection(root=root, paths=named, scope=_scope(root, places))
 
 

@@ -231,6 +231,10 @@ def _walk_named(top: Path, named: str, found: set[str], skipped: dict[str, Skipp
     """
     flat = named == "." or named.endswith("/.")
     relative = named[: -len("/.")] if named.endswith("/.") else named if named != "." else ""
+    if not is_utf8(relative):
+        shown = escaped(relative)
+        skipped[shown] = Skipped(shown, "file name is not UTF-8", failed=True)
+        return
     if relative and not is_folder(top / relative):
         item = _named_file(top, relative)
         if item is None:
@@ -270,8 +274,8 @@ def _walk_folder(top: Path, start: str, enter: bool, found: set[str]) -> Iterato
             continue
         for entry in listing:  # and this for 100,000 names
             name = entry.name
-            if not name.isascii() and not _is_unicode(name):
-                shown = os.fsencode(name).decode("utf-8", "backslashreplace")
+            if not name.isascii() and not is_utf8(name):
+                shown = escaped(name)
                 if entry.is_dir(follow_symlinks=False) or is_source(shown):
                     yield Skipped(prefix + shown, "file name is not UTF-8", failed=True)
             elif entry.is_dir(follow_symlinks=False):
@@ -285,10 +289,17 @@ def _walk_folder(top: Path, start: str, enter: bool, found: set[str]) -> Iterato
                 found.add(path)
 
 
-def _is_unicode(name: str) -> bool:
+def escaped(name: str) -> str:
+    """A name that is not UTF-8, with escapes."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace").encode("utf-8", "backslashreplace").decode()
+
+
+def is_utf8(name: str) -> bool:
+    """Whether a name is UTF-8, and known as that: not where the locale is ASCII, and nobody made Python leave it."""
     try:
         os.fsencode(name).decode("utf-8")
-    except UnicodeDecodeError:
+        name.encode()
+    except UnicodeError:
         return False
     return True
 

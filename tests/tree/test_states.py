@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import pickle
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from gfplint.tree import MAX_BYTES, MissingError, Overlay, UnreadableError, WorkTree, read_regular
+from gfplint.tree import MAX_BYTES, MissingError, Overlay, UnreadableError, WorkTree, read_regular, select, work_tree
 from tests.tree.repositories import write
 
 
@@ -137,6 +139,32 @@ def test_names_that_are_not_text(tmp_path: Path) -> None:
     state = WorkTree(tmp_path)
     assert state.files() == ("a\nb.c",)
     assert _skipped(state) == dict.fromkeys(("\\xfe", "\\xff.c"), ("file name is not UTF-8", True))
+
+
+def test_named_files_that_are_not_text(tmp_path: Path) -> None:
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.c"))
+    odd.write_bytes(b"")
+    write(tmp_path, "a.c", "")
+    selection = select([odd, tmp_path / "a.c"])
+    assert selection.paths == ("\\xff.c", "a.c")
+    state = work_tree(selection)
+    assert state.files() == ("a.c",)
+    assert _skipped(state) == {"\\xff.c": ("file name is not UTF-8", True)}
+
+
+_ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+
+def test_names_that_the_locale_has_no_letters_for(tmp_path: Path) -> None:
+    write(tmp_path, "unié.c", "")
+    write(tmp_path, "a.c", "")
+    command = [sys.executable, "-m", "gfplint", "scan", "--no-cache"]
+    for named in (".", "unié.c"):
+        done = subprocess.run(
+            [*command, named], cwd=tmp_path, env={**os.environ, **_ASCII}, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 2
+        assert done.stderr == "gfplint: uni\\xe9.c: file name is not UTF-8\n"
 
 
 def test_vanished_file_is_missing(tmp_path: Path) -> None:
