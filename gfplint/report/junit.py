@@ -49,4 +49,6 @@ def _attribute(text: str) -> str:
 
 
 def _content(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    # Whatever the encoding of the output, ASCII is what the document says that it is.
+    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return escaped.encode("ascii", "xmlcharrefreplace").decode()

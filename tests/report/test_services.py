@@ -151,6 +151,13 @@ def test_junit_counts_failures_and_errors() -> None:
     assert len(suite.findall("testcase")) == 3
 
 
+def test_junit_is_the_same_in_every_encoding() -> None:
+    document = _document("junit", result(finding(path="drivers/unié.c")))
+    assert document.isascii()
+    names = [case.get("classname") for case in ET.fromstring(document).iter("testcase")]
+    assert "drivers/unié.c" in names
+
+
 def test_junit_has_no_attributes_that_the_schema_lacks() -> None:
     root = ET.fromstring(_document("junit", result(finding(), failed=True)))
     allowed = {
