@@ -127,8 +127,11 @@ def replay(text: str, form: str = "text", name: str = "oracle") -> tuple[str, in
 
 
 def _read(path: str, limit: int) -> bytes:
+    place = Path(path)
     try:
-        with Path(path).open("rb") as file:
+        if place.exists() and not place.is_file():  # nobody may write to a FIFO, and a terminal has no end
+            raise GfplintError(f"{path}: not a regular file")
+        with place.open("rb") as file:
             data = file.read(limit + 1)
     except (OSError, ValueError) as error:
         raise GfplintError(f"{path}: {getattr(error, 'strerror', None) or error}") from None

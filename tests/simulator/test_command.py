@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from argparse import Namespace
 from pathlib import Path
 
@@ -106,6 +107,9 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert "sleep-fault" in capsys.readouterr().out
     with pytest.raises(GfplintError, match="No such file"):
         run(Namespace(**{**vars(options), "file": str(tmp_path / "missing.c")}))
+    os.mkfifo(tmp_path / "fifo.c")
+    with pytest.raises(GfplintError, match="not a regular file"):
+        run(Namespace(**{**vars(options), "file": str(tmp_path / "fifo.c")}))
     with pytest.raises(GfplintError, match="not a kernel version"):
         run(Namespace(**{**vars(options), "kernel_version": "new"}))
 
