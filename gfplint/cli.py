@@ -104,7 +104,9 @@ def _add_scan(commands: _Commands) -> None:
     group.add_argument("--exit-zero", action="store_true", help="exit with 0 even where findings are shown")
     group = command.add_argument_group("only what is new")
     state = group.add_mutually_exclusive_group()
-    state.add_argument("--diff", metavar="REV", help="only what the work tree adds since this git revision")
+    state.add_argument(
+        "--diff", metavar="REV", help="only what the work tree adds since this git revision; A..B: what B adds"
+    )
     state.add_argument("--staged", action="store_true", help="only what the staged changes add")
     state.add_argument(
         "--patch", type=_name, metavar="FILE", help="only what this patch or mail series adds ('-': standard input)"
@@ -259,13 +261,13 @@ def _colour(group: _Target) -> None:
     group.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="colours (default: auto)")
 
 
-def _version_option(group: _Target) -> None:
-    group.add_argument("--kernel-version", metavar="X.Y", help="kernel semantics to assume (default: the tree's)")
+def _version_option(group: _Target, default: str = "the newest known") -> None:
+    group.add_argument("--kernel-version", metavar="X.Y", help=f"kernel semantics to assume (default: {default})")
 
 
 def _running(command: argparse.ArgumentParser, *, linting: bool = False) -> None:
     group = command.add_argument_group("running")
-    _version_option(group)
+    _version_option(group, "the tree's")
     if linting:
         group.add_argument(
             "--kernel-index", type=_name, metavar="FILE", help="summaries of a kernel whose source is elsewhere"
@@ -279,7 +281,7 @@ def _running(command: argparse.ArgumentParser, *, linting: bool = False) -> None
     )
     group.add_argument("--no-cache", action="store_true", help="neither read nor write the index")
     group.add_argument("-q", "--quiet", action="store_true", help="no progress, no notes, no word of no findings")
-    group.add_argument("-v", "--verbose", action="store_true", help="say what was skipped and analysed in part")
+    group.add_argument("-v", "--verbose", action="store_true", help="text: say what was skipped and analysed in part")
 
 
 def _count(text: str) -> int:

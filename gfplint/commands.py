@@ -19,6 +19,7 @@ from gfplint import __version__, cli, config, console, fixes, manual, report, se
 from gfplint.config import Settings
 from gfplint.errors import CLEAN, FAILED, FOUND, GfplintError
 from gfplint.findings import ScanResult, Skipped
+from gfplint.kernel.model import Version
 from gfplint.phases import Phases
 from gfplint.report import catalogue, facts, gcc, lines, sites, summaries, text
 from gfplint.report.presentation import Presentation, as_is
@@ -95,12 +96,17 @@ def _fixed(settings: Settings, result: ScanResult) -> ScanResult:
     """Apply the safe fixes to the work tree; what is left of the result."""
     from gfplint import engine
 
-    if settings.staged:
-        raise GfplintError("--fix changes the work tree, not what is staged; --fix-diff prints a patch")
     chosen = fixes.choose(result.findings)
     root = engine.root(settings).path
-    for path, data in fixes.apply(chosen, engine.reader(settings)).items():
-        console.replace(root / path, data)
+    written: list[str] = []
+    try:
+        for path, data in fixes.apply(chosen, engine.reader(settings)).items():
+            console.replace(root / path, data)
+            written.append(path)
+    except OSError:
+        for path in written:
+            console.complain(f"{path}: fixed")
+        raise
     if not settings.quiet:
         console.complain(f"{len(chosen)} fixed, {len(result.findings) - len(chosen)} left")
     done = {id(finding) for finding in chosen}
@@ -110,7 +116,14 @@ def _fixed(settings: Settings, result: ScanResult) -> ScanResult:
 def _fix_diff(settings: Settings, result: ScanResult) -> Iterable[str]:
     from gfplint import engine
 
-    return fixes.patch(fixes.choose(result.findings), engine.reader(settings))
+    root = engine.root(settings).path
+
+    def shown(path: str) -> str:
+        """``git apply`` takes names as the current folder has them, and none outside of it."""
+        here = os.path.relpath(root / path)
+        return path if here.startswith("..") else here
+
+    return fixes.patch(fixes.choose(result.findings), engine.reader(settings), shown)
 
 
 def _write_statistics(settings: Settings, result: ScanResult) -> None:
@@ -129,8 +142,13 @@ def _baseline(options: Namespace) -> int:
     settings = msgspec.structs.replace(settings, baseline=None)
     result = _scanned(settings)
     looks_for = engine.looks_for(settings)
+    complete = not any(skipped.failed for skipped in result.skipped)  # else what is not found may still be there
     baseline = select.make_baseline(
-        result.findings, before, options.reason, engine.root(settings).has, lambda item: looks_for(item.rule, item.path)
+        result.findings,
+        before,
+        options.reason,
+        engine.root(settings).has,
+        lambda item: complete and looks_for(item.rule, item.path),
     )
     console.write([select.encode_baseline(baseline).decode()], output)
     if not settings.quiet:
@@ -193,8 +211,9 @@ def _shown_by_the_simulator(page: str, sim: str) -> Iterator[str]:
 
 
 def _rules(options: Namespace) -> int:
+    asked = config.load_settings(config.Options(kernel_version=options.kernel_version), Path())
     if options.facts:
-        return _facts(options)
+        return _facts(options, asked.kernel_version)
     from gfplint import rules
 
     render = catalogue.listing if options.format == "json" else catalogue.lines
@@ -202,14 +221,13 @@ def _rules(options: Namespace) -> int:
     return CLEAN
 
 
-def _facts(options: Namespace) -> int:
+def _facts(options: Namespace, asked: Version | None) -> int:
     from gfplint.kernel.callbacks import with_callbacks
     from gfplint.kernel.load import load
     from gfplint.kernel.probe import probes_of
     from gfplint.target import NEWEST
 
-    asked = config.load_settings(config.Options(kernel_version=options.kernel_version), Path())
-    version = asked.kernel_version or NEWEST
+    version = asked or NEWEST
     kernel = with_callbacks(load(version, probes_of(version)))
     render = facts.listing if options.format == "json" else facts.lines
     console.write(render(kernel), options.output)

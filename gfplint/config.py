@@ -317,6 +317,10 @@ def _check_options(options: Options) -> None:
         raise ConfigError(f"{' and '.join(modes)} exclude each other")
     if options.patch is not None and options.fix:
         raise ConfigError("--fix can't write to files that --patch changes only in memory; --fix-diff prints the patch")
+    if options.fix and options.staged:
+        raise ConfigError("--fix changes the work tree, not what is staged; --fix-diff prints a patch")
+    if options.fix and ".." in (options.diff or ""):
+        raise ConfigError("--fix changes the work tree, not what a revision holds; --fix-diff prints a patch")
     if options.fix and options.fix_diff:
         raise ConfigError("--fix and --fix-diff exclude each other")
     if options.jobs is not None and options.jobs < 1:

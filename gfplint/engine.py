@@ -23,13 +23,15 @@ from gfplint.select import Chosen, RuleStatus, choose_rules
 from gfplint.skeletons import Gathered, Gatherer
 from gfplint.states import Outcome, Run, outcome_of
 from gfplint.target import NEWEST, Progress, program_files
-from gfplint.tree import Comparison, Git, GitIndex, Root, Selection, State, patched, since, staged, work_tree
+from gfplint.tree import Comparison, Git, GitIndex, Root, Selection, State, is_folder, patched, since, staged, work_tree
 from gfplint.tree import select as select_paths
 
 #: Of so many files an index may lack one and still be one.
 _TOLERATED = 20
 #: So many files of a driver outside of a kernel are read on the spot.
 _SMALL = 300
+#: So many files are named that are not linted.
+_NAMED = 3
 #: Said where the effects of a change elsewhere are not looked for.
 NO_INDEX = "no index of this tree: effects beyond the folders that the change touches are not seen (see gfplint index)"
 CHANGED_ALONE = "effects of staged changes on other files are not looked for: scan --diff HEAD sees them"
@@ -68,6 +70,11 @@ def scan(
             findings = selection_of_findings.new_findings(before.findings, outcome.findings)
             added = comparison.changes.added
             notes += said
+        if keep and store is not None:
+            store.flush()
+            if not store.writable and not any(skipped.failed for skipped in outcome.skipped):
+                raise _not_kept(store)
+    notes += _left_out(selected, comparison)
     shown = selection_of_findings.shown(findings, chosen, settings, selected.root.path, added)
     if settings.baseline is not None:
         accepted = selection_of_findings.read_baseline(settings.baseline)
@@ -83,6 +90,18 @@ def scan(
     )
 
 
+def _left_out(selected: Selection, comparison: Comparison | None) -> tuple[str, ...]:
+    """What of the named files and folders, or of the changed files, is not linted: programs that run elsewhere."""
+    root = selected.root
+    if comparison is not None:
+        names = sorted(path for path in comparison.changes.changed if selected.covers(path))
+    else:
+        names = [f"{path}/" if is_folder(root.path / path) else path for path in selected.paths if path]
+    names = [path for path in names if not root.linted(path)]
+    more = f" and {len(names) - _NAMED} others" if len(names) > _NAMED else ""
+    return (f"{', '.join(names[:_NAMED])}{more}: no part of the kernel itself, and not linted",) if names else ()
+
+
 def _both(run: Run, comparison: Comparison) -> tuple[Outcome, Outcome, tuple[str, ...]]:
     """The outcomes of both states, and what to tell the user of how they were found."""
     changes, notes = comparison.changes, comparison.notes
@@ -94,7 +113,7 @@ def _both(run: Run, comparison: Comparison) -> tuple[Outcome, Outcome, tuple[str
             return *known, (*notes, CHANGED_ALONE) if run.settings.staged else notes
     shared = msgspec.structs.replace(run, loaded={})
     widened = _affected(shared, comparison)
-    if widened is None and changes.changed and run.store is not None and run.selected.root.version is not None:
+    if widened is None and changes.changed and run.selected.root.version is not None:
         notes += (STAGED if run.settings.staged else NO_INDEX,)
     whole, only = widened is not None, widened if widened is not None else _affected_beside(shared, comparison)
     after = outcome_of(shared, comparison.after, only, whole=whole)
@@ -219,5 +238,9 @@ def index(settings: Settings, export: str | None = None, progress: Progress | No
     with _store(whole) as store:
         failed = any(skipped.failed for skipped in result.skipped)  # of which the result tells
         if store is not None and not failed and not indexed.is_kept(Run(whole, selected, (), (), store)):
-            raise GfplintError(f"the index could not be kept: {store.note or f'{store.path}: not written'}")
+            raise _not_kept(store)
     return result
+
+
+def _not_kept(store: Store) -> GfplintError:
+    return GfplintError(f"the index could not be kept: {store.note or f'{store.path}: not written'}")

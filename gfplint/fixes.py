@@ -44,10 +44,12 @@ def apply(findings: Sequence[Finding], read: Reader) -> dict[str, bytes]:
     return {path: _encode(_edited(path, _decode(read(path)), edits[path])) for path in sorted(edits)}
 
 
-def patch(findings: Sequence[Finding], read: Reader) -> Iterator[str]:
-    """The same as a patch, relative to the root of the tree. Bytes that are not UTF-8 are lone surrogates in it."""
+def patch(findings: Sequence[Finding], read: Reader, shown: Callable[[str], str] = str) -> Iterator[str]:
+    """The same as a patch. ``shown``: the name of a file in it, by its path; as it is, the root of the tree is meant.
+    Bytes that are not UTF-8 are lone surrogates in it.
+    """
     for path, new in apply(findings, read).items():
-        yield from _diff(path, _decode(read(path)), _decode(new))
+        yield from _diff(shown(path), _decode(read(path)), _decode(new))
 
 
 def _overlaps(edit: Edit, span: _Span) -> bool:

@@ -250,6 +250,9 @@ def _man_tail() -> Iterator[str]:
     yield ".TP"
     yield "\\fI.gfplint.toml\\fR"
     yield "Configuration of a tree: selection, wrappers, contexts, entry points."
+    yield ".TP"
+    yield "\\fI.gfplint-baseline.json\\fR"
+    yield "Findings that are accepted, as \\fBgfplint baseline\\fR writes them."
 
 
 def _synopsis(action: argparse.Action) -> str:

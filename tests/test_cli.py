@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import gfplint
-from gfplint import cli, commands, config, report
+from gfplint import cli, commands, config, console, report
 from gfplint.config import Settings
 from gfplint.findings import Edit, Fix, ScanResult, Severity
 from gfplint.phases import Phases
@@ -131,6 +131,7 @@ def _interrupted(settings: Settings, progress: object = None, phases: object = N
         ("scan", "--select", "E501"),
         ("scan", "--select", "GFP999"),
         ("scan", "--kernel-version", "new"),
+        ("rules", "--kernel-version", "new"),
         ("scan", "--config", "gone.toml"),
         ("scan", ""),
         ("scan", "--output", ""),
@@ -305,6 +306,41 @@ def test_fix_diff_is_a_patch_that_git_applies(engine: Engine, capfd: pytest.Capt
     assert (engine.top / "drivers/ring.c").read_text() == SOURCE.replace("GFP_KERNEL", "GFP_NOWAIT")
 
 
+def test_fix_diff_names_files_as_the_current_folder_has_them(
+    engine: Engine, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.answer = result(finding(1, fix=SAFE))
+    for folder, named in ((engine.top.parent, f"{engine.top.name}/drivers/ring.c"), (engine.top / "drivers", "ring.c")):
+        monkeypatch.chdir(folder)
+        assert run("scan", "--fix-diff") == 1
+        patch = capfd.readouterr().out
+        assert patch.startswith(f"--- a/{named}\n+++ b/{named}\n")
+        subprocess.run(["git", "apply", "--check", "-"], input=patch, text=True, check=True, cwd=folder)
+    monkeypatch.chdir("/usr")
+    assert run("scan", "--fix-diff") == 1
+    assert capfd.readouterr().out.startswith("--- a/drivers/ring.c\n")
+
+
+def test_a_fix_that_fails_tells_what_is_fixed(
+    engine: Engine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (engine.top / "drivers/stuck.c").write_text(SOURCE)
+    stuck = Fix(safe=True, edits=(Edit("drivers/stuck.c", (6, 17), (6, 27), "GFP_NOWAIT"),))
+    engine.answer = result(finding(1, fix=SAFE), finding(2, path="drivers/stuck.c", fix=stuck))
+    replace = console.replace
+
+    def failing(path: Path, data: bytes) -> None:
+        if path.name == "stuck.c":
+            raise PermissionError(13, "Permission denied", "drivers/stuck.c")
+        replace(path, data)
+
+    monkeypatch.setattr(console, "replace", failing)
+    assert run("scan", "--fix", "-q") == 2
+    assert (engine.top / "drivers/ring.c").read_text() == SOURCE.replace("GFP_KERNEL", "GFP_NOWAIT")
+    err = capsys.readouterr().err
+    assert err == "gfplint: drivers/ring.c: fixed\ngfplint: drivers/stuck.c: Permission denied\n"
+
+
 # ---- the other commands ----------------------------------------------------------------------------------------
 
 
@@ -315,6 +351,18 @@ def test_baseline_keeps_the_reasons_of_the_one_before(engine: Engine) -> None:
     assert run("baseline", "-q", "--reason", "later") == 0
     written = json.loads((engine.top / ".gfplint-baseline.json").read_text())
     assert [row["reason"] for row in written["findings"]] == ["before the rule", "later"]
+
+
+def test_baseline_of_an_incomplete_run_takes_nothing_away(engine: Engine) -> None:
+    engine.answer = result(finding(1), finding(2))
+    assert run("baseline", "-q", "--reason", "before the rule") == 0
+    engine.answer = result(finding(2), failed=True)
+    assert run("baseline", "-q", "--reason", "later") == 2
+    written = json.loads((engine.top / ".gfplint-baseline.json").read_text())
+    assert [row["reason"] for row in written["findings"]] == ["before the rule"] * 2
+    engine.answer = result(finding(2))
+    assert run("baseline", "-q") == 0
+    assert len(json.loads((engine.top / ".gfplint-baseline.json").read_text())["findings"]) == 1
 
 
 def test_kbuild_lints_the_last_argument_and_never_fails(engine: Engine, capsys: pytest.CaptureFixture[str]) -> None:

@@ -66,7 +66,24 @@ def test_without_an_index_that_is_said(tree: Path) -> None:
     result = scan(tree, diff="HEAD")
     assert paths(result) == set()
     assert result.notes == (engine.NO_INDEX,)
-    assert scan(tree, diff="HEAD", no_cache=True).notes == ()
+    assert scan(tree, diff="HEAD", no_cache=True).notes == (engine.NO_INDEX,)
+
+
+def test_what_is_no_part_of_the_kernel_is_not_left_out_silently(tree: Path) -> None:
+    for name in ("samples/one.c", "tools/two.c", "scripts/deep/three.c", "usr/four.c", "arch/x86/boot/five.c"):
+        write(tree, name, "int f(void)\n{\n\treturn 0;\n}\n")
+
+    def said(*paths: str, **options: str | bool) -> tuple[str, ...]:
+        named = tuple(str(tree / path) for path in paths)
+        return engine.scan(load_settings(Options(paths=named, jobs=1, **options), tree)).notes  # type: ignore[arg-type]
+
+    end = ": no part of the kernel itself, and not linted"
+    assert said("samples/one.c", "drivers") == (f"samples/one.c{end}",)
+    assert said("tools", "arch/x86/boot") == (f"arch/x86/boot/, tools/{end}",)
+    assert said("", "drivers/core") == said("drivers/core/new.c") == ()
+    changed = f"arch/x86/boot/five.c, samples/one.c, scripts/deep/three.c and 2 others{end}"
+    assert said("", diff="HEAD") == (changed,)
+    assert said("samples", diff="HEAD") == (f"samples/one.c{end}",)
 
 
 @pytest.mark.parametrize("mode", [{"diff": "HEAD"}, {"staged": True}, {"diff": "HEAD", "no_cache": True}])

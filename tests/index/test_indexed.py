@@ -112,6 +112,23 @@ def test_an_index_that_is_not_kept_is_told(tmp_path: Path) -> None:
         engine.index(load_settings(Options(paths=(str(tree),), jobs=1, cache_dir=str(place)), tree))
 
 
+def test_an_older_index_is_none_of_the_tree_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree = make(tmp_path / "linux")
+    settings = load_settings(Options(paths=(str(tree),), jobs=1, cache_dir=str(tmp_path / "cache")), tree)
+    engine.index(settings)
+    write(tree, "drivers/four/new.c", "int f(void)\n{\n\treturn 0;\n}\n")
+    flush = Store.flush
+
+    def full(store: Store) -> None:
+        if store._pending["part"] or store._pending["recent"]:
+            store.writable = False  # as on a full disk
+        flush(store)
+
+    monkeypatch.setattr(Store, "flush", full)
+    with pytest.raises(GfplintError, match=r"the index could not be kept: .*: not written"):
+        engine.index(settings)
+
+
 @pytest.mark.parametrize("unseen", [False, True])
 def test_what_git_does_not_follow_counts(tmp_path: Path, unseen: bool) -> None:
     tree = make(tmp_path / "linux")
