@@ -6,6 +6,7 @@ The engine, the rules and the simulator are imported by the commands that need t
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 import tempfile
@@ -53,6 +54,8 @@ def _patch_in_a_file(settings: Settings) -> Iterator[Settings]:
 
 
 def _scan_with(settings: Settings, options: Namespace) -> int:
+    if options.output not in (None, "-") and not Path(options.output).parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), options.output)  # not after a long scan
     result = _scanned(settings)
     if settings.fix:
         result = _fixed(settings, result)

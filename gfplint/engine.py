@@ -50,6 +50,8 @@ def scan(
     chosen = choose_rules([RuleStatus(r.code, r.preview, r.off) for r in rules], settings)
     if settings.kernel_index is not None and (settings.diff or settings.staged or settings.patch):
         raise GfplintError("--kernel-index goes with files and folders, not with changes")
+    # What is wrong with it shows before a long scan.
+    accepted = selection_of_findings.read_baseline(settings.baseline) if settings.baseline is not None else None
     comparison = _comparison(selected, settings)
     running = tuple(r for r in rules if r.code in chosen.codes and _may_show(r, chosen, settings, comparison))
     notes: tuple[str, ...] = ()
@@ -76,8 +78,7 @@ def scan(
                 raise _not_kept(store)
     notes += _left_out(selected, comparison)
     shown = selection_of_findings.shown(findings, chosen, settings, selected.root.path, added)
-    if settings.baseline is not None:
-        accepted = selection_of_findings.read_baseline(settings.baseline)
+    if accepted is not None:
         shown = selection_of_findings.apply_baseline(shown, accepted, selected.root.has).findings
     return ScanResult(
         kernel_version=f"{version[0]}.{version[1]}",
@@ -226,7 +227,9 @@ def index(settings: Settings, export: str | None = None, progress: Progress | No
     from gfplint import indexed  # noqa: PLC0415 -- it loads the whole analysis
 
     selected = select_paths(settings.paths)
-    whole = msgspec.structs.replace(settings, paths=(str(selected.root.path),), diff=None, staged=False, patch=None)
+    whole = msgspec.structs.replace(
+        settings, paths=(str(selected.root.path),), diff=None, staged=False, patch=None, baseline=None
+    )
     selected = select_paths(whole.paths)
     if export is not None:
         with _store(whole) as store:

@@ -43,6 +43,7 @@ from gfplint.tree import (
     UnreadableError,
     WorkTree,
     is_kernel_code,
+    is_source,
     is_source_path,
 )
 
@@ -121,6 +122,8 @@ def linted_to_keep(run: Run, state: State, built: Built, found: Gathered) -> Lin
 
 def export(run: Run, state: State, path: Path) -> ScanResult:
     """Write a state's tree to a file, for modules elsewhere. Raises GfplintError where that fails."""
+    if str(path) == "-" or is_source(path.name):
+        raise GfplintError(f"--export {path}: expected the name of a file for the summaries")
     place = path.resolve()  # a link stays a link
     if place.exists() and not place.is_file():
         raise GfplintError(f"{path}: not a regular file")

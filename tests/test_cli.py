@@ -258,6 +258,7 @@ def test_output_goes_to_a_file_whole(engine: Engine, capsys: pytest.CaptureFixtu
 def test_output_into_no_folder_fails(engine: Engine, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("scan", "--output", "gone/out.txt") == 2
     assert capsys.readouterr().err == "gfplint: gone/out.txt: No such file or directory\n"
+    assert engine.asked is None
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device here")

@@ -14,6 +14,7 @@ import pytest
 
 from gfplint import cli, engine
 from gfplint.config import Options, load_settings
+from gfplint.errors import GfplintError
 from gfplint.findings import Finding, ScanResult
 from tests.tree.repositories import Repository, kernel_tree, write
 
@@ -537,3 +538,18 @@ def test_output_does_not_depend_on_the_number_of_processes(tmp_path: Path, run: 
     assert len(json.loads(outputs[0].out)["findings"]) == 140
     assert outputs[0] == outputs[1] == outputs[2]
     assert outputs[0].status == 2
+
+
+def test_a_baseline_that_is_none_is_told_before_anything_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, "x.c", "int f(void)\n{\n\treturn 0;\n}\n")
+    monkeypatch.setattr(engine, "outcome_of", lambda *_: pytest.fail("a long scan first"))
+    with pytest.raises(GfplintError, match="nosuch"):
+        engine.scan(load_settings(Options(paths=(str(tmp_path),), baseline="nosuch"), tmp_path))
+
+
+def test_an_index_needs_no_baseline(tmp_path: Path) -> None:
+    kernel_tree(tmp_path)
+    options = Options(paths=(str(tmp_path),), jobs=1, baseline="nosuch", cache_dir=str(tmp_path / "cache"))
+    assert engine.index(load_settings(options, tmp_path)).findings == ()

@@ -153,7 +153,9 @@ def parse(source: bytes) -> Program:
     except NormaliseError as error:
         raise ProgramError(str(error)) from None
     except c_parser.ParseError as error:
-        raise ProgramError(f"not C that the simulator can read: line {str(error).lstrip(':')[:200]}") from None
+        where = str(error).lstrip(":").strip()[:200]
+        at = f"line {where}" if where[:1].isdigit() else where[:1].lower() + where[1:]
+        raise ProgramError(f"not C that the simulator can read: {at}") from None
     except RecursionError:
         raise ProgramError("expressions nest too deeply") from None
     return _collect(tree, {m[1].decode(): m[2].decode() for m in _MACRO.finditer(source)})

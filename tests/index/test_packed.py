@@ -115,6 +115,15 @@ def test_a_file_of_another_kind(exported: Path, tmp_path: Path) -> None:
         _scan(module, exported, diff="HEAD")
 
 
+@pytest.mark.parametrize("name", ["-", "drivers/one/old.c", "include/linux/ring.h"])
+def test_summaries_take_the_place_of_no_source(kernel: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(kernel)
+    before = sorted(kernel.rglob("*"))
+    with pytest.raises(GfplintError, match="expected the name of a file"):
+        engine.index(load_settings(_options(kernel), kernel), export=name)
+    assert sorted(kernel.rglob("*")) == before
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
 def test_a_kernel_that_may_not_be_read(exported: Path, tmp_path: Path) -> None:
     module = write(tmp_path / "module", "mod.c", MODULE).parent

@@ -75,6 +75,13 @@ def test_bad_input_is_refused(source: bytes, options: dict[str, str]) -> None:
         simulate_file(source, "d.c", **options)  # type: ignore[arg-type]
 
 
+def test_a_program_that_ends_too_soon() -> None:
+    with pytest.raises(GfplintError, match=r"can read: at end of input$"):
+        simulate_file(b"int x", "x.c")
+    with pytest.raises(GfplintError, match=r"can read: line 2:"):
+        simulate_file(b"\nint f(void) { return 1 1; }\n", "x.c")
+
+
 def test_control_characters_are_not_printed() -> None:
     text, _ = simulate_file(b"void f(void) { kmalloc(8, GFP_KERNEL); }", "a\x1b[31m.c")
     assert "\x1b" not in text
