@@ -20,7 +20,10 @@ the grace period is broken. It shows only under memory pressure, on somebody els
   on the state of an object that others may have prepared, on the mode that an object's own lock was set up for, on a
   page table that is not there yet, on a warning, or on the last reference is of low confidence.
 - Locks are told apart by their names: a callee that drops `a->lock` is taken to drop `b->lock` too.
-- `__must_hold()` is not read, and calls through function pointers are not followed.
+- A call through a function pointer is followed only where tables tell which functions it may reach, and all of them
+  may sleep.
+- Functions that do nothing but switch interrupts off or on are looked into only where their names say so (`irq_lock()`,
+  `run_begin()`), not where they say nothing (`off()`) or only the end (`run_end()`).
 
 ## Example
 

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from gfplint.analysis.deep import Deep
 from gfplint.analysis.environment import annotated
 from gfplint.analysis.program import FunctionId, Program, Relevance
-from gfplint.analysis.regions import apart, leaves_between, straight
+from gfplint.analysis.regions import apart, first_of, last_of, leaves_between, straight
 from gfplint.kernel.model import ContextOp, Kernel
 
 #: Macros that expand to one another which are looked through.
@@ -200,7 +200,7 @@ class Balance:
         plain = straight(code, ends[0], ends[-1]) and not leaves_between(code, ends[0], ends[-1])
         if not plain and not apart(code, {name: self.ops[name] for name in ends}, _NOBODY, _NOBODY, plain=True):
             return False
-        return not self.conditional(fid, code.find(ends[0]), code.rfind(ends[-1]))
+        return not self.conditional(fid, first_of(code, ends[0]), last_of(code, ends[-1]))
 
 
 def _by_place(key: Key) -> tuple[int, str]:

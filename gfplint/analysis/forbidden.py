@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Set
+from functools import cached_property
 from typing import Protocol
 
 from gfplint.analysis.environment import HELD_ON_ENTRY, LONG_CHAIN
@@ -125,6 +126,11 @@ class _Meeting(Walk):
         # What is left may be the lock that is said to be held: what was entered here stays then.
         return after | frozenset([tuple([k for k in s if k != SAID]) for s in states if SAID in s and len(s) > 1])
 
+    @cached_property
+    def names_masks(self) -> bool:
+        """Whether the body names a mask, or asks for one."""
+        return _GFP.search(self.text()) is not None
+
     def forbidding(self, states: States) -> frozenset[str]:
         """The contexts that are held in some state and forbid sleeping; SAID and what is not known among them."""
         found = frozenset[str]().union(*states)
@@ -152,7 +158,7 @@ class _Meeting(Walk):
             free = kernel.frees.get(name)
             if free is not None:
                 return self.free_sleeps(free, call, kinds)
-        if kinds == {SAID} and not self.low and _GFP.search(self.text()) is None:
+        if kinds == {SAID} and not self.low and not self.names_masks:
             return False  # of what a callee does, the flow is not sure; nor does it get a mask for what it locks itself
         summary = self.seen.summary(name, self.seen.reach)
         return summary is None or self.some_sleep(summary, call, kinds)

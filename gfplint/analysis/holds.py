@@ -66,6 +66,8 @@ NOTHING: States = frozenset([()])
 UNCHANGED = Ways(NOTHING, NOTHING)
 #: Bounds beyond which the whole flow is asked: ways at one point, contexts at a time, rounds until nothing changes.
 _MAX_STATES, _MAX_HELD, _MAX_ROUNDS = 64, 8, 8
+#: And statements that are looked at in all: loops in loops multiply.
+_MAX_STATEMENTS = 30_000
 #: How often one context is told apart that is held, and that was left of the caller's, as loops may do without end.
 _MAX_SAME, _MAX_LEFT = 3, 2
 #: What takes a lock until its block ends (include/linux/cleanup.h).
@@ -150,6 +152,7 @@ class Walk:
         self.seen = seen
         self.exits: dict[bool, States] = {False: _NONE, True: _NONE}
         self.doubtful = False
+        self.walked = 0
         self.labels: dict[str, States] = {}
         self.breaks: list[set[Held]] = []
         self.continues: list[set[Held]] = []
@@ -173,7 +176,8 @@ class Walk:
         return states
 
     def statement(self, stmt: Stmt, states: States) -> States:
-        if len(states) > _MAX_STATES:
+        self.walked += 1
+        if len(states) > _MAX_STATES or self.walked > _MAX_STATEMENTS:
             raise Unclear
         how = _STATEMENTS.get(type(stmt))
         return how(self, stmt, states) if how is not None else states

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Set
 
+from gfplint.analysis.written import is_word, places
 from gfplint.kernel.model import ContextOp
 
 #: What may lead out of a region, or around one of its ends.
@@ -13,7 +14,8 @@ _JUMP = re.compile(r"\b(?:return|goto|continue|break)\b", re.ASCII)
 _AWAY = re.compile(r"\bgoto\b\s*+(\w*+)|\b(?:break|continue)\b|[{}]", re.ASCII)
 #: How a loop or a ``switch`` begins, up to its brace.
 _HEAD = re.compile(
-    r"(?:\b(?:for|while|switch)|each\w*+)\s*+\((?:[^()]++|\((?:[^()]++|\([^()]*+\))*+\))*+\)\s*+\Z|\bdo\s*+\Z", re.ASCII
+    r"\b(?:for|while|switch|(?=\w*each)\w++)\s*+\((?:[^()]++|\((?:[^()]++|\([^()]*+\))*+\))*+\)\s*+\Z|\bdo\s*+\Z",
+    re.ASCII,
 )
 _LABEL = re.compile(r"[;{}:]\s*+(\w++)\s*+(?=:(?!:))", re.ASCII)
 #: A call, of what stands in brackets as well, or a brace.
@@ -21,10 +23,19 @@ _CALLED = re.compile(r"[{}]|\b[A-Za-z_]\w*+(?=\s*+(?:\)\s*+)?+\()", re.ASCII)
 #: Labels before a statement.
 _LABELS = re.compile(r"\s*+(?:(?:case\b[^?;{}:]*+|\w++)\s*+:(?!:)\s*+)*+", re.ASCII)
 #: What may lead back to an earlier place: a loop, or a label.
-_LOOP = re.compile(r"\b(?:for|while|do)\b|each|[;{}]\s*+\w++\s*+:(?!:)", re.ASCII)
+_LOOP = re.compile(r"\b(?:for|while|do)\b|each|EACH|[;{}]\s*+\w++\s*+:(?!:)", re.ASCII)
+#: A name with what may be its arguments, and a block behind it.
+_HEADED = re.compile(
+    r"\b([A-Za-z_]\w*+)\s*+\((?:[^()]++|\((?:[^()]++|\((?:[^()]++|\((?:[^()]++|\([^()]*+\))*+\))*+\))*+\))*+\)\s*+\{",
+    re.ASCII,
+)
+#: Of these, what runs its block once at most.
+_ONCE = frozenset(("if", "switch", "scoped_guard", "scoped_cond_guard"))
 #: How a statement begins behind another: what is behind a condition does not always run.
 _STARTS = re.compile(r"[;{}:]\s*+(?:\w++\s*+=\s*+)?\Z", re.ASCII)
 _BRACE = re.compile(r"[{}]")
+#: How the value of statements begins.
+_INNER = re.compile(r"\(\s*+\{")
 #: White space and an assigned name before a call.
 _BEFORE = 120
 #: The head of a ``for`` is not longer.
@@ -35,7 +46,7 @@ _MAX_ENTERED = 8
 
 def straight(code: str, first: str, last: str) -> bool:
     """Whether the last call of ``last`` ends what the first of ``first`` begins, on every way that does not return."""
-    start, end = code.find(first), code.rfind(last)
+    start, end = first_of(code, first), last_of(code, last)
     return 0 <= start <= end and _same_block(code, start, end) and _is_statement(code, end)
 
 
@@ -44,7 +55,7 @@ def even(code: str, first: str, last: str, ops: Mapping[str, ContextOp | None]) 
 
     ``ops``: the names of what changes the context there; None for what it does is not known.
     """
-    start, end = code.find(first), code.rfind(last) + len(last)
+    start, end = first_of(code, first), last_of(code, last) + len(last)
     held: dict[str, int] = {}
     depth = 0
     for match in _CALLED.finditer(code, start, end + 1):
@@ -64,12 +75,12 @@ def even(code: str, first: str, last: str, ops: Mapping[str, ContextOp | None]) 
 
 def leaves_between(code: str, first: str, last: str) -> bool:
     """Whether a jump of any kind stands between two calls."""
-    return _JUMP.search(code, code.find(first), code.rfind(last)) is not None
+    return _JUMP.search(code, first_of(code, first), last_of(code, last)) is not None
 
 
 def leads_away(code: str, first: str, last: str) -> bool:
     """Whether a jump from between two calls, that is no return, may lead elsewhere than to the second."""
-    return _leads_away(code, code.find(first), code.rfind(last))
+    return _leads_away(code, first_of(code, first), last_of(code, last))
 
 
 def _leads_away(code: str, start: int, end: int) -> bool:
@@ -136,18 +147,46 @@ def apart(code: str, ops: Mapping[str, ContextOp], vague: Set[str], names: Set[s
 
 def loops_before(code: str, first: str) -> bool:
     """Whether what stands before a call may run again behind it."""
-    return _LOOP.search(code, 0, code.find(first)) is not None
+    return _loops(code, first_of(code, first))
+
+
+def evaluated_with(code: str, first: str, names: Set[str]) -> bool:
+    """Whether one of some names stands before a call in its statement: what is an argument of it is evaluated first."""
+    at = first_of(code, first)
+    begin = max(code.rfind(char, 0, at) for char in ";{}")
+    return any(name in code[begin + 1 : at] for name in names)
 
 
 def leading(code: str, names: Set[str]) -> str:
     """What of a body may run before the last call of one of some names: up to the end of that statement, and all where
-    something may run again.
+    something may run again, or where a statement is part of another.
     """
     last = max(map(code.rfind, names))
     if last < 0:
         return ""
     end = code.find(";", last)
-    return code if end < 0 or _LOOP.search(code) is not None else code[:end]
+    if end < 0 or _INNER.search(code) is not None or _loops(code, len(code)):
+        return code
+    return code[:end]
+
+
+def first_of(code: str, name: str) -> int:
+    """The offset where a name first stands as a word; -1 where it does not."""
+    return next(places(code, name), -1)
+
+
+def last_of(code: str, name: str) -> int:
+    """The offset where a name last stands as a word; -1 where it does not."""
+    at = code.rfind(name)
+    while at >= 0 and not is_word(code, at, len(name)):
+        at = code.rfind(name, 0, at)
+    return at
+
+
+def _loops(code: str, end: int) -> bool:
+    if _LOOP.search(code, 0, end) is not None:
+        return True
+    return any(found.group(1) not in _ONCE for found in _HEADED.finditer(code, 0, end))
 
 
 def _is_statement(code: str, at: int) -> bool:

@@ -22,7 +22,15 @@ from gfplint.analysis.holds import GUARDS
 from gfplint.analysis.measures import parted
 from gfplint.analysis.meeting import MemberEvidence
 from gfplint.analysis.program import NEVER, FunctionId, Program, Relevance
-from gfplint.analysis.regions import even, leads_away, loops_before, straight
+from gfplint.analysis.regions import (
+    evaluated_with,
+    even,
+    first_of,
+    last_of,
+    leads_away,
+    loops_before,
+    straight,
+)
 from gfplint.analysis.summary import Summary
 from gfplint.analysis.values import CACHES
 from gfplint.analysis.wrappers import Wrappers
@@ -434,9 +442,11 @@ class _Regions:
         lasting = not self.lasting.isdisjoint(calls) or any(name in self.enters for name in calls[end + 1 :])
         if end < 0 or lasting:
             end = len(calls)
-        if not sleeping.isdisjoint(calls[start:end]):
+        if not sleeping.isdisjoint(calls[start : end + 1]):  # who ends it may sleep first
             return True
         before = not sleeping.isdisjoint(calls[:start])
+        if before and evaluated_with(text(), calls[start], sleeping):
+            return True
         if end == len(calls):
             return before and loops_before(text(), calls[start])
         code = text()
@@ -444,7 +454,7 @@ class _Regions:
             return True
         if sleeping.isdisjoint(calls[end + 1 :]) and not (before and loops_before(code, calls[start])):
             return False
-        if self.conditional(fid, code.find(calls[start]), code.rfind(calls[end])):
+        if self.conditional(fid, first_of(code, calls[start]), last_of(code, calls[end])):
             return True  # what the text shows is not what any configuration compiles
         held = {name: self.atomic.get(name) for name in self.contexts.intersection(calls[start : end + 1])}
         return not even(code, calls[start], calls[end], held) or leads_away(code, calls[start], calls[end])

@@ -26,6 +26,16 @@ def uncalled(code: str, name: str) -> Iterator[int]:
             yield end - len(name)
 
 
+def places(code: str, name: str) -> Iterator[int]:
+    """The offsets where a name stands as a word."""
+    return (end - len(name) for end in _ends(code, name) if not _in_word(code[end : end + 1]))
+
+
+def is_word(code: str, at: int, length: int) -> bool:
+    """Whether what stands at an offset is no part of a longer word."""
+    return not _in_word(code[at - 1 : at]) and not _in_word(code[at + length : at + length + 1])
+
+
 def _ends(code: str, name: str) -> Iterator[int]:
     """The ends of a name where no longer word ends with it."""
     at = code.find(name)

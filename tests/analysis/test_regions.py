@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
 from gfplint.analysis.regions import apart, even, leading, leads_away
@@ -38,6 +40,10 @@ def test_jumps_out_of_a_region(body: str, away: bool) -> None:
         ("again: rest(); a(); goto again;", None),
         ("while (rest()) a();", None),
         ("a(); list_for_each_entry(p, head, node) rest(); b();", None),
+        ("FOREACH(p, q) { rest(); a(); }", None),
+        ("for_all_ports(p, f(g(q))) { rest(); a(); }", None),
+        ("scoped_guard(mutex, &m) { if (f(p)) { rest(); } a(); }", "{scoped_guard(mutex, &m) { if (f(p)) { rest()"),
+        ("p = rest(({ n++; a(); 8; })); b();", None),
         ("a(rest())", None),
         ("a(); b();", ""),
     ],
@@ -164,3 +170,58 @@ def test_what_is_held_behind_a_region_is_seen(body: str) -> None:
 def test_many_jumps_in_a_region_end() -> None:
     jumps = "".join(f"if (d->n == {at}) goto l{at};\nl{at}:\n" for at in range(40_000))
     assert not leads_away(f"{{spin_lock(a);\n{jumps}spin_unlock(a);}}", "spin_lock", "spin_unlock")
+
+
+_HEAD = "struct x { spinlock_t lock; int n; void *p; };\n"
+_TAKES = "static int size(struct x *x) { spin_lock(&x->lock); return x->n; }\n"
+_HOLD = "static void hold(struct x *x) { spin_lock(&x->lock); }\n"
+_ENDS = "static void finish(struct x *x) { x->p = kmalloc(8, GFP_KERNEL); spin_unlock(&x->lock); }\n"
+_ALLOCATES = "x->p = kmalloc(8, GFP_KERNEL);"
+
+
+@pytest.mark.parametrize(
+    ("more", "body"),
+    [
+        (_ENDS, "spin_lock(&x->lock); x->n++; finish(x);"),
+        (_TAKES, "x->p = kmalloc(size(x), GFP_KERNEL); spin_unlock(&x->lock);"),
+        ("", "x->p = kmalloc(spin_trylock(&x->lock) ? 8 : 16, GFP_KERNEL);"),
+        (_HOLD, "x->p = kmalloc(({ x->n++; hold(x); 8; }), GFP_KERNEL); spin_unlock(&x->lock);"),
+        (_HOLD, f"FOREACH(y, x) {{ {_ALLOCATES} hold(x); }}"),
+        (_HOLD, f"for_all_ports(y, x) {{ {_ALLOCATES} hold(x); }}"),
+        ("", f"FOREACH(y, x) {{ {_ALLOCATES} spin_lock(&x->lock); if (x->n) continue; spin_unlock(&x->lock); }}"),
+        (
+            "",
+            f"spin_lock_init(&x->l); do {{ {_ALLOCATES} spin_lock(&x->lock); }} while (x->n); spin_unlock(&x->lock);",
+        ),
+    ],
+)
+def test_whatever_the_order_of_the_text_says(more: str, body: str) -> None:
+    """What sleeps in who ends a context, in who gets what takes a lock, in a loop of any name, behind a longer word."""
+    files = {"drivers/a/a.c": f"{_HEAD}{more}void f(struct x *x)\n{{\n\t{body}\n}}\n"}
+    assert [f.rule for f in lint_all(files, only=("GFP101",))] == ["GFP101"]
+
+
+_NESTED = "while (x->n) { local_irq_enable(); " * 30 + "x->n--; " + "local_irq_disable(); } " * 30
+#: Seconds: what takes longer does not end.
+_HANGS = 60
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"if (x->n) {_ALLOCATES} {_NESTED} local_irq_enable(); {_ALLOCATES}",
+        f"spin_lock(&x->lock); {'each' * 200_000} {{ }} spin_unlock(&x->lock); {_ALLOCATES}",
+    ],
+    ids=["loops in loops", "one long word"],
+)
+def test_hostile_texts_end(text: str) -> None:
+    def late(number: int, frame: object) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(_HANGS)
+    try:
+        lint_all({"drivers/a/a.c": f"{_HEAD}void f(struct x *x)\n{{\n\t{text}\n}}\n"})
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
