@@ -44,8 +44,8 @@ class FilePatch(msgspec.Struct, frozen=True):
 
 
 _HUNK = re.compile(rb"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@")
-#: What is of a hunk, and neither the header of the next file nor a mail's signature.
-_OVERLONG = re.compile(rb"\+|-(?!-- |- |-\r?\n)")
+#: What is of a hunk, and neither the header of the next file nor a mail's or a key's signature.
+_OVERLONG = re.compile(rb"\+|-(?!-)")
 _MARKED = (b"diff --git ", b"--- ", b"+++ ", b"@@ -")
 _REGULAR = b"100"
 _EMPTY_IDS = (b"e69de29", b"473a0f4")  # of the file without a byte, in SHA-1 and SHA-256

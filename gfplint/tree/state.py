@@ -291,7 +291,7 @@ def _walk_folder(top: Path, start: str, enter: bool, found: set[str]) -> Iterato
 
 def escaped(name: str) -> str:
     """A name that is not UTF-8, with escapes."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace").encode("utf-8", "backslashreplace").decode()
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def is_utf8(name: str) -> bool:

@@ -541,7 +541,16 @@ def test_refused(tmp_path: Path, diff: bytes, words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "end", [b"-- \n2.39.5\n", b"--\n2.39.5\n", b"\n", b"\nOnly in b: y.c\n", b"Index: y.c\n", b"--- cut here ---\n"]
+    "end",
+    [
+        b"-- \n2.39.5\n",
+        b"--\n2.39.5\n",
+        b"\n",
+        b"\nOnly in b: y.c\n",
+        b"Index: y.c\n",
+        b"--- cut here ---\n",
+        b"-----BEGIN PGP SIGNATURE-----\n",
+    ],
 )
 def test_words_around_a_change_are_passed_over(tmp_path: Path, end: bytes) -> None:
     words = b"As in\n@@ -1,2 +3,4 @@\n--- a\n+++ b\nwe do\n"
